@@ -1,0 +1,161 @@
+import Type, { type Static } from "typebox";
+import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
+import { Limits, partRoles, tenantStates } from "./fleet.ts";
+import { SlotAddresses, SlotSchema } from "./lease.ts";
+import { RolloutPolicy, rolloutCommands } from "./rollout.ts";
+
+/**
+ * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.
+ *   POST /v1/sessions {code} → cookie; DELETE /v1/sessions · GET /v1/whoami
+ *   GET|POST /v1/tenants · GET /v1/tenants/:slug · POST /v1/tenants/:slug/suspend|resume · POST /v1/tenants/:slug/keys · DELETE /v1/tenants/:slug/keys/:id
+ *   GET /v1/tenants/:slug/placement  (explain) · POST /v1/placements/what-if
+ *   GET|POST /v1/cells · GET|PATCH /v1/cells/:cell
+ *   GET|PUT /v1/parts[/:id]
+ *   GET /v1/releases[/:name] · PUT /v1/blobs/:digest · HEAD /v1/blobs/:digest · GET /v1/blobs/:digest · POST /v1/releases (manifest)
+ *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands
+ *   GET /v1/dns/plan · POST /v1/dns/apply
+ *   GET /v1/query/:name (passed on to the aggregator) · GET /v1/overview (the dashboard's: cells, health, rollout, tenants)
+ *   GET /v1/audit
+ *   GET /v1/fleet/snapshot · GET /v1/fleet/stream    (bearer: command token of a part, audience `control-plane`)
+ *   GET /v1/events  (SSE for the dashboard: `rollout`, `cell`, `tenant` changed)
+ * Errors are problem+json. The dashboard is served at `/`.
+ */
+export const customerTiers = ["free", "pro", "enterprise"] as const;
+export type CustomerTier = (typeof customerTiers)[number];
+
+/** Default limits of each tier. */
+export const tierLimits: Readonly<Record<CustomerTier | "synthetic", Limits>> = {
+  free: { requestsPerSecond: 100, inFlight: 50, bodyBytes: 1_048_576 },
+  pro: { requestsPerSecond: 500, inFlight: 200, bodyBytes: 1_048_576 },
+  enterprise: { requestsPerSecond: 2000, inFlight: 500, bodyBytes: 1_048_576 },
+  synthetic: { requestsPerSecond: 500, inFlight: 100, bodyBytes: 1_048_576 },
+};
+
+export const CreateTenant = Type.Object(
+  {
+    slug: SlugSchema,
+    tier: oneOf(customerTiers),
+    /** Residency: only cells of this region may hold it. */
+    region: Type.Optional(RegionSchema),
+  },
+  { $id: "CreateTenant", additionalProperties: false },
+);
+export type CreateTenant = Static<typeof CreateTenant>;
+
+export const Tenant = Type.Object(
+  {
+    id: TenantIdSchema,
+    slug: SlugSchema,
+    host: Type.String(),
+    tier: Type.String(),
+    region: Type.Union([RegionSchema, Type.Null()]),
+    cell: CellIdSchema,
+    epoch: EpochSchema,
+    state: oneOf(tenantStates),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    synthetic: Type.Boolean(),
+    limits: Limits,
+    createdAt: TimestampSchema,
+    keys: Type.Array(Type.Object({ id: KeyIdSchema, createdAt: TimestampSchema }, { additionalProperties: false })),
+  },
+  { $id: "Tenant", additionalProperties: false },
+);
+export type Tenant = Static<typeof Tenant>;
+
+/** The answer to a creation; the key is shown this once. On a repeated call for a tenant that is not served yet the key is made anew. */
+export const CreatedTenant = Type.Object(
+  {
+    id: TenantIdSchema,
+    slug: SlugSchema,
+    host: Type.String(),
+    tier: Type.String(),
+    cell: CellIdSchema,
+    key: Type.String(),
+    explanation: Type.String(),
+  },
+  { $id: "CreatedTenant", additionalProperties: false },
+);
+export type CreatedTenant = Static<typeof CreatedTenant>;
+
+export const RegisterCell = Type.Object(
+  {
+    id: CellIdSchema,
+    region: RegionSchema,
+    slots: Type.Object({ a: SlotAddresses, b: SlotAddresses }, { additionalProperties: false }),
+    liveSlot: SlotSchema,
+    release: ReleaseNameSchema,
+    /** Base64 SubjectPublicKeyInfo of the cell's key. */
+    publicKey: Type.String(),
+    capacity: Type.Object(
+      { requestsPerSecond: Type.Integer({ minimum: 1 }), tenants: Type.Integer({ minimum: 1 }), storageBytes: Type.Integer({ minimum: 1 }) },
+      { additionalProperties: false },
+    ),
+  },
+  { $id: "RegisterCell", additionalProperties: false },
+);
+export type RegisterCell = Static<typeof RegisterCell>;
+
+export const cellHealth = ["healthy", "degraded", "down", "unknown"] as const;
+export const Cell = Type.Object(
+  {
+    id: CellIdSchema,
+    region: RegionSchema,
+    cordoned: Type.Boolean(),
+    liveSlot: SlotSchema,
+    release: Type.Union([ReleaseNameSchema, Type.Null()]),
+    tenants: Type.Integer(),
+    health: oneOf(cellHealth),
+    problems: Type.Array(Type.String()),
+    checkedAt: Type.Union([TimestampSchema, Type.Null()]),
+    slots: Type.Object({ a: SlotAddresses, b: SlotAddresses }, { additionalProperties: false }),
+  },
+  { $id: "Cell", additionalProperties: false },
+);
+export type Cell = Static<typeof Cell>;
+
+export const RegisterPart = Type.Object(
+  { role: oneOf(partRoles), keys: Type.Array(Type.String(), { minItems: 1, maxItems: 4 }), url: Type.Union([Type.String(), Type.Null()]) },
+  { $id: "RegisterPart", additionalProperties: false },
+);
+export type RegisterPart = Static<typeof RegisterPart>;
+export const Part = Type.Object(
+  { id: PartIdSchema, role: oneOf(partRoles), keys: Type.Array(Type.String()), url: Type.Union([Type.String(), Type.Null()]) },
+  { $id: "Part", additionalProperties: false },
+);
+export type Part = Static<typeof Part>;
+
+export const StartRollout = Type.Object(
+  { release: ReleaseNameSchema, policy: Type.Optional(Type.Partial(RolloutPolicy)), reason: Type.Optional(Type.String()) },
+  { $id: "StartRollout", additionalProperties: false },
+);
+export type StartRollout = Static<typeof StartRollout>;
+
+export const RolloutCommandRequest = Type.Object(
+  {
+    command: oneOf(rolloutCommands),
+    reason: Type.Optional(Type.String({ maxLength: 500 })),
+    planHash: Type.Optional(Type.String()),
+    revision: Type.Optional(Type.Integer()),
+  },
+  { $id: "RolloutCommandRequest", additionalProperties: false },
+);
+export type RolloutCommandRequest = Static<typeof RolloutCommandRequest>;
+
+export const roles = ["viewer", "operator", "admin"] as const;
+export type Role = (typeof roles)[number];
+
+export const AuditEntry = Type.Object(
+  {
+    sequence: Type.Integer(),
+    at: TimestampSchema,
+    actor: Type.String(),
+    action: Type.String(),
+    target: Type.String(),
+    outcome: oneOf(["done", "refused"] as const),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    operation: Type.Union([OperationIdSchema, Type.Null()]),
+    hash: Type.String(),
+  },
+  { $id: "AuditEntry", additionalProperties: false },
+);
+export type AuditEntry = Static<typeof AuditEntry>;

@@ -1,0 +1,183 @@
+import Type, { type Static } from "typebox";
+import { CellIdSchema, OperationIdSchema, ReleaseNameSchema, Sha256Schema, TimestampSchema, oneOf } from "./ids.ts";
+import { SlotSchema } from "./lease.ts";
+import { migrationClasses } from "./release.ts";
+
+export const rolloutStates = [
+  "planned", "deploying", "verifying", "baking", "waiting", "halted", "rolling-back", "rolled-back", "rollback-failed", "completed", "cancelled",
+] as const;
+export type RolloutState = (typeof rolloutStates)[number];
+/** What a rollout in state `waiting` waits for. */
+export const waitReasons = ["approval", "window", "moves", "decision"] as const;
+export type WaitReason = (typeof waitReasons)[number];
+/** States from which nothing happens any more. */
+export const finalRolloutStates = ["rolled-back", "rollback-failed", "completed", "cancelled"] as const satisfies readonly RolloutState[];
+
+/** Where a cell stands within a rollout. */
+export const cellSteps = ["pending", "checking", "migrating", "starting", "smoke", "switching", "draining", "deployed", "rolling-back", "rolled-back", "failed", "skipped"] as const;
+export type CellStep = (typeof cellSteps)[number];
+
+export const RolloutPolicy = Type.Object(
+  {
+    /** Cumulative shares of the fleet after each wave, in percent; the first wave is the canary. */
+    canaryCells: Type.Integer({ minimum: 1 }),
+    percentages: Type.Array(Type.Number({ exclusiveMinimum: 0, maximum: 100 }), { minItems: 1, maxItems: 20 }),
+    /** Bake after wave 1, 2, …, the last one for all further waves; seconds before scaling. */
+    bakeSeconds: Type.Array(Type.Number({ minimum: 0 }), { minItems: 1, maxItems: 20 }),
+    /** Multiplies the bakes: 1 in production, small for demos. */
+    timeScale: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
+    /** Absolute gate: least share of requests that succeed, and the slowest acceptable p99 in milliseconds. */
+    successObjective: Type.Number({ minimum: 0, maximum: 1 }),
+    p99ObjectiveMs: Type.Number({ exclusiveMinimum: 0 }),
+    /** Fewer samples than this never pass (I11). */
+    minimumSamples: Type.Integer({ minimum: 1 }),
+    /** Hard gate: this many failed checks in a row fail. */
+    hardFailuresInARow: Type.Integer({ minimum: 1 }),
+  },
+  { $id: "RolloutPolicy", additionalProperties: false },
+);
+export type RolloutPolicy = Static<typeof RolloutPolicy>;
+
+export const PlannedCell = Type.Object(
+  { cell: CellIdSchema, from: Type.Union([ReleaseNameSchema, Type.Null()]), to: ReleaseNameSchema, tenants: Type.Integer() },
+  { additionalProperties: false },
+);
+export const PlannedWave = Type.Object(
+  {
+    number: Type.Integer({ minimum: 1 }),
+    cells: Type.Array(PlannedCell, { minItems: 1 }),
+    bakeSeconds: Type.Number(),
+    /** Tenants of this wave's cells, by tier. */
+    tenantsAtRisk: Type.Record(Type.String(), Type.Integer()),
+  },
+  { additionalProperties: false },
+);
+export type PlannedWave = Static<typeof PlannedWave>;
+
+/** Computed purely, stored, immutable; `hash` is the digest of all the rest. */
+export const RolloutPlan = Type.Object(
+  {
+    application: Type.String(),
+    release: ReleaseNameSchema,
+    digest: Sha256Schema,
+    /** The heaviest class among the migrations that the release brings; null for none. */
+    migrationClass: Type.Union([oneOf(migrationClasses), Type.Null()]),
+    waves: Type.Array(PlannedWave, { minItems: 1 }),
+    policy: RolloutPolicy,
+    expectedSeconds: Type.Number(),
+    hash: Sha256Schema,
+  },
+  { $id: "RolloutPlan", additionalProperties: false },
+);
+export type RolloutPlan = Static<typeof RolloutPlan>;
+
+export const verdictKinds = ["PASS", "FAIL", "INCONCLUSIVE"] as const;
+/** A decision, with all that is needed to make it again. */
+export const Verdict = Type.Object(
+  {
+    verdict: oneOf(verdictKinds),
+    gate: oneOf(["hard", "absolute"] as const),
+    traffic: oneOf(["real", "synthetic", "none"] as const),
+    reason: Type.String(),
+    formula: Type.String(),
+    thresholds: Type.Record(Type.String(), Type.Number()),
+    numbers: Type.Record(Type.String(), Type.Number()),
+    /** Whose samples it rests on, and who was not heard. */
+    sources: Type.Array(Type.String()),
+    missing: Type.Array(Type.String()),
+  },
+  { $id: "Verdict", additionalProperties: false },
+);
+export type Verdict = Static<typeof Verdict>;
+
+export const HistoryEntry = Type.Object(
+  {
+    at: TimestampSchema,
+    event: Type.String(),
+    wave: Type.Union([Type.Integer(), Type.Null()]),
+    cell: Type.Union([CellIdSchema, Type.Null()]),
+    actor: Type.String(),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    /** The explain record of a verdict. */
+    verdict: Type.Optional(Verdict),
+  },
+  { additionalProperties: false },
+);
+export type HistoryEntry = Static<typeof HistoryEntry>;
+
+/** What `rollout show` answers, from the registry. */
+export const Rollout = Type.Object(
+  {
+    id: OperationIdSchema,
+    application: Type.String(),
+    release: ReleaseNameSchema,
+    state: oneOf(rolloutStates),
+    waitingFor: Type.Union([oneOf(waitReasons), Type.Null()]),
+    paused: Type.Boolean(),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    /** Rises with each change; commands carry it so that a late one is refused. */
+    revision: Type.Integer(),
+    wave: Type.Union([Type.Integer(), Type.Null()]),
+    plan: RolloutPlan,
+    waves: Type.Array(Type.Object({ number: Type.Integer(), state: oneOf(["pending", "deploying", "baking", "passed", "failed", "rolled-back", "skipped"] as const), cells: Type.Array(CellIdSchema), bakeEndsAt: Type.Union([TimestampSchema, Type.Null()]) }, { additionalProperties: false })),
+    cells: Type.Array(Type.Object({ cell: CellIdSchema, wave: Type.Integer(), step: oneOf(cellSteps), from: Type.Union([ReleaseNameSchema, Type.Null()]), to: ReleaseNameSchema, error: Type.Union([Type.String(), Type.Null()]) }, { additionalProperties: false })),
+    history: Type.Array(HistoryEntry),
+    requestedBy: Type.String(),
+    createdAt: TimestampSchema,
+    updatedAt: TimestampSchema,
+  },
+  { $id: "Rollout", additionalProperties: false },
+);
+export type Rollout = Static<typeof Rollout>;
+
+export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel"] as const;
+export type RolloutCommand = (typeof rolloutCommands)[number];
+
+/** An Update of the rollout workflow, named `command`. `revision` null means "whatever it is now". */
+export const CommandInput = Type.Object(
+  {
+    command: oneOf(rolloutCommands),
+    actor: Type.String(),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    planHash: Type.Union([Sha256Schema, Type.Null()]),
+    revision: Type.Union([Type.Integer(), Type.Null()]),
+  },
+  { $id: "CommandInput", additionalProperties: false },
+);
+export type CommandInput = Static<typeof CommandInput>;
+
+/** Names by which control plane and worker meet in Temporal. */
+export const temporalNames = {
+  namespace: "default",
+  taskQueue: "cellplane-operations",
+  rolloutWorkflow: "rollout",
+  cellWorkflow: "deployCell",
+  commandUpdate: "command",
+  stateQuery: "state",
+  /** One rollout an application at a time: the workflow's id says so. */
+  rolloutId: (application: string) => `rollout/${application}`,
+  cellDeployId: (operation: string, cell: string, direction: "forward" | "back") => `rollout-cell/${operation}/${cell}/${direction}`,
+} as const;
+
+export const RolloutInput = Type.Object({ operation: OperationIdSchema, plan: RolloutPlan, requestedBy: Type.String() }, { $id: "RolloutInput", additionalProperties: false });
+export type RolloutInput = Static<typeof RolloutInput>;
+
+/** What the child workflow of one cell is asked for, and answers. */
+export const CellDeployInput = Type.Object(
+  {
+    operation: OperationIdSchema,
+    wave: Type.Integer(),
+    cell: CellIdSchema,
+    from: Type.Union([ReleaseNameSchema, Type.Null()]),
+    to: ReleaseNameSchema,
+    digest: Sha256Schema,
+    direction: oneOf(["forward", "back"] as const),
+  },
+  { $id: "CellDeployInput", additionalProperties: false },
+);
+export type CellDeployInput = Static<typeof CellDeployInput>;
+export const CellDeployResult = Type.Object(
+  { cell: CellIdSchema, step: oneOf(cellSteps), slot: Type.Union([SlotSchema, Type.Null()]), error: Type.Union([Type.String(), Type.Null()]) },
+  { $id: "CellDeployResult", additionalProperties: false },
+);
+export type CellDeployResult = Static<typeof CellDeployResult>;
