@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
+import { CellplaneError, toProblem } from "../errors.ts";
+import { requestIdHeader } from "../contracts/headers.ts";
+import { problemContentType } from "../contracts/problem.ts";
+import type { Logger } from "../log.ts";
+import { httpError } from "./errors.ts";
+
+export type Server = FastifyInstance<import("node:http").Server, import("node:http").IncomingMessage, import("node:http").ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+
+export interface ServerOptions {
+  readonly log: Logger;
+  /** Largest body in bytes; default 1 MiB. */
+  readonly bodyLimitBytes?: number;
+  /** How long a whole request may take to arrive, in milliseconds; default 30 s. Fastify alone never times a body out. */
+  readonly requestTimeoutMs?: number;
+}
+
+const requestId = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * A Fastify server as all parts use it: schemas by TypeBox, checked strictly (nothing coerced, nothing stripped), every error a
+ * problem document (RFC 9457), 405 with Allow, prototype poisoning refused, slow requests timed out.
+ */
+export function createServer(options: ServerOptions): Server {
+  const server = Fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: options.bodyLimitBytes ?? 1_048_576,
+    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 75_000,
+    onProtoPoisoning: "error",
+    onConstructorPoisoning: "error",
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+    genReqId: (request) => {
+      const given = request.headers[requestIdHeader];
+      return typeof given === "string" && requestId.test(given) ? given : randomUUID();
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  server.setValidatorCompiler(TypeBoxValidatorCompiler);
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header(requestIdHeader, request.id);
+  });
+  server.setErrorHandler((error: FastifyError | CellplaneError, request, reply) => answerError(error, request, reply));
+  rememberRoutes(server);
+  answerUnknown(server);
+  return server as Server;
+}
+
+const fastifyCodes: Readonly<Record<string, Parameters<typeof httpError>[0]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: "body-too-large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported-media-type",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "malformed-json",
+  FST_ERR_CTP_INVALID_JSON_BODY: "malformed-json",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid-request",
+  FST_ERR_VALIDATION: "invalid-request",
+  ERR_HTTP_REQUEST_TIMEOUT: "slow-request",
+};
+
+/** Brings any error into our own shape; what nobody foresaw becomes `internal-error` without its text. */
+export function toCellplaneError(error: Error & { code?: string; statusCode?: number; validation?: unknown }): CellplaneError {
+  if (error instanceof CellplaneError) return error;
+  const known = error.validation === undefined ? fastifyCodes[error.code ?? ""] : "invalid-request";
+  if (known !== undefined) return httpError(known, error.message, { cause: error });
+  if (error instanceof SyntaxError && error.statusCode === 400) return httpError("malformed-json", error.message, { cause: error });
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return httpError("invalid-request", error.message, { cause: error });
+  }
+  return httpError("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: error });
+}
+
+function answerError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const known = toCellplaneError(error);
+  if (known.status >= 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
+  else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
+  sendProblem(reply, known, request.id);
+}
+
+/** Writes an error as a problem document, with Retry-After where the error carries `retryAfterSeconds`. */
+export function sendProblem(reply: FastifyReply, error: CellplaneError, id: string): void {
+  const retryAfter = error.extra["retryAfterSeconds"];
+  if (typeof retryAfter === "number") reply.header("retry-after", String(Math.max(1, Math.ceil(retryAfter))));
+  else if (error.status === 503) reply.header("retry-after", "1");
+  void reply.code(error.status).type(problemContentType).serializer(JSON.stringify).send(toProblem(error, id));
+}
+
+/** 404 for an unknown address, 405 with Allow where the address is known with other methods. */
+function answerUnknown(server: FastifyInstance): void {
+  const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+  server.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "/";
+    const allowed = methods.filter((method) => matchesRoute(server, method, path));
+    if (allowed.length === 0) return sendProblem(reply, httpError("not-found", `Nothing answers at ${path.slice(0, 200)}.`), request.id);
+    reply.header("allow", allowed.join(", "));
+    sendProblem(reply, httpError("method-not-allowed", `${request.method} is not known at ${path.slice(0, 200)}.`), request.id);
+  });
+}
+
+/** Whether a route answers `path`; Fastify's own look-up (`findRoute`) compares patterns only. */
+function matchesRoute(server: FastifyInstance, method: string, path: string): boolean {
+  const router = routesOf.get(server) ?? [];
+  return router.some((route) => route.method === method && route.shape.test(path));
+}
+
+interface KnownRoute {
+  readonly method: string;
+  readonly shape: RegExp;
+}
+const routesOf = new WeakMap<FastifyInstance, KnownRoute[]>();
+
+/** Remembers every route as a pattern for the 405 answers. */
+function rememberRoutes(server: FastifyInstance): void {
+  const known: KnownRoute[] = [];
+  routesOf.set(server, known);
+  server.addHook("onRoute", (route) => {
+    const escaped = route.url.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/:[A-Za-z0-9_]+/g, "[^/]+").replace(/\*/g, ".*");
+    const shape = new RegExp(`^${escaped}$`);
+    for (const method of [route.method].flat()) known.push({ method, shape });
+  });
+}
