@@ -1,8 +1,9 @@
 import Type, { type Static } from "typebox";
 import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
-import { Limits, partRoles, tenantStates } from "./fleet.ts";
+import { Generation, Limits, partRoles, tenantStates, tiers } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
-import { RolloutPolicy, rolloutCommands } from "./rollout.ts";
+import { Release } from "./release.ts";
+import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
 
 /**
  * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.
@@ -159,3 +160,88 @@ export const AuditEntry = Type.Object(
   { $id: "AuditEntry", additionalProperties: false },
 );
 export type AuditEntry = Static<typeof AuditEntry>;
+
+/** `POST /v1/sessions`: the one-time code that `npm start` shows. The answer is Whoami, with the cookie. */
+export const CreateSession = Type.Object(
+  { code: Type.String({ minLength: 1, maxLength: 200 }) },
+  { $id: "CreateSession", additionalProperties: false },
+);
+export type CreateSession = Static<typeof CreateSession>;
+
+/** `GET /v1/whoami`. */
+export const Whoami = Type.Object(
+  { actor: Type.String(), role: oneOf(roles) },
+  { $id: "Whoami", additionalProperties: false },
+);
+export type Whoami = Static<typeof Whoami>;
+
+/** `POST /v1/tenants/:slug/keys`; the key is shown this once. */
+export const CreatedKey = Type.Object(
+  { id: KeyIdSchema, key: Type.String() },
+  { $id: "CreatedKey", additionalProperties: false },
+);
+export type CreatedKey = Static<typeof CreatedKey>;
+
+/** Body of `POST /v1/tenants/:slug/suspend` and `resume`. */
+export const SuspendTenant = Type.Object(
+  { reason: Type.Optional(Type.String({ maxLength: 500 })) },
+  { $id: "SuspendTenant", additionalProperties: false },
+);
+export type SuspendTenant = Static<typeof SuspendTenant>;
+
+/** Answers of the lists: `GET /v1/tenants`, `/v1/cells`, `/v1/releases`, `/v1/rollouts` (latest first), `/v1/audit` (latest first). */
+export const TenantList = Type.Object({ tenants: Type.Array(Tenant) }, { $id: "TenantList", additionalProperties: false });
+export type TenantList = Static<typeof TenantList>;
+export const CellList = Type.Object({ cells: Type.Array(Cell) }, { $id: "CellList", additionalProperties: false });
+export type CellList = Static<typeof CellList>;
+export const ReleaseList = Type.Object({ releases: Type.Array(Release) }, { $id: "ReleaseList", additionalProperties: false });
+export type ReleaseList = Static<typeof ReleaseList>;
+export const RolloutList = Type.Object({ rollouts: Type.Array(Rollout) }, { $id: "RolloutList", additionalProperties: false });
+export type RolloutList = Static<typeof RolloutList>;
+export const AuditList = Type.Object({ entries: Type.Array(AuditEntry) }, { $id: "AuditList", additionalProperties: false });
+export type AuditList = Static<typeof AuditList>;
+
+/** Whether something that the control plane talks to answers; `unknown` where it has not asked yet. */
+export const reachability = ["up", "down", "unknown"] as const;
+/** `missing`: this fleet was started without Temporal, so that rollouts are refused. */
+export const temporalStates = ["reachable", "unreachable", "missing"] as const;
+
+/** `GET /v1/overview`: what the dashboard's first page shows, in one answer. */
+export const Overview = Type.Object(
+  {
+    at: TimestampSchema,
+    application: Type.String(),
+    baseDomain: Type.String(),
+    generation: Generation,
+    temporal: oneOf(temporalStates),
+    cells: Type.Array(Cell),
+    /** The running rollout, else the latest; null where there was none yet. */
+    rollout: Type.Union([Rollout, Type.Null()]),
+    /** Customers' tenants; synthetic ones are left out. */
+    tenants: Type.Object(
+      {
+        total: Type.Integer({ minimum: 0 }),
+        byTier: Type.Record(oneOf(tiers), Type.Integer({ minimum: 0 })),
+        byState: Type.Record(oneOf(tenantStates), Type.Integer({ minimum: 0 })),
+      },
+      { additionalProperties: false },
+    ),
+    /** Routers, aggregator, worker and control plane as registered. */
+    parts: Type.Array(
+      Type.Object(
+        { id: PartIdSchema, role: oneOf(partRoles), url: Type.Union([Type.String(), Type.Null()]), state: oneOf(reachability) },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { $id: "Overview", additionalProperties: false },
+);
+export type Overview = Static<typeof Overview>;
+
+/** Names of the events of `GET /v1/events` (SSE); data: ChangeEvent. The reader asks again for what it shows. */
+export const changeEvents = ["rollout", "cell", "tenant", "release"] as const;
+export const ChangeEvent = Type.Object(
+  { kind: oneOf(changeEvents), id: Type.String(), at: TimestampSchema },
+  { $id: "ChangeEvent", additionalProperties: false },
+);
+export type ChangeEvent = Static<typeof ChangeEvent>;
