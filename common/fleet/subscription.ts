@@ -1,0 +1,287 @@
+import Value from "typebox/value";
+import type { Clock } from "../clock.ts";
+import { commandLifeSeconds } from "../contracts/assertion.ts";
+import { Delta, FleetCheck, Snapshot, type Envelope, type Generation, type PartRow } from "../contracts/fleet.ts";
+import type { SigningKey } from "../keys.ts";
+import type { Logger } from "../log.ts";
+import { signToken } from "../tokens.ts";
+import { FleetBundle, lookupOf } from "./bundle.ts";
+import { FleetDocument, compareGenerations, type RowChange } from "./document.ts";
+import { EnvelopeRefused, openEnvelope } from "./envelope.ts";
+import { readEvents } from "./event-stream.ts";
+import { TrustStore } from "./trust.ts";
+
+// A subscription to the fleet document.
+//   empty      nothing on disk, nothing heard yet        → following (first snapshot)
+//   following  deltas arrive in order                    → gap (a generation is missing, a hash does not fit), lost (stream closed or silent)
+//   gap        the snapshot is fetched                   → following (snapshot not older than ours), lost
+//   lost       the last document serves, its age rises   → following (reconnected)
+// Whatever the state, readers see the last accepted document: an older, empty, corrupt or badly signed one is refused and counted.
+export const subscriptionStates = ["empty", "following", "gap", "lost"] as const;
+export type SubscriptionState = (typeof subscriptionStates)[number];
+
+/** The publisher checks in at least every 5 s; three missed checks mean that the stream is dead. */
+const silenceMs = 15_000;
+/** Reconnects begin at this delay and double to the last, each with full jitter. */
+const reconnectFirstMs = 100;
+const reconnectLastMs = 3_000;
+/** A longer event than this is not ours: the largest delta is one transaction's changes. */
+const maxEventBytes = 16 * 1024 * 1024;
+/** With this many deltas behind the snapshot on disk, a fresh snapshot is fetched, so that the log stays short. */
+const compactAfterDeltas = 5_000;
+
+export interface SubscriptionOptions {
+  /** Base URL of the control plane. */
+  readonly url: string;
+  /** This part's id, the issuer of its tokens. */
+  readonly part: string;
+  readonly key: SigningKey;
+  /** The publisher's public keys to begin with (base64 SubjectPublicKeyInfo); later ones come in the document itself. */
+  readonly trustKeys: readonly string[];
+  /** Folder of the bundle on disk. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called with the whole document when it is replaced, and with the changed rows when a delta was applied. */
+  readonly onChange?: (document: FleetDocument, changes: readonly RowChange[] | "all") => void;
+}
+
+export interface SubscriptionStatus {
+  readonly state: SubscriptionState;
+  readonly generation: Generation | null;
+  readonly source: "feed" | "disk" | "none";
+  /** Seconds since the document was last known to be current; infinite when it never was in this life. */
+  readonly ageSeconds: number;
+  /** How many documents were refused, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+/** Follows the fleet document: boots from disk, then lives by the feed, for ever. It never throws once constructed. */
+export class FleetSubscription {
+  readonly trust = new TrustStore();
+  readonly #options: SubscriptionOptions;
+  readonly #bundle: FleetBundle;
+  readonly #stop = new AbortController();
+  readonly #refused: Record<string, number> = {};
+  #document: FleetDocument | null = null;
+  #publisherKeys: readonly string[];
+  #state: SubscriptionState = "empty";
+  #source: SubscriptionStatus["source"] = "none";
+  #currentAt: number | null = null;
+  #lagging = false;
+  #running: Promise<void> | null = null;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
+    this.#publisherKeys = options.trustKeys;
+    this.#bundle = new FleetBundle(options.directory);
+  }
+
+  /** The last accepted document; null before the first. */
+  get document(): FleetDocument | null {
+    return this.#document;
+  }
+
+  get status(): SubscriptionStatus {
+    const ageMs = this.#currentAt === null ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - this.#currentAt;
+    return {
+      state: this.#state,
+      generation: this.#document?.generation ?? null,
+      source: this.#source,
+      ageSeconds: ageMs / 1000,
+      refused: { ...this.#refused },
+    };
+  }
+
+  /** Loads the bundle from disk (at once, without the control plane) and begins to follow the feed. */
+  start(): void {
+    this.#boot();
+    this.#running = this.#follow();
+  }
+
+  /** Resolves when a document is there, from disk or from the feed. */
+  async ready(): Promise<FleetDocument> {
+    if (this.#document !== null) return this.#document;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.ready();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  #boot(): void {
+    try {
+      const loaded = this.#bundle.load();
+      if (loaded === null) return;
+      this.#publisherKeys = [...new Set([...this.#publisherKeys, ...loaded.keys])];
+      this.#accept(loaded.document, "disk");
+      if (loaded.torn) this.#options.log.warn({ event: "fleet-log-torn", generation: loaded.document.generation });
+    } catch (error) {
+      this.#refuse(error, "disk");
+    }
+  }
+
+  async #follow(): Promise<void> {
+    let failures = 0;
+    while (!this.#stop.signal.aborted) {
+      try {
+        if (this.#document === null || this.#state === "gap") await this.#fetchSnapshot();
+        await this.#readStream(() => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        if (error instanceof EnvelopeRefused) this.#refuse(error, "feed");
+        else if (failures === 0) this.#options.log.warn({ event: "fleet-feed-lost", err: error });
+        failures += 1;
+      }
+      if (this.#state === "following") this.#state = "lost";
+      await this.#pause(failures);
+    }
+  }
+
+  async #readStream(heard: () => void): Promise<void> {
+    const at = this.#document?.generation;
+    if (at === undefined) return;
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(new Error("the feed fell silent")), silenceMs);
+    try {
+      const signal = AbortSignal.any([this.#stop.signal, silence.signal]);
+      const response = await this.#get(`/v1/fleet/stream?term=${at.term}&n=${at.n}`, signal);
+      if (response.body === null) throw new Error("the feed has no body");
+      for await (const { event, data } of readEvents(response.body, maxEventBytes)) {
+        timer.refresh();
+        heard();
+        this.#take(event, data);
+        if (this.#state === "gap") return;
+        if (this.#bundle.deltas > compactAfterDeltas) await this.#fetchSnapshot();
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #take(event: string, data: string): void {
+    if (event === "delta") this.#takeDelta(JSON.parse(data) as Envelope);
+    else if (event === "reset") this.#state = "gap";
+    else if (event === "check") this.#takeCheck(JSON.parse(data));
+  }
+
+  #takeDelta(envelope: Envelope): void {
+    const document = this.#document;
+    if (document === null) return;
+    const delta = openEnvelope(envelope, Delta, lookupOf(this.#publisherKeys));
+    if (compareGenerations(delta.to, document.generation) <= 0) {
+      this.#count("older");
+      return;
+    }
+    const changes = compareGenerations(delta.from, document.generation) === 0 ? document.apply(delta.changes, delta.to, delta.hash) : null;
+    if (changes === null) {
+      this.#count("gap");
+      this.#state = "gap";
+      return;
+    }
+    this.#bundle.appendDelta(envelope);
+    this.#current();
+    this.#lagging = false;
+    if (changes.some((change) => change.name.startsWith("part/"))) this.#learnKeys(document);
+    // The bundle must hold the keys that verify all of it: after a change of the publisher's keys it begins anew with a snapshot.
+    if (changes.some((change) => change.name === "part/publisher")) this.#state = "gap";
+    this.#options.onChange?.(document, changes);
+  }
+
+  #takeCheck(value: unknown): void {
+    const document = this.#document;
+    if (document === null || !Value.Check(FleetCheck, value)) return;
+    const order = compareGenerations(value.generation, document.generation);
+    if (order === 0 && value.hash === document.hash) {
+      this.#lagging = false;
+      this.#current();
+    } else if (order === 0 || (order > 0 && this.#lagging)) {
+      this.#count(order === 0 ? "wrong-hash" : "gap");
+      this.#options.log.error({ event: "fleet-document-differs", ours: document.generation, theirs: value.generation });
+      this.#state = "gap";
+    } else if (order > 0) {
+      // A delta may be on its way; when the next check still finds us behind, it was lost.
+      this.#lagging = true;
+    } else {
+      this.#count("older");
+      this.#options.log.error({ event: "fleet-publisher-is-older", ours: document.generation, theirs: value.generation });
+    }
+  }
+
+  async #fetchSnapshot(): Promise<void> {
+    const response = await this.#get("/v1/fleet/snapshot", AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)]));
+    const envelope = (await response.json()) as Envelope;
+    const snapshot = openEnvelope(envelope, Snapshot, lookupOf(this.#publisherKeys));
+    const document = FleetDocument.of(snapshot.rows, snapshot.generation);
+    if (document.hash !== snapshot.hash) throw new EnvelopeRefused("wrong-hash", "the rows do not add up to the snapshot's hash");
+    if (document.size === 0) throw new EnvelopeRefused("malformed", "an empty document");
+    if (this.#document !== null && compareGenerations(document.generation, this.#document.generation) < 0) {
+      this.#count("older");
+      throw new Error("the control plane offers an older document than ours");
+    }
+    this.#bundle.writeSnapshot(envelope, this.#publisherKeys);
+    this.#accept(document, "feed");
+    this.#current();
+  }
+
+  #accept(document: FleetDocument, source: "feed" | "disk"): void {
+    this.#document = document;
+    this.#source = source;
+    this.#learnKeys(document);
+    this.#options.onChange?.(document, "all");
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #current(): void {
+    this.#state = "following";
+    this.#source = "feed";
+    this.#currentAt = this.#options.clock.monotonic();
+  }
+
+  #learnKeys(document: FleetDocument): void {
+    for (const { part, error } of this.trust.replace(document)) this.#options.log.error({ event: "unreadable-key", of: part, err: error });
+    const publisher = document.row("part/publisher") as PartRow | undefined;
+    if (publisher !== undefined) this.#publisherKeys = [...new Set([...this.#options.trustKeys, ...publisher.keys])];
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<Response> {
+    const now = Math.floor(this.#options.clock.now() / 1000);
+    const claims = { iss: this.#options.part, aud: "control-plane", iat: now, exp: now + commandLifeSeconds };
+    const token = await signToken("cp-command", claims, this.#options.key);
+    const response = await fetch(new URL(path, this.#options.url), { headers: { authorization: `Bearer ${token}` }, signal, redirect: "error" });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`the control plane answered ${response.status} at ${path.split("?", 1)[0]}`);
+    }
+    return response;
+  }
+
+  #refuse(error: unknown, from: "feed" | "disk"): void {
+    this.#count(error instanceof EnvelopeRefused ? error.reason : "unreadable");
+    this.#options.log.error({ event: "fleet-document-refused", from, err: error });
+  }
+
+  #count(reason: string): void {
+    this.#refused[reason] = (this.#refused[reason] ?? 0) + 1;
+  }
+
+  async #pause(failures: number): Promise<void> {
+    const longest = Math.min(reconnectLastMs, reconnectFirstMs * 2 ** Math.min(failures, 10));
+    const delay = Math.random() * longest;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, delay);
+      const stop = this.#stop.signal;
+      function done(): void {
+        clearTimeout(timer);
+        stop.removeEventListener("abort", done);
+        resolve();
+      }
+      stop.addEventListener("abort", done);
+    });
+  }
+}
