@@ -23,7 +23,9 @@ export function loadDeliveries(): Delivery[] {
   const path = createRequire(import.meta.url).resolve("@octokit/webhooks-examples");
   const sets = JSON.parse(readFileSync(path, "utf8")) as ExampleSet[];
   return sets
-    .flatMap(({ name, examples }) => examples.map((payload) => ({ event: name, payload, body: JSON.stringify(payload) })))
+    .flatMap(({ name, examples }) =>
+      examples.map((payload) => ({ event: name, payload, body: JSON.stringify(payload) })),
+    )
     .filter(({ body }) => body.length <= largestBodyBytes);
 }
 

@@ -76,7 +76,8 @@ export class Feeder {
     this.#sent += 1;
     try {
       const answer = await this.#request(tenant, delivery, turn);
-      if (answer.status < 200 || answer.status > 299) this.#fail(tenant, `${answer.status} ${answer.body.slice(0, 200)}`);
+      if (answer.status < 200 || answer.status > 299)
+        this.#fail(tenant, `${answer.status} ${answer.body.slice(0, 200)}`);
     } catch (error) {
       this.#fail(tenant, (error as Error).message);
     }
@@ -92,7 +93,13 @@ export class Feeder {
       return this.#client.send(tenant.host, "POST", "/v1/hooks/github", githubHeaders(delivery, secret), delivery.body);
     }
     const body = JSON.stringify({ events: [asEvent(delivery, uuidv7(), new Date().toISOString())] });
-    return this.#client.send(tenant.host, "POST", "/v1/events", { authorization, "content-type": "application/json" }, body);
+    return this.#client.send(
+      tenant.host,
+      "POST",
+      "/v1/events",
+      { authorization, "content-type": "application/json" },
+      body,
+    );
   }
 
   #fail(tenant: DemoTenant, what: string): void {
@@ -107,7 +114,13 @@ export class Feeder {
       const secret = randomBytes(24).toString("base64url");
       const headers = { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" };
       try {
-        const answer = await this.#client.send(tenant.host, "PUT", "/v1/hooks/github/secret", headers, JSON.stringify({ secret }));
+        const answer = await this.#client.send(
+          tenant.host,
+          "PUT",
+          "/v1/hooks/github/secret",
+          headers,
+          JSON.stringify({ secret }),
+        );
         if (answer.status >= 200 && answer.status <= 299) this.#secrets.set(tenant.slug, secret);
         else this.#log.warn({ event: "secret-refused", tenant: tenant.slug, status: answer.status });
       } catch (error) {

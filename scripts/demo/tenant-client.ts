@@ -22,15 +22,31 @@ export class TenantClient {
   }
 
   /** Sends one request. @throws when no answer came: refused, reset, or too late. */
-  send(host: string, method: string, path: string, headers: Readonly<Record<string, string>>, body?: string): Promise<Answer> {
+  send(
+    host: string,
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body?: string,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
       const outgoing = request(
-        { host: "127.0.0.1", port: this.#port, agent: this.#agent, method, path, headers: { host, ...headers, ...length }, timeout: timeoutMs },
+        {
+          host: "127.0.0.1",
+          port: this.#port,
+          agent: this.#agent,
+          method,
+          path,
+          headers: { host, ...headers, ...length },
+          timeout: timeoutMs,
+        },
         (incoming) => {
           const parts: Buffer[] = [];
           incoming.on("data", (part: Buffer) => parts.push(part));
-          incoming.on("end", () => resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(parts).toString() }));
+          incoming.on("end", () =>
+            resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(parts).toString() }),
+          );
           incoming.on("error", reject);
         },
       );

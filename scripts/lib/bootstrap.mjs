@@ -37,7 +37,7 @@ function say(line) {
 }
 
 /** An error whose message is all that its reader needs; no stack. */
-class SetupError extends Error {}
+export class SetupError extends Error {}
 
 /**
  * Installs the npm packages of package-lock.json, if node_modules is not already exactly that.
@@ -47,7 +47,7 @@ class SetupError extends Error {}
 export async function ensurePackages() {
   const wanted = digestOf(join(root, "package-lock.json"));
   if (installed() === wanted) return;
-  await locked(async () => {
+  await oneAtATime(join(staging, "lock"), "npm packages", async () => {
     if (installed() === wanted) return;
     if (matchesLockfile()) return finish(modules, wanted);
     const began = Date.now();
@@ -137,10 +137,12 @@ async function npm(args, cwd, began) {
   );
 }
 
-/** One set-up at a time in one clone. A lock whose owner is gone is taken over. */
-async function locked(work) {
-  mkdirSync(staging, { recursive: true });
-  const lock = join(staging, "lock");
+/**
+ * Runs `work` while no other process that asks for the same lock does. A lock whose owner is gone is taken over.
+ * @param what said to whoever has to wait
+ */
+export async function oneAtATime(lock, what, work) {
+  mkdirSync(dirname(lock), { recursive: true });
   const until = Date.now() + lockLimitMs;
   for (let told = false; !take(lock); told = true) {
     const owner = ownerOf(lock);
@@ -149,11 +151,11 @@ async function locked(work) {
       continue;
     }
     if (Date.now() > until) throw new SetupError(`another set-up (process ${owner}) holds ${lock} for too long`);
-    if (!told) say(`npm packages: waiting for another set-up (process ${owner}) …`);
+    if (!told) say(`${what}: waiting for another set-up (process ${owner}) …`);
     await sleep(200);
   }
   try {
-    await work();
+    return await work();
   } finally {
     rmSync(lock, { force: true });
   }
