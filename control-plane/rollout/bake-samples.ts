@@ -1,0 +1,28 @@
+import type { SampleCounter } from "../../common/contracts/samples.ts";
+import type { CellId, ReleaseName } from "../../common/ids.ts";
+
+/** One hard check of a cell: what it said, or that it could not be asked. */
+export interface CellCheck {
+  readonly cell: CellId;
+  /** It answered a ping through its admin address. */
+  readonly answered: boolean;
+  readonly ready: boolean;
+  /** The release that its live slot reports; null when it did not answer. */
+  readonly release: ReleaseName | null;
+  readonly problems: readonly string[];
+}
+
+/** All that a verdict rests on. */
+export interface BakeSamples {
+  /** The wave's cells and what each should run. */
+  readonly cells: readonly { readonly cell: CellId; readonly release: ReleaseName }[];
+  /** In order of time, of all cells, since the bake began. */
+  readonly checks: readonly CellCheck[];
+  /** What was counted since the bake began, summed over the sources (`TrafficWindow.counters`). */
+  readonly counters: readonly SampleCounter[];
+  /** Routers that were heard; and those that should have been, but were not. */
+  readonly sources: readonly string[];
+  readonly missing: readonly string[];
+  /** Whether the bake is over. Before, nothing passes, but enough errors fail at once. */
+  readonly over: boolean;
+}

@@ -1,0 +1,68 @@
+import { type ErrorTable, errorsOf } from "../../common/errors.ts";
+
+/** Errors of planning and commanding rollouts. */
+export const rolloutErrors = {
+  "unknown-release": {
+    status: 404,
+    title: "No such release",
+    todo: "List the stored releases, or create this one with `cellplane release create`.",
+  },
+  "wrong-application": {
+    status: 409,
+    title: "The release is of another application",
+    todo: "Name a release of the application that the fleet runs.",
+  },
+  "release-quarantined": {
+    status: 409,
+    title: "The release is quarantined",
+    todo: "A rollout of it failed. Fix the cause and roll out a new release.",
+  },
+  "schema-out-of-range": {
+    status: 409,
+    title: "The release cannot run on a cell's database schema",
+    todo: "Choose a release whose schema range holds for every cell.",
+  },
+  "no-cells": {
+    status: 409,
+    title: "There is no cell to roll out to",
+    todo: "Add a cell first.",
+  },
+  "nothing-to-do": {
+    status: 409,
+    title: "Every cell runs the release already",
+    todo: "Nothing needs to be done.",
+  },
+  "invalid-policy": {
+    status: 400,
+    title: "The rollout's policy does not make sense",
+    todo: "Give the percentages in ascending order, each more than 0 and at most 100.",
+  },
+  "rollout-ended": {
+    status: 409,
+    title: "The rollout has ended",
+    todo: "Start another rollout, of an older release if need be.",
+  },
+  "plan-differs": {
+    status: 409,
+    title: "The command is for another plan",
+    todo: "Look at the rollout again and repeat the command if it still makes sense.",
+  },
+  "revision-differs": {
+    status: 409,
+    title: "The rollout has changed since it was looked at",
+    todo: "Look at the rollout again and repeat the command if it still makes sense.",
+  },
+  "not-in-this-state": {
+    status: 409,
+    title: "The command makes no sense in the rollout's state",
+    todo: "The detail says which state it is in and why.",
+  },
+  "not-reversible": {
+    status: 409,
+    title: "The release cannot be rolled back",
+    todo: "Its migrations took away what the previous release needs. Roll forward with a new release.",
+  },
+} as const satisfies ErrorTable;
+
+export type RolloutErrorCode = keyof typeof rolloutErrors;
+export const rolloutError = errorsOf(rolloutErrors);
