@@ -21,3 +21,6 @@ export const internalPrefix = "cellplane-";
 
 /** Made by the router when the client sent none that is well formed; part of every problem document. */
 export const requestIdHeader = "x-request-id";
+
+/** Aggregator → cell: how many milliseconds are left for this answer; after them nobody waits for it any more. */
+export const deadlineHeader = "cellplane-deadline-ms";
