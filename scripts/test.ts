@@ -18,7 +18,7 @@ async function main(names: readonly string[]): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "cellplane-test-"));
   const results: FileResult[] = [];
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       killRunning();
       process.exitCode = 128 + constants.signals[signal];
       // What a killed file left behind is found and ended by the run of that file, which comes to its end now.

@@ -61,7 +61,7 @@ export async function ensurePackages() {
     try {
       for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, file), join(fresh, file));
       if (existsSync(join(root, ".npmrc"))) copyFileSync(join(root, ".npmrc"), join(fresh, ".npmrc"));
-      await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], fresh, began);
+      await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=notice"], fresh, began);
       finish(join(fresh, "node_modules"), wanted);
       if (existsSync(modules)) renameSync(modules, join(fresh, "old"));
       renameSync(join(fresh, "node_modules"), modules);

@@ -8,7 +8,7 @@ import { groups, type TestFile } from "./groups.ts";
 import { endLeftovers } from "./leftovers.ts";
 
 interface TestEvent {
-  readonly type: "start" | "pass" | "fail" | "end";
+  readonly type: "start" | "pass" | "fail" | "note" | "end";
   readonly name?: string;
   readonly nesting?: number;
   readonly suite?: boolean;
@@ -89,13 +89,13 @@ export async function runFile(file: TestFile, folder: string): Promise<FileResul
   child.stderr.destroy();
 
   const seen = await readEvents(events);
-  const done = seen.filter((event) => event.suite !== true && event.parent !== true);
-  const failures = done.flatMap((event) => failureOf(event));
-  const passed = done.filter((event) => event.type === "pass" && event.unrun !== true).length;
+  const failures = seen.flatMap((event) => failureOf(event));
+  const passed = seen.filter((event) => event.type === "pass" && event.suite !== true && event.unrun !== true).length;
+  const notes = seen.flatMap((event) => (event.type === "note" ? [event.text ?? ""] : []));
   if (late) {
     failures.push({ name: "(the file)", text: `was still running after ${limitMs / 1000} s${unfinished(seen)}` });
   } else if (ended !== undefined && failures.length === 0) {
-    failures.push({ name: "(the file)", text: `${ended}${unfinished(seen)}` });
+    failures.push({ name: "(the file)", text: [`${ended}${unfinished(seen)}`, ...notes].join("\n") });
   } else if (!seen.some((event) => event.type === "end")) {
     failures.push({ name: "(the file)", text: `ended before its tests did, or has none${unfinished(seen)}` });
   }
@@ -109,7 +109,7 @@ export async function runFile(file: TestFile, folder: string): Promise<FileResul
 function failureOf(event: TestEvent): Failure[] {
   const name = event.name ?? "";
   if (event.unrun === true) return [{ name, text: "was not run: a skipped test shows nothing" }];
-  return event.type === "fail" ? [{ name, text: event.text ?? "" }] : [];
+  return event.type === "fail" && event.parent !== true ? [{ name, text: event.text ?? "" }] : [];
 }
 
 /** Which tests had begun and not ended, for somebody who wonders what hangs. */
