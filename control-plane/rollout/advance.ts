@@ -1,4 +1,4 @@
-import type { Ending, RolloutEvent, RolloutProgress } from "./progress.ts";
+import type { Ending, GoOn, RolloutEvent, RolloutProgress } from "./progress.ts";
 
 /**
  * The progress after an event. Pure, and free of Node's modules: it runs inside the workflow sandbox.
@@ -22,10 +22,10 @@ export function advance(progress: RolloutProgress, event: RolloutEvent): Rollout
       return judged(progress, event);
     case "waits":
       expect(progress, event, progress.state === "planned" || progress.state === "deploying");
-      return enter(progress, { state: "waiting", waitingFor: event.for, goOn: interruption(progress) });
+      return settle(enter(progress, { state: "waiting", waitingFor: event.for }));
     case "wait-over":
       expect(progress, event, progress.state === "waiting" && progress.waitingFor !== "decision");
-      return goOn(progress);
+      return enter(progress, { state: progress.wave === null ? "planned" : "deploying" });
     case "rolled-back":
       expect(progress, event, progress.state === "rolling-back");
       return enter(progress, { state: "rolled-back" });
@@ -37,7 +37,7 @@ export function advance(progress: RolloutProgress, event: RolloutEvent): Rollout
   }
 }
 
-/** Goes on where a wait or a halt interrupted. */
+/** Goes on where a halt interrupted. */
 export function goOn(progress: RolloutProgress): RolloutProgress {
   if (progress.goOn === null) throw new TypeError(`nothing was interrupted in state ${progress.state}`);
   return enter(progress, { ...progress.goOn, goOn: null, reason: null });
@@ -81,7 +81,7 @@ function settle(progress: RolloutProgress): RolloutProgress {
   return progress.ending === null ? progress : end({ ...progress, revision: progress.revision - 1 }, progress.ending);
 }
 
-function interruption(progress: RolloutProgress): RolloutProgress["goOn"] {
+function interruption(progress: RolloutProgress): GoOn | null {
   switch (progress.state) {
     case "planned":
     case "deploying":

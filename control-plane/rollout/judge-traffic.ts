@@ -64,7 +64,7 @@ function measure(counted: SampleCounter | null, policy: RolloutPolicy): Measured
   const successRate = (requests - errors) / requests;
   const p99 = histogramQuantile(counted.latency, 0.99);
   const slow = slowerThan(policy.p99ObjectiveMs, counted.latency);
-  const numbers = { requests, errors, successRate, slow, ...(p99 === null ? {} : { p99Ms: p99.estimateMs }) };
+  const numbers = { requests, errors, successRate, slow, ...(p99 === null ? {} : { p99Ms: Math.round(p99.estimateMs * 10) / 10 }) };
   const enough = requests >= policy.minimumSamples;
 
   if (successRate < policy.successObjective) {

@@ -81,12 +81,13 @@ function checkedRelease({ application, release, releases }: PlanRequest): Releas
 
 function checkSchemas({ application, releases }: PlanRequest, target: Release, cells: readonly FleetCell[]): void {
   const { manifest } = target;
-  const known = releases
-    .filter((release) => release.manifest.application === application)
-    .flatMap((release) => release.manifest.migrations);
-  const reused = reusedNumber(manifest.migrations, known);
+  const ofApplication = releases.filter((release) => release.manifest.application === application);
+  const known = ofApplication.flatMap((release) => release.manifest.migrations);
+  const running = ofApplication.filter(({ name }) => cells.some((cell) => cell.release === name));
+  const reused = reusedNumber(manifest.migrations, running.flatMap((release) => release.manifest.migrations));
   if (reused !== null) {
-    throw rolloutError("schema-out-of-range", `${reused.series} migration ${reused.number} differs from that of another release`);
+    const text = `${reused.series} migration ${reused.number} is another one in the release that runs`;
+    throw rolloutError("schema-out-of-range", text);
   }
   for (const cell of cells) {
     const problem = schemaProblem(manifest, cell.schema, known);

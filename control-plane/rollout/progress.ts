@@ -15,7 +15,7 @@ import {
  *   verifying     all switched, hard checks only      → baking (wave-verified), rolling-back or halted (judged FAIL)
  *   baking        timed observation                   → deploying of the next wave or completed (judged PASS),
  *                                                       waiting for a decision (INCONCLUSIVE), rolling-back or halted (FAIL)
- *   waiting       for what `waitingFor` says          → where it came from (wait-over), or as baking when it waits for a decision
+ *   waiting       for what `waitingFor` says          → planned or deploying (wait-over); waiting for a decision goes on as baking does
  *   halted        frozen in place                     → where it was (resume), rolling-back, cancelled
  *   rolling-back  undoing what was changed            → rolled-back, rollback-failed; nothing else stops it
  *   rolled-back, rollback-failed, completed, cancelled: final
@@ -44,7 +44,7 @@ export interface RolloutProgress {
 
 export type Ending = "halted" | "rolling-back" | "cancelled";
 
-/** What was interrupted by a halt or a wait. */
+/** What was interrupted by a halt. */
 export interface GoOn {
   readonly state: "planned" | "deploying" | "verifying" | "baking" | "waiting";
   readonly waitingFor: WaitReason | null;
