@@ -1,4 +1,4 @@
-import { aptInstall } from "./apt.ts";
+import { aptInstall, aptUnusable } from "./apt.ts";
 import { onPath } from "./programs.ts";
 import { progress } from "./progress.ts";
 
@@ -14,7 +14,7 @@ export async function ensureBrowser(): Promise<string | null> {
     async (tell) => {
       const found = findBrowser();
       if (found !== null) return found;
-      tell("installing Debian's package chromium: one test looks at the dashboard with it");
+      if (aptUnusable() === null) tell("installing Debian's package chromium: one test looks at the dashboard with it");
       const outcome = await aptInstall("chromium", () => findBrowser() !== null);
       if (!outcome.ok) tell(`it could not be installed (${outcome.why}); install chromium`);
       return findBrowser();

