@@ -7,7 +7,10 @@ export const internalHeaders = {
   assertion: "cellplane-assertion",
   /** Router → cell: a release record that makes the cell activate a tenant it holds ready. */
   releaseRecord: "cellplane-release-record",
-  /** Cell → router: nothing of this request has been executed; it may be sent again elsewhere. */
+  /**
+   * Cell → router: nothing of this request has been executed; it may be sent again elsewhere. The value is the code of the problem,
+   * e.g. `slot-not-live`; at `tenant-frozen` the router parks the request and tries again.
+   */
   notExecuted: "cellplane-not-executed",
   /** Cell → router: the slot (`a` or `b`) that is live in this cell. */
   slot: "cellplane-slot",
