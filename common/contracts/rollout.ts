@@ -177,7 +177,14 @@ export const CellDeployInput = Type.Object(
 );
 export type CellDeployInput = Static<typeof CellDeployInput>;
 export const CellDeployResult = Type.Object(
-  { cell: CellIdSchema, step: oneOf(cellSteps), slot: Type.Union([SlotSchema, Type.Null()]), error: Type.Union([Type.String(), Type.Null()]) },
+  {
+    cell: CellIdSchema,
+    step: oneOf(cellSteps),
+    slot: Type.Union([SlotSchema, Type.Null()]),
+    error: Type.Union([Type.String(), Type.Null()]),
+    /** Whether the release is to blame for the error: it did not start, its migration or its smoke test failed. */
+    releaseAtFault: Type.Boolean(),
+  },
   { $id: "CellDeployResult", additionalProperties: false },
 );
 export type CellDeployResult = Static<typeof CellDeployResult>;

@@ -1,0 +1,41 @@
+import { Problem } from "../../common/contracts/problem.ts";
+import { Shipment, ShipmentReceipt } from "../../common/contracts/rollups.ts";
+import type { Server } from "../../common/http/server.ts";
+import type { Pool } from "../../common/postgres/pool.ts";
+import { type CallerOptions, callerOf } from "../caller.ts";
+import { aggregatorError } from "../errors.ts";
+import { oldestKept } from "./retention.ts";
+import { takeShipment } from "./shipments.store.ts";
+
+export interface IngestOptions extends CallerOptions {
+  readonly pool: Pool;
+  readonly retentionDays: number;
+}
+
+// 5,000 rows, of which the largest carry a sketch of some five kilobytes.
+const bodyLimitBytes = 32 * 1_048_576;
+
+/** `POST /v1/shipments`: cells push their rollups. */
+export function ingestRoutes(server: Server, options: IngestOptions): void {
+  server.post(
+    "/v1/shipments",
+    {
+      bodyLimit: bodyLimitBytes,
+      schema: {
+        summary: "Takes a numbered shipment of a cell's rollups; the receipt names the number expected next",
+        body: Shipment,
+        response: { 200: ShipmentReceipt, default: Problem },
+      },
+    },
+    async (request) => {
+      const caller = await callerOf(request, options, "cell");
+      const shipment = request.body;
+      if (caller !== shipment.cell) throw aggregatorError("not-your-shipment", `${caller} sent a shipment of ${shipment.cell}.`);
+      const taken = await takeShipment(options.pool, shipment, oldestKept(options.clock.now(), options.retentionDays));
+      if (taken.kind === "gap") {
+        request.log.warn({ event: "shipment-gap", cell: shipment.cell, number: shipment.number, next: taken.next });
+      }
+      return { next: taken.next };
+    },
+  );
+}

@@ -1,0 +1,80 @@
+import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
+import type { Rollout } from "../../common/contracts/rollout.ts";
+import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
+
+/** A release by its name and the digest that proves it. */
+export interface ReleaseRef {
+  readonly name: ReleaseName;
+  readonly digest: string;
+}
+
+/** What a cell itself says about one of its slots. */
+export interface SlotReport {
+  readonly release: ReleaseName | null;
+  readonly digest: string | null;
+  readonly ready: boolean;
+  /** What keeps it from being ready. */
+  readonly problems: readonly string[];
+}
+
+/** What a cell itself says: which slot is live, and which release is in which slot. Asked, never remembered. */
+export interface CellReport {
+  readonly liveSlot: Slot;
+  readonly slots: Readonly<Record<Slot, SlotReport>>;
+}
+
+/**
+ * How activities act on a cell. Every method may be called again after a crash at any point and then ends in the same state.
+ * A method throws a `CellplaneError` with a code of the driver's table.
+ */
+export interface DriverPort {
+  status(cell: CellId): Promise<CellReport>;
+  /** Copies the release's files into the cell's folder, each checked against its digest. */
+  installRelease(cell: CellId, release: ReleaseRef): Promise<void>;
+  /** Runs the release's `expand` migrations that the cell's database does not have yet. */
+  migrate(cell: CellId, release: ReleaseRef): Promise<void>;
+  /** Starts the release in the slot; does nothing where it runs there already. */
+  startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void>;
+  /** Makes `to` the live slot by compare-and-set on `from`; does nothing where it is live already. */
+  switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void>;
+  /** Waits, bounded, until the slot has no work of its own any more. */
+  drain(cell: CellId, slot: Slot): Promise<void>;
+  /** Stops what runs in the slot, which is not the live one. */
+  stopRelease(cell: CellId, slot: Slot): Promise<void>;
+}
+
+/** A cell as the registry knows it. */
+export interface RegisteredCell {
+  readonly id: CellId;
+  readonly slots: Readonly<Record<Slot, SlotAddresses>>;
+  readonly liveSlot: Slot;
+  readonly release: ReleaseName | null;
+}
+
+/** The cell's own tenant for smoke tests and synthetic load. */
+export interface SyntheticTenant {
+  readonly id: TenantId;
+  readonly host: string;
+  readonly epoch: number;
+}
+
+/** What activities read from and write to the control plane's database. */
+export interface RegistryPort {
+  cell(id: CellId): Promise<RegisteredCell>;
+  /** Part ids and admin addresses of the routers. */
+  routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
+  release(name: ReleaseName): Promise<ReleaseRef>;
+  syntheticTenant(cell: CellId): Promise<SyntheticTenant>;
+  /** Makes the key with this digest valid for the tenant; does nothing where it is. */
+  ensureKey(tenant: TenantId, digest: string): Promise<void>;
+  /** Takes the cells exclusively for the operation, all or none; does nothing where it has them. */
+  takeClaims(operation: OperationId, cells: readonly CellId[]): Promise<void>;
+  dropClaims(operation: OperationId): Promise<void>;
+  /** Writes the rollout as it is now; an equal or older revision changes nothing. */
+  saveRollout(rollout: Rollout): Promise<void>;
+  quarantine(release: ReleaseName, reason: string): Promise<void>;
+  /** Publishes the cell's live slot and release in the fleet document. */
+  publishLive(cell: CellId, slot: Slot, release: ReleaseName): Promise<void>;
+  /** After a completed rollout: what new and returning cells get. */
+  setCurrentRelease(release: ReleaseName): Promise<void>;
+}

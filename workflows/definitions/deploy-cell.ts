@@ -1,0 +1,156 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  defineSignal,
+  getExternalWorkflowHandle,
+  proxyActivities,
+  rootCause,
+  workflowInfo,
+} from "@temporalio/workflow";
+import type { Slot } from "../../common/contracts/lease.ts";
+import type { CellDeployInput, CellDeployResult, CellStep } from "../../common/contracts/rollout.ts";
+import type { CellId } from "../../common/ids.ts";
+import type { CellActivities } from "../activities/cell.ts";
+import type { CellReport, ReleaseRef } from "../activities/ports.ts";
+import { backOptions, forwardOptions, recordOptions } from "./options.ts";
+
+/** A cell's word to the rollout it belongs to: which step it is at. */
+export const cellStepSignal = defineSignal<[{ cell: CellId; step: CellStep }]>("cell-step");
+
+const forward = proxyActivities<CellActivities>(forwardOptions);
+const back = proxyActivities<CellActivities>(backOptions);
+const record = proxyActivities<CellActivities>(recordOptions);
+
+type Undo = () => Promise<void>;
+
+/**
+ * Brings a release to one cell while the cell serves: check, install, expand-migrate, start beside the old one, smoke, switch, drain and
+ * stop the old. What would undo a step is registered before the step. Bringing a cell back is the same with the earlier
+ * release, without migrations and with more patience.
+ * @returns `deployed` (or `rolled-back`, where back was the direction); with an `error`, `rolled-back` says that the cell is as before and
+ * `failed` that it is not, or that it could not be brought back.
+ */
+export async function deployCell(input: CellDeployInput): Promise<CellDeployResult> {
+  const undo: Undo[] = [];
+  try {
+    return await (input.direction === "forward" ? bringIn(input, undo) : bringBack(input, undo));
+  } catch (error) {
+    const reason = reasonOf(error);
+    const releaseAtFault = blamesRelease(error);
+    await CancellationScope.nonCancellable(() => tell(input.cell, "rolling-back"));
+    try {
+      await CancellationScope.nonCancellable(async () => {
+        for (const step of undo.toReversed()) await step();
+      });
+    } catch (undoError) {
+      const both = `${reason} Restoring the cell: ${reasonOf(undoError)}`;
+      return { cell: input.cell, step: "failed", slot: null, error: both, releaseAtFault };
+    }
+    const step = input.direction === "forward" ? "rolled-back" : "failed";
+    return { cell: input.cell, step, slot: null, error: reason, releaseAtFault };
+  }
+}
+
+async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
+  const { cell } = input;
+  const release: ReleaseRef = { name: input.to, digest: input.digest };
+  await tell(cell, "checking");
+  const report = await forward.inspectCell({ cell });
+  checkBefore(input, report);
+  const [old, slot] = slotsFor(report, input);
+
+  await forward.installRelease({ cell, release });
+  await tell(cell, "migrating");
+  await forward.migrateCell({ cell, release });
+  await tell(cell, "starting");
+  undo.push(() => back.retireSlot({ cell, slot, drain: false }));
+  if (old !== slot) await forward.startRelease({ cell, release, slot });
+  await forward.awaitReady({ cell, release, slot });
+  await tell(cell, "smoke");
+  await forward.smokeTest({ cell, slot, release: input.to });
+  if (input.from !== null && old !== slot) await forward.smokeTest({ cell, slot: old, release: input.from });
+  await switchOver(input, old, slot, undo);
+  return { cell, step: "deployed", slot, error: await retireOld(cell, slot), releaseAtFault: false };
+}
+
+async function bringBack(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
+  const { cell } = input;
+  const release: ReleaseRef = { name: input.to, digest: input.digest };
+  await tell(cell, "rolling-back");
+  const [old, slot] = slotsFor(await back.inspectCell({ cell }), input);
+  await back.installRelease({ cell, release });
+  if (old !== slot) await back.startRelease({ cell, release, slot });
+  await back.awaitReady({ cell, release, slot });
+  await switchOver(input, old, slot, undo);
+  return { cell, step: "rolled-back", slot, error: await retireOld(cell, slot), releaseAtFault: false };
+}
+
+/** Makes `slot` the live one and says so to the registry. The cell itself is the truth; the registry only publishes it. */
+async function switchOver(input: CellDeployInput, old: Slot, slot: Slot, undo: Undo[]): Promise<void> {
+  const { cell, from, to } = input;
+  await tell(cell, "switching");
+  if (old !== slot) {
+    if (input.direction === "forward") {
+      undo.push(async () => {
+        await back.switchSlot({ cell, from: slot, to: old });
+        if (from !== null) await record.publishLive({ cell, slot: old, release: from });
+      });
+    }
+    const steps = input.direction === "forward" ? forward : back;
+    await steps.switchSlot({ cell, from: old, to: slot });
+  }
+  await record.publishLive({ cell, slot, release: to });
+}
+
+/**
+ * From here nothing is undone: the new release is live, verified and published. An old process that does not end is told about, and
+ * stopped by the next deployment at the latest, which needs its slot.
+ */
+async function retireOld(cell: CellId, live: Slot): Promise<string | null> {
+  await CancellationScope.nonCancellable(() => tell(cell, "draining"));
+  try {
+    await CancellationScope.nonCancellable(() => back.retireSlot({ cell, slot: otherSlot(live), drain: true }));
+    return null;
+  } catch (error) {
+    return `The old release still runs beside the new one: ${reasonOf(error)}`;
+  }
+}
+
+/** The slot that is live now and the one that the release belongs in: the same one, where it is live already. */
+function slotsFor(report: CellReport, input: CellDeployInput): readonly [Slot, Slot] {
+  const live = report.liveSlot;
+  return [live, report.slots[live].release === input.to ? live : otherSlot(live)];
+}
+
+function checkBefore(input: CellDeployInput, report: CellReport): void {
+  const live = report.slots[report.liveSlot];
+  if (live.release !== input.from && live.release !== input.to) {
+    throw ApplicationFailure.nonRetryable(`${input.cell} runs ${live.release ?? "nothing"}, the plan says ${input.from ?? "nothing"}.`, "plan-outdated");
+  }
+  if (live.release !== null && !live.ready) {
+    throw ApplicationFailure.nonRetryable(`${input.cell} is not healthy before the deployment: ${live.problems.join("; ")}.`, "cell-not-healthy");
+  }
+}
+
+function otherSlot(slot: Slot): Slot {
+  return slot === "a" ? "b" : "a";
+}
+
+async function tell(cell: CellId, step: CellStep): Promise<void> {
+  const { parent } = workflowInfo();
+  if (parent === undefined) return;
+  await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(cellStepSignal, { cell, step });
+}
+
+/** Codes of failures that another try with the same release would meet again. */
+const faultsOfReleases: ReadonlySet<string> = new Set(["release-not-ready", "release-corrupt", "migration-failed", "smoke-failed"]);
+
+function blamesRelease(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure && faultsOfReleases.has(cause.type ?? "");
+}
+
+function reasonOf(error: unknown): string {
+  return rootCause(error) ?? String(error);
+}

@@ -1,0 +1,117 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  proxyActivities,
+  rootCause,
+  setHandler,
+} from "@temporalio/workflow";
+import { isFinal } from "../../control-plane/rollout/progress.ts";
+import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
+import type { RolloutActivities } from "../activities/rollout.ts";
+import { bakeWave, verifyWave, watchWhileWaiting } from "./bake.ts";
+import { cellStepSignal } from "./deploy-cell.ts";
+import { Journal } from "./journal.ts";
+import { recordOptions } from "./options.ts";
+import { deployWave, rollBackAll } from "./waves.ts";
+
+const record = proxyActivities<RolloutActivities>(recordOptions);
+
+export const commandUpdate = defineUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate);
+export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
+
+/**
+ * Brings a release to an application's cells in waves (design.md, section 10). The state machine is pure (control-plane/rollout);
+ * this function does what the state at hand asks for until the state is a final one. Temporal's own cancellation is not listened
+ * to: a rollout ends by its commands, so that no cell is left half-way.
+ */
+export async function rollout(input: RolloutInput): Promise<Rollout> {
+  const journal = new Journal(input);
+  setHandler(stateQuery, () => journal.record);
+  setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
+  setHandler(
+    commandUpdate,
+    (command) => {
+      journal.obey(command);
+      return journal.record;
+    },
+    { validator: (command) => refuse(journal, command) },
+  );
+  return await CancellationScope.nonCancellable(() => run(input, journal));
+}
+
+async function run(input: RolloutInput, journal: Journal): Promise<Rollout> {
+  const recorder = keepRecording(journal);
+  while (!isFinal(journal.progress.state)) await step(input, journal);
+  await record.finishRollout({ operation: input.operation, completed: journal.progress.state === "completed" ? input.plan.release : null });
+  await recorder;
+  await condition(allHandlersFinished);
+  return journal.record;
+}
+
+/** Does what the state asks for, until it is another one. */
+async function step(input: RolloutInput, journal: Journal): Promise<void> {
+  const { state } = journal.progress;
+  switch (state) {
+    case "planned":
+      return await begin(input, journal);
+    case "deploying":
+      return await deployWave(input, journal);
+    case "verifying":
+      return await verifyWave(input, journal);
+    case "baking":
+      return await bakeWave(input, journal);
+    case "waiting":
+      return await watchWhileWaiting(input, journal);
+    case "halted":
+      return await condition(() => journal.progress.state !== "halted");
+    case "rolling-back":
+      return await rollBackAll(input, journal);
+    case "rolled-back":
+    case "rollback-failed":
+    case "completed":
+    case "cancelled":
+      return;
+    default:
+      state satisfies never;
+  }
+}
+
+/** Waits for the cells, however long another operation has them; a halt or a cancellation ends the wait. */
+async function begin(input: RolloutInput, journal: Journal): Promise<void> {
+  const cells = journal.cells.map(({ cell }) => cell).toSorted();
+  const scope = new CancellationScope();
+  const prepared = scope.run(async () => await record.prepareRollout({ operation: input.operation, cells }));
+  const interrupted = condition(() => journal.progress.state !== "planned");
+  try {
+    await Promise.race([prepared, interrupted]);
+    if (journal.progress.state !== "planned") scope.cancel();
+    await prepared;
+  } catch (error) {
+    if (!isCancellation(error)) journal.giveUp(rootCause(error) ?? String(error));
+    return;
+  }
+  await condition(() => !journal.progress.paused || journal.progress.state !== "planned");
+  if (journal.progress.state === "planned") journal.learn({ kind: "began" });
+}
+
+/** Tells the registry each change, newest state first wins; ends when a final state is written. */
+async function keepRecording(journal: Journal): Promise<void> {
+  let written = 0;
+  for (;;) {
+    await condition(() => journal.progress.revision > written);
+    const rollout = journal.record;
+    await record.saveRollout({ rollout });
+    written = rollout.revision;
+    if (isFinal(rollout.state) && journal.progress.revision === written) return;
+  }
+}
+
+function refuse(journal: Journal, command: CommandInput): void {
+  const refusal = journal.refusalOf(command);
+  if (refusal !== null) throw ApplicationFailure.nonRetryable(refusal.detail, refusal.code);
+}
