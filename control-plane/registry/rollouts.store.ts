@@ -1,0 +1,58 @@
+import { finalRolloutStates, type Rollout } from "../../common/contracts/rollout.ts";
+import type { OperationId } from "../../common/ids.ts";
+import type { Queryable } from "../../common/postgres/pool.ts";
+
+interface Row {
+  readonly document: Rollout;
+}
+
+/** Writes the operation and its rollout. Fails on a second open rollout of the application (SQLSTATE 23505). */
+export async function insertRollout(tx: Queryable, rollout: Rollout): Promise<void> {
+  const operation = "INSERT INTO operations (id, kind, application, requested_by) VALUES ($1, 'rollout', $2, $3)";
+  await tx.query(operation, [rollout.id, rollout.application, rollout.requestedBy]);
+  const text = "INSERT INTO rollouts (operation, application, release, state, revision, document) VALUES ($1, $2, $3, $4, $5, $6)";
+  await tx.query(text, [rollout.id, rollout.application, rollout.release, rollout.state, rollout.revision, JSON.stringify(rollout)]);
+}
+
+/** Writes the rollout as it is now. @returns false where the registry has this revision or a newer one. */
+export async function updateRollout(tx: Queryable, rollout: Rollout): Promise<boolean> {
+  const text = "UPDATE rollouts SET state = $2, revision = $3, document = $4 WHERE operation = $1 AND revision < $3";
+  return (await tx.query(text, [rollout.id, rollout.state, rollout.revision, JSON.stringify(rollout)])).rowCount === 1;
+}
+
+export async function findRollout(db: Queryable, id: OperationId): Promise<Rollout | null> {
+  return (await db.query<Row>("SELECT document FROM rollouts WHERE operation = $1", [id])).rows[0]?.document ?? null;
+}
+
+export async function latestRollout(db: Queryable): Promise<Rollout | null> {
+  return (await listRollouts(db, 1))[0] ?? null;
+}
+
+/** Latest first. Ids are UUIDv7 and sort by time. */
+export async function listRollouts(db: Queryable, limit: number): Promise<Rollout[]> {
+  const { rows } = await db.query<Row>("SELECT document FROM rollouts ORDER BY created_at DESC, operation DESC LIMIT $1", [limit]);
+  return rows.map(({ document }) => document);
+}
+
+/** The one open rollout of an application. */
+export async function openRollout(db: Queryable, application: string): Promise<Rollout | null> {
+  const text = "SELECT document FROM rollouts WHERE application = $1 AND state <> ALL($2)";
+  return (await db.query<Row>(text, [application, finalRolloutStates])).rows[0]?.document ?? null;
+}
+
+/** Open rollouts whose workflow nobody has seen running yet. */
+export async function rolloutsToStart(db: Queryable, limit: number): Promise<Rollout[]> {
+  const text = `SELECT r.document FROM rollouts r JOIN operations o ON o.id = r.operation
+    WHERE o.started_at IS NULL AND r.state <> ALL($2) ORDER BY o.id LIMIT $1`;
+  return (await db.query<Row>(text, [limit, finalRolloutStates])).rows.map(({ document }) => document);
+}
+
+/** Locks the row and says whether its workflow was seen running. */
+export async function lockStart(tx: Queryable, id: OperationId): Promise<boolean> {
+  const { rows } = await tx.query<{ started: boolean }>("SELECT started_at IS NOT NULL AS started FROM operations WHERE id = $1 FOR UPDATE", [id]);
+  return rows[0]?.started ?? false;
+}
+
+export async function markStarted(db: Queryable, id: OperationId): Promise<void> {
+  await db.query("UPDATE operations SET started_at = now() WHERE id = $1 AND started_at IS NULL", [id]);
+}
