@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
-import { Generation, Limits, partRoles, tenantStates, tiers } from "./fleet.ts";
+import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
 import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
@@ -221,8 +221,9 @@ export const Overview = Type.Object(
     tenants: Type.Object(
       {
         total: Type.Integer({ minimum: 0 }),
-        byTier: Type.Record(oneOf(tiers), Type.Integer({ minimum: 0 })),
-        byState: Type.Record(oneOf(tenantStates), Type.Integer({ minimum: 0 })),
+        /** Tier → count, state → count; a word without tenants may be absent. */
+        byTier: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+        byState: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
       },
       { additionalProperties: false },
     ),

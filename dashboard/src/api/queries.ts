@@ -1,0 +1,65 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import type { AuditList, Overview, ReleaseList, RolloutList, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
+import type { Rollout } from "../../../common/contracts/rollout.ts";
+import type { Grouping, QueryAnswer } from "../../../common/contracts/rollups.ts";
+import { call } from "./client.ts";
+
+/** Changes are told by events; asking now and then covers what a lost event would hide. */
+const calmMs = 10_000;
+/** Health and bakes change without an event. */
+const livelyMs = 3_000;
+
+export const whoamiQuery = queryOptions({
+  queryKey: ["whoami"],
+  queryFn: () => call<Whoami>("GET", "/v1/whoami"),
+  retry: false,
+  staleTime: Infinity,
+});
+
+export const overviewQuery = queryOptions({
+  queryKey: ["overview"],
+  queryFn: () => call<Overview>("GET", "/v1/overview"),
+  refetchInterval: livelyMs,
+});
+
+export const rolloutsQuery = queryOptions({
+  queryKey: ["rollouts"],
+  queryFn: async () => (await call<RolloutList>("GET", "/v1/rollouts")).rollouts,
+  refetchInterval: calmMs,
+});
+
+export const rolloutQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["rollout", id],
+    queryFn: () => call<Rollout>("GET", `/v1/rollouts/${id}`),
+    refetchInterval: livelyMs,
+    placeholderData: keepPreviousData,
+  });
+
+export const releasesQuery = queryOptions({
+  queryKey: ["releases"],
+  queryFn: async () => (await call<ReleaseList>("GET", "/v1/releases")).releases,
+  refetchInterval: calmMs,
+});
+
+export const tenantsQuery = queryOptions({
+  queryKey: ["tenants"],
+  queryFn: async () => (await call<TenantList>("GET", "/v1/tenants")).tenants.filter((tenant) => !tenant.synthetic),
+  refetchInterval: calmMs,
+});
+
+export type Measure = "events" | "active-users";
+
+export const numbersQuery = (measure: Measure, by: Grouping) =>
+  queryOptions({
+    queryKey: ["numbers", measure, by],
+    queryFn: () => call<QueryAnswer>("GET", `/v1/query/${measure}?by=${by}`),
+    refetchInterval: livelyMs,
+    placeholderData: keepPreviousData,
+  });
+
+export const auditQuery = queryOptions({
+  queryKey: ["audit"],
+  queryFn: async () => (await call<AuditList>("GET", "/v1/audit")).entries,
+  refetchInterval: calmMs,
+});

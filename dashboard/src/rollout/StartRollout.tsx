@@ -1,0 +1,65 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useId, useState } from "react";
+import type { Overview } from "../../../common/contracts/control-plane.ts";
+import type { Rollout } from "../../../common/contracts/rollout.ts";
+import { call } from "../api/client.ts";
+import { releasesQuery } from "../api/queries.ts";
+import { ProblemNote } from "../pieces/ProblemNote.tsx";
+import { ReasonDialog } from "../pieces/ReasonDialog.tsx";
+
+/** Begins a rollout of a stored release. Shown while none is under way, because there is one at a time. */
+export function StartRollout({ temporal, onStarted }: { readonly temporal: Overview["temporal"]; readonly onStarted: () => void }) {
+  const client = useQueryClient();
+  const releases = useQuery(releasesQuery);
+  const select = useId();
+  const [release, setRelease] = useState("");
+  const [asked, setAsked] = useState(false);
+  const start = useMutation({
+    mutationFn: (reason: string | undefined) => call<Rollout>("POST", "/v1/rollouts", { release, ...(reason === undefined ? {} : { reason }) }),
+    onSuccess: async () => {
+      setAsked(false);
+      onStarted();
+      await client.invalidateQueries();
+    },
+  });
+  const ask = (event: FormEvent) => {
+    event.preventDefault();
+    setAsked(true);
+  };
+  if (temporal === "missing") return <p className="card empty">Rollouts need Temporal, and this fleet was started without it. Install Temporal's CLI and run npm start again.</p>;
+  return (
+    <form className="card start" onSubmit={ask}>
+      <label htmlFor={select}>Roll out</label>
+      <select id={select} className="field" value={release} required onChange={(event) => setRelease(event.target.value)}>
+        <option value="" disabled>
+          choose a release
+        </option>
+        {(releases.data ?? []).map((one) => (
+          <option key={one.name} value={one.name} disabled={one.state === "quarantined"}>
+            {one.name}
+            {one.state === "quarantined" ? " (quarantined)" : ""}
+          </option>
+        ))}
+      </select>
+      <button type="submit" className="button primary" disabled={release === ""}>
+        Start rollout
+      </button>
+      <ProblemNote error={releases.data === undefined ? releases.error : null} />
+      {asked && (
+        <ReasonDialog
+          title={`Roll out ${release}?`}
+          explanation="It goes to the canary cell first and bakes there. A failed gate stops it and rolls it back by itself."
+          confirm="Start rollout"
+          dangerous={false}
+          busy={start.isPending}
+          error={start.error}
+          onConfirm={(reason) => start.mutate(reason)}
+          onClose={() => {
+            setAsked(false);
+            start.reset();
+          }}
+        />
+      )}
+    </form>
+  );
+}
