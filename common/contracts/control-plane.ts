@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
+import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, Sha256Schema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
@@ -7,7 +7,7 @@ import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
 
 /**
  * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.
- *   POST /v1/sessions {code} → cookie; DELETE /v1/sessions · GET /v1/whoami
+ *   POST /v1/sign-in-codes → code (operator's token only) · POST /v1/sessions {code} → cookie; DELETE /v1/sessions · GET /v1/whoami
  *   GET|POST /v1/tenants · GET /v1/tenants/:slug · POST /v1/tenants/:slug/suspend|resume · POST /v1/tenants/:slug/keys · DELETE /v1/tenants/:slug/keys/:id
  *   GET /v1/tenants/:slug/placement  (explain) · POST /v1/placements/what-if
  *   GET|POST /v1/cells · GET|PATCH /v1/cells/:cell
@@ -16,7 +16,7 @@ import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
  *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands
  *   GET /v1/dns/plan · POST /v1/dns/apply
  *   GET /v1/query/:name (passed on to the aggregator) · GET /v1/overview (the dashboard's: cells, health, rollout, tenants)
- *   GET /v1/audit
+ *   GET /v1/audit · GET /v1/audit/verification
  *   GET /v1/fleet/snapshot · GET /v1/fleet/stream    (bearer: command token of a part, audience `control-plane`)
  *   GET /v1/events  (SSE for the dashboard: `rollout`, `cell`, `tenant` changed)
  * Errors are problem+json. The dashboard is served at `/`.
@@ -246,3 +246,58 @@ export const ChangeEvent = Type.Object(
   { $id: "ChangeEvent", additionalProperties: false },
 );
 export type ChangeEvent = Static<typeof ChangeEvent>;
+
+/** `POST /v1/sign-in-codes` (bearer: an operator's token): a code that works once, for `POST /v1/sessions`. */
+export const SignInCode = Type.Object({ code: Type.String(), expiresAt: TimestampSchema }, { $id: "SignInCode", additionalProperties: false });
+export type SignInCode = Static<typeof SignInCode>;
+
+/** Body of `PATCH /v1/cells/:cell`. */
+export const PatchCell = Type.Object(
+  { cordoned: Type.Boolean(), reason: Type.Optional(Type.String({ maxLength: 500 })) },
+  { $id: "PatchCell", additionalProperties: false },
+);
+export type PatchCell = Static<typeof PatchCell>;
+
+export const PartList = Type.Object({ parts: Type.Array(Part) }, { $id: "PartList", additionalProperties: false });
+export type PartList = Static<typeof PartList>;
+
+/** `GET /v1/blobs/:digest` as HEAD has it, and the answer to `PUT`. */
+export const Blob = Type.Object({ digest: Sha256Schema, bytes: Type.Integer({ minimum: 0 }) }, { $id: "Blob", additionalProperties: false });
+export type Blob = Static<typeof Blob>;
+
+/** Where a tenant is, or would be, and why: `GET /v1/tenants/:slug/placement`, `POST /v1/placements/what-if`. */
+export const Placement = Type.Object(
+  {
+    tenant: Type.Union([SlugSchema, Type.Null()]),
+    /** Null where no cell fits. */
+    cell: Type.Union([CellIdSchema, Type.Null()]),
+    /** For a person: one line a cell, best first. */
+    explanation: Type.String(),
+    /** For a program: each cell's score, or why it is excluded (control-plane/placement/decision.ts). */
+    candidates: Type.Array(Type.Unknown()),
+  },
+  { $id: "Placement", additionalProperties: false },
+);
+export type Placement = Static<typeof Placement>;
+
+/** Body of `POST /v1/placements/what-if`. */
+export const WhatIf = Type.Object(
+  {
+    tier: oneOf(customerTiers),
+    region: Type.Optional(RegionSchema),
+    strategy: Type.Optional(oneOf(["tenant", "hash", "geographic", "random", "hybrid", "dedicated"] as const)),
+  },
+  { $id: "WhatIf", additionalProperties: false },
+);
+export type WhatIf = Static<typeof WhatIf>;
+
+/** `GET /v1/audit/verification`: whether the chain of hashes holds, and where it breaks if not. */
+export const AuditVerification = Type.Object(
+  {
+    intact: Type.Boolean(),
+    brokenAt: Type.Union([Type.Integer(), Type.Null()]),
+    why: Type.Union([oneOf(["missing", "changed", "head"] as const), Type.Null()]),
+  },
+  { $id: "AuditVerification", additionalProperties: false },
+);
+export type AuditVerification = Static<typeof AuditVerification>;
