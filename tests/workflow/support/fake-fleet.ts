@@ -1,0 +1,225 @@
+import type { TSchema, Static } from "typebox";
+import type { Slot } from "../../../common/contracts/lease.ts";
+import type { CellStatus } from "../../../common/contracts/cell-admin.ts";
+import type { Rollout } from "../../../common/contracts/rollout.ts";
+import { latencyBoundsMs, type SampleCounter, type Samples } from "../../../common/contracts/samples.ts";
+import { CellplaneError } from "../../../common/errors.ts";
+import { type CellId, cellId, type ReleaseName, releaseName, tenantId } from "../../../common/ids.ts";
+import type { PartClient } from "../../../workflows/activities/part-client.ts";
+import type { DriverPort, RegistryPort } from "../../../workflows/activities/ports.ts";
+import type { Synthetic } from "../../../workflows/activities/synthetic.ts";
+import { workflowError } from "../../../workflows/errors.ts";
+
+/** How a release behaves, where it is not good. */
+export interface Behaviour {
+  /** Share of requests that fail, told apart by counting, not by chance. */
+  readonly failsEvery?: number;
+  readonly neverReady?: boolean;
+  readonly migrationFails?: boolean;
+}
+
+interface FakeCell {
+  liveSlot: Slot;
+  readonly slots: Record<Slot, ReleaseName | null>;
+}
+
+export const digest = "0".repeat(64);
+
+/** Cells, a router and a registry in memory, behind the ports of the activities. Everything that was done to them is in `log`. */
+export class FakeFleet {
+  readonly log: string[] = [];
+  readonly saved: Rollout[] = [];
+  readonly behaviours: Record<string, Behaviour> = {};
+  readonly quarantined = new Map<string, string>();
+  readonly claims = new Map<CellId, string>();
+  currentRelease: ReleaseName | null = null;
+  /** While false, the router answers nobody. */
+  routerAnswers = true;
+  /** While false, synthetic requests do not arrive. */
+  loadArrives = true;
+  /** Called before each step of a driver; may throw, to stand for a worker or a cell that dies there. */
+  beforeStep: (step: string) => void = () => undefined;
+  /** Awaited before each step of a driver. */
+  holdBefore: (step: string) => Promise<void> = async () => undefined;
+  /** So many writes of the rollout fail. */
+  registryFails = 0;
+  readonly #cells = new Map<CellId, FakeCell>();
+  readonly #counters = new Map<string, SampleCounter>();
+  #sent = 0;
+
+  constructor(cells: number, release: string) {
+    for (let n = 1; n <= cells; n += 1) {
+      this.#cells.set(cellId(`cell-${n}`), { liveSlot: "a", slots: { a: releaseName(release), b: null } });
+    }
+  }
+
+  get cellIds(): readonly CellId[] {
+    return [...this.#cells.keys()];
+  }
+
+  /** Release of each cell's live slot. */
+  get live(): Record<string, ReleaseName | null> {
+    return Object.fromEntries([...this.#cells].map(([id, cell]) => [id, cell.slots[cell.liveSlot]]));
+  }
+
+  /** The cell of the first wave. */
+  get canary(): CellId {
+    return cellId("cell-1");
+  }
+
+  /** A switch that took effect although its answer was lost. */
+  switchUnseen(id: string, to: Slot): void {
+    this.#cell(cellId(id)).liveSlot = to;
+  }
+
+  /** Releases that run beside a live one. */
+  get besides(): readonly string[] {
+    return [...this.#cells].flatMap(([id, cell]) => (cell.slots[other(cell.liveSlot)] === null ? [] : `${id} ${cell.slots[other(cell.liveSlot)]}`));
+  }
+
+  get last(): Rollout {
+    const last = this.saved.at(-1);
+    if (last === undefined) throw new Error("nothing was recorded");
+    return last;
+  }
+
+  readonly driver: DriverPort = {
+    status: async (id) => {
+      const cell = this.#cell(id);
+      const report = (slot: Slot) => {
+        const release = cell.slots[slot];
+        const ready = release !== null && this.#of(release).neverReady !== true;
+        return { release, digest: release === null ? null : digest, ready, problems: ready ? [] : ["the database does not answer"] };
+      };
+      return { liveSlot: cell.liveSlot, slots: { a: report("a"), b: report("b") } };
+    },
+    installRelease: async (id, release) => await this.#step(`install ${id} ${release.name}`),
+    migrate: async (id, release) => {
+      await this.#step(`migrate ${id} ${release.name}`);
+      if (this.#of(release.name).migrationFails === true) throw migrationFailed();
+    },
+    startRelease: async (id, slot, release) => {
+      await this.#step(`start ${id} ${slot} ${release.name}`);
+      this.#cell(id).slots[slot] = release.name;
+    },
+    switchSlot: async (id, from, to) => {
+      await this.#step(`switch ${id} ${from}→${to}`);
+      this.#cell(id).liveSlot = to;
+    },
+    drain: async (id, slot) => await this.#step(`drain ${id} ${slot}`),
+    stopRelease: async (id, slot) => {
+      await this.#step(`stop ${id} ${slot}`);
+      this.#cell(id).slots[slot] = null;
+    },
+  };
+
+  readonly registry: RegistryPort = {
+    cell: async (id) => {
+      const { liveSlot, slots } = this.#cell(id);
+      const at = (slot: Slot) => ({ url: `http://${id}.${slot}`, adminUrl: `http://${id}.${slot}`, workerUrl: `http://${id}.${slot}` });
+      return { id, slots: { a: at("a"), b: at("b") }, liveSlot, release: slots[liveSlot] };
+    },
+    routers: async () => [{ id: "router-1", url: "http://router-1" }],
+    release: async (name) => ({ name, digest }),
+    syntheticTenant: async (cell) => ({ id: tenantId("00000000-0000-7000-8000-000000000000"), host: `synthetic-${cell}.cellplane.localhost`, epoch: 1 }),
+    ensureKey: async () => undefined,
+    takeClaims: async (operation, cells) => {
+      const held = cells.find((cell) => (this.claims.get(cell) ?? operation) !== operation);
+      if (held !== undefined) throw new CellplaneError("cell-claimed", conflict, `${held} is claimed.`);
+      for (const cell of cells) this.claims.set(cell, operation);
+    },
+    dropClaims: async (operation) => {
+      for (const [cell, holder] of this.claims) if (holder === operation) this.claims.delete(cell);
+    },
+    saveRollout: async (rollout) => {
+      if (this.registryFails > 0) {
+        this.registryFails -= 1;
+        throw new Error("the registry does not answer");
+      }
+      if (rollout.revision > (this.saved.at(-1)?.revision ?? 0)) this.saved.push(rollout);
+    },
+    quarantine: async (release, reason) => void this.quarantined.set(release, reason),
+    publishLive: async (cell, slot, release) => void this.log.push(`publish ${cell} ${slot} ${release}`),
+    setCurrentRelease: async (release) => {
+      this.currentRelease = release;
+    },
+  };
+
+  readonly synthetic: Synthetic = {
+    ensureKey: async () => undefined,
+    journeyAtSlot: async (id, slot) => {
+      const release = this.#cell(id).slots[slot];
+      if (release === null) throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not answer.`);
+    },
+    load: async (id, _application, requests) => {
+      if (!this.loadArrives) return { sent: requests, failed: requests };
+      for (let n = 0; n < requests; n += 1) this.#count(id, true);
+      return { sent: requests, failed: 0 };
+    },
+  };
+
+  readonly parts: PartClient = {
+    get: async <Schema extends TSchema>(url: string) => (await this.#answer(url)) as Static<Schema>,
+  };
+
+  /** Customers' requests that reach a cell. */
+  addTraffic(id: CellId, requests: number): void {
+    for (let n = 0; n < requests; n += 1) this.#count(id, false);
+  }
+
+  async #answer(url: string): Promise<Samples | CellStatus> {
+    const { hostname } = new URL(url);
+    if (hostname !== "router-1") return this.#status(...(hostname.split(".") as [CellId, Slot]));
+    if (!this.routerAnswers) throw workflowError("part-unreachable", "The router does not answer.");
+    return { source: "router-1", instance: "one", at: new Date().toISOString(), counters: [...this.#counters.values()] };
+  }
+
+  #status(id: CellId, slot: Slot): CellStatus {
+    const { liveSlot, slots } = this.#cell(id);
+    const release = slots[slot];
+    if (release === null) throw workflowError("part-unreachable", `Slot ${slot} of ${id} does not answer.`);
+    return {
+      cell: id, slot, liveSlot, phase: slot === liveSlot ? "live" : "standby", release, digest, ready: true, problems: [], incarnation: "1",
+      schema: { kit: 1, app: 1 }, tenants: 2, connections: 0, inFlight: 0, queue: { outbox: 0, oldestSeconds: 0, dead: 0 },
+      fleetGeneration: null, startedAt: new Date(0).toISOString(),
+    };
+  }
+
+  #count(id: CellId, synthetic: boolean): void {
+    const { liveSlot, slots } = this.#cell(id);
+    const release = slots[liveSlot];
+    const key = `${id} ${release} ${synthetic}`;
+    const before = this.#counters.get(key) ?? { cell: id, release, synthetic, requests: 0, errors: 0, latency: latencyBoundsMs.map(() => 0).concat(0) };
+    const every = release === null ? 1 : this.#of(release).failsEvery;
+    this.#sent += 1;
+    const failed = every !== undefined && this.#sent % every === 0;
+    const latency = before.latency.with(4, (before.latency[4] ?? 0) + 1);
+    this.#counters.set(key, { ...before, requests: before.requests + 1, errors: before.errors + (failed ? 1 : 0), latency });
+  }
+
+  async #step(step: string): Promise<void> {
+    await this.holdBefore(step);
+    this.beforeStep(step);
+    this.log.push(step);
+  }
+
+  #cell(id: CellId): FakeCell {
+    const cell = this.#cells.get(id);
+    if (cell === undefined) throw new Error(`no cell ${id}`);
+    return cell;
+  }
+
+  #of(release: ReleaseName): Behaviour {
+    return this.behaviours[release] ?? {};
+  }
+}
+
+const conflict = { status: 409, title: "Claimed", todo: "Wait." };
+
+function migrationFailed(): CellplaneError {
+  return new CellplaneError("migration-failed", { status: 500, title: "The migrations did not run", todo: "Mend it." }, "0002-x.expand.sql: syntax error");
+}
+
+function other(slot: Slot): Slot {
+  return slot === "a" ? "b" : "a";
+}
