@@ -32,6 +32,11 @@ export const Shipment = Type.Object(
     cell: CellIdSchema,
     incarnation: Type.String(),
     number: Type.Integer({ minimum: 1 }),
+    /**
+     * Where the shipper was told of a gap: this shipment stands for all numbers from this one to `number`. Values are absolute, so that what later
+     * numbers replaced need not travel again. A reader that does not know it answers as to `number` alone.
+     */
+    from: Type.Optional(Type.Integer({ minimum: 1 })),
     asOf: TimestampSchema,
     rows: Type.Array(RollupRow, { maxItems: 5000 }),
   },

@@ -1,0 +1,102 @@
+import { errorsOf, type ErrorTable } from "../../common/errors.ts";
+
+/** What a cell may answer beside what its application and HTTP itself do. */
+export const cellErrors = {
+  "assertion-refused": {
+    status: 401,
+    title: "This request bears no valid word of a router",
+    todo: "Send the request through the router; a cell serves nobody directly.",
+  },
+  "key-required": {
+    status: 401,
+    title: "This address needs an API key",
+    todo: "Send `Authorization: Bearer cpk_…` with a key of this tenant.",
+  },
+  "not-owned-here": {
+    status: 421,
+    title: "This cell does not own the tenant at that epoch",
+    todo: "Follow the release record, or the fleet document; nothing of the request was executed.",
+  },
+  "tenant-suspended": {
+    status: 403,
+    title: "The tenant is suspended",
+    todo: "Ask the operator of the service; detail says why, where a reason was given.",
+  },
+  "tenant-frozen": {
+    status: 503,
+    title: "The tenant's writes are frozen for a moment",
+    todo: "Try again after the seconds in Retry-After; reads go on.",
+  },
+  "slot-not-live": {
+    status: 503,
+    title: "Another slot of this cell serves",
+    todo: "Send the request to the slot named in Cellplane-Slot.",
+  },
+  "cell-unavailable": {
+    status: 503,
+    title: "The cell cannot reach its database",
+    todo: "Try again after the seconds in Retry-After; it recovers by itself.",
+  },
+  "incarnation-unconfirmed": {
+    status: 503,
+    title: "The cell does not know whether this is its own life",
+    todo: "Nothing to do for a client. An operator has the registry confirm or drop each lease after a restore or a promotion.",
+  },
+  "trust-unknown": {
+    status: 503,
+    title: "The cell has not yet learned whom to trust",
+    todo: "Try again after the seconds in Retry-After; the cell waits for its first fleet document.",
+  },
+  "transaction-too-long": {
+    status: 503,
+    title: "The transaction took too long and was rolled back",
+    todo: "Ask for less at once; a tenant's transaction lasts at most five seconds.",
+  },
+  "text-not-storable": {
+    status: 400,
+    title: "A text holds characters that cannot be stored",
+    todo: "Send text without U+0000 and without lone surrogates.",
+  },
+  "command-refused": {
+    status: 401,
+    title: "This call bears no valid command token",
+    todo: "Sign a command token for this cell with the key of a part whose role allows the call.",
+  },
+  "no-lease": {
+    status: 404,
+    title: "This cell holds no lease of that tenant",
+    todo: "It is the cell's own word. Look for the tenant in the fleet document.",
+  },
+  "grant-refused": {
+    status: 409,
+    title: "The grant is not accepted",
+    todo: "The cell holds the tenant at a higher epoch, or said before that it will never accept this grant.",
+  },
+  "lease-held": {
+    status: 409,
+    title: "The cell holds a lease of that tenant",
+    todo: "A grant that was accepted cannot be refused any more; place the tenant where it is.",
+  },
+  "slot-moved": {
+    status: 409,
+    title: "Another slot is live than the switch expects",
+    todo: "Read the cell's status and decide again.",
+  },
+  "claim-outranked": {
+    status: 409,
+    title: "A newer claim holds this cell",
+    todo: "Stop: another operation, or a direct command, has taken the cell over.",
+  },
+  "unknown-aggregate": {
+    status: 404,
+    title: "The application has no such aggregate",
+    todo: "Use one of the names in the release's manifest.",
+  },
+  "migration-refused": {
+    status: 409,
+    title: "The schema cannot be migrated so",
+    todo: "See detail: a number released once keeps its content, and contract or irreversible steps must be asked for.",
+  },
+} as const satisfies ErrorTable;
+
+export const cellError = errorsOf(cellErrors);

@@ -1,0 +1,73 @@
+import type { GrantLease, Lease } from "../../common/contracts/cell-admin.ts";
+import type { TenantId } from "../../common/ids.ts";
+import { inTransaction, type Pool, type Queryable } from "../../common/postgres/pool.ts";
+
+const columns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze`;
+
+/** Every lease of the cell, tombstones too, ordered by tenant. */
+export async function listLeases(system: Queryable): Promise<Lease[]> {
+  const result = await system.query<Lease>(`SELECT ${columns} FROM cellplane.leases ORDER BY tenant_id`);
+  return result.rows;
+}
+
+export async function readLease(system: Queryable, tenant: TenantId): Promise<Lease | undefined> {
+  const result = await system.query<Lease>(`SELECT ${columns} FROM cellplane.leases WHERE tenant_id = $1`, [tenant]);
+  return result.rows[0];
+}
+
+export type GrantOutcome = { readonly kind: "granted"; readonly lease: Lease } | { readonly kind: "refused-before" } | { readonly kind: "held"; readonly lease: Lease };
+
+/**
+ * Takes a tenant by the registry's grant. Asked again it answers the same; a tombstone gives way to a higher epoch only, and what this cell said it
+ * would refuse stays refused.
+ */
+export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLease): Promise<GrantOutcome> {
+  return inTransaction(system, async (client) => {
+    await lockTenant(client, tenant);
+    const refused = await client.query(`SELECT FROM cellplane.refused_grants WHERE tenant_id = $1 AND epoch >= $2`, [tenant, grant.epoch]);
+    if (refused.rowCount !== 0) return { kind: "refused-before" } as const;
+    const held = await readLease(client, tenant);
+    if (held !== undefined && held.epoch === grant.epoch && (held.state === "active" || held.state === "frozen")) return { kind: "granted", lease: held } as const;
+    if (held !== undefined && (held.state !== "released" || held.epoch >= grant.epoch)) return { kind: "held", lease: held } as const;
+    const made = await client.query<Lease>(
+      `INSERT INTO cellplane.leases (tenant_id, state, epoch, incarnation, slug, tier, synthetic)
+       SELECT $1, 'active', $2, incarnation, $3, $4, $5 FROM cellplane.cell
+       ON CONFLICT (tenant_id) DO UPDATE SET state = 'active', epoch = excluded.epoch, incarnation = excluded.incarnation, slug = excluded.slug,
+         tier = excluded.tier, synthetic = excluded.synthetic, suspended = false, suspend_reason = NULL, operation = NULL, attempt = 0, freeze = NULL,
+         freeze_deadline = NULL, release_record = NULL, updated_at = clock_timestamp()
+       RETURNING ${columns}`,
+      [tenant, grant.epoch, grant.slug, grant.tier, grant.synthetic],
+    );
+    const lease = made.rows[0];
+    if (lease === undefined) throw new Error("the cell is not provisioned");
+    return { kind: "granted", lease } as const;
+  });
+}
+
+/** Says for ever that a grant will not be accepted. @returns the lease where there is one, i.e. it is too late to refuse. */
+export async function refuseGrant(system: Pool, tenant: TenantId, epoch: number): Promise<Lease | undefined> {
+  return inTransaction(system, async (client) => {
+    await lockTenant(client, tenant);
+    const held = await readLease(client, tenant);
+    if (held !== undefined && held.state !== "released") return held;
+    await client.query(`INSERT INTO cellplane.refused_grants (tenant_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [tenant, epoch]);
+    return undefined;
+  });
+}
+
+/** Sets or lifts the suspension of a tenant that is owned here. */
+export async function suspendLease(system: Pool, tenant: TenantId, suspended: boolean, reason: string | null): Promise<Lease | undefined> {
+  return inTransaction(system, async (client) => {
+    // Exclusive, so that no write that began before is still under way when the suspension is acknowledged.
+    await lockTenant(client, tenant);
+    const result = await client.query<Lease>(
+      `UPDATE cellplane.leases SET suspended = $2, suspend_reason = $3, updated_at = clock_timestamp() WHERE tenant_id = $1 AND state <> 'released' RETURNING ${columns}`,
+      [tenant, suspended, suspended ? reason : null],
+    );
+    return result.rows[0];
+  });
+}
+
+async function lockTenant(client: Queryable, tenant: TenantId): Promise<void> {
+  await client.query(`SELECT pg_advisory_xact_lock(cellplane.lock_key($1))`, [tenant]);
+}

@@ -1,0 +1,14 @@
+/** A job is tried this often before it becomes a dead letter, unless its kind says otherwise. */
+export const defaultMaxTries = 8;
+const firstPauseMs = 1_000;
+const lastPauseMs = 300_000;
+
+/**
+ * Pause before the next try: doubling from 1 s to 5 min, with equal jitter so that failures of one cause do not come back together.
+ * @param tries how many tries have failed, from 1.
+ * @param chance between 0 and 1.
+ */
+export function pauseBeforeRetryMs(tries: number, chance: number): number {
+  const longest = Math.min(lastPauseMs, firstPauseMs * 2 ** Math.min(tries - 1, 20));
+  return longest / 2 + (longest / 2) * chance;
+}

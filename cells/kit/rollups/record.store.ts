@@ -1,0 +1,23 @@
+import type { MergeKind } from "../../../common/contracts/rollups.ts";
+import type { Transaction } from "../tenant.store.ts";
+
+/**
+ * Sets a tenant's value of an aggregate for the hour that begins at `bucket`, to be shipped to the aggregator within seconds. The value is
+ * absolute: setting it again replaces it.
+ */
+export async function recordRollup(
+  tx: Transaction,
+  aggregate: string,
+  merge: MergeKind,
+  values: readonly { readonly bucket: Date; readonly value: unknown }[],
+): Promise<void> {
+  if (values.length === 0) return;
+  await tx.query(
+    `INSERT INTO cellplane.rollups (aggregate, merge, epoch, bucket, value)
+     SELECT $1, $2, $3, given.bucket, given.value FROM unnest($4::timestamptz[], $5::jsonb[]) AS given (bucket, value)
+     ON CONFLICT (tenant_id, aggregate, bucket)
+     DO UPDATE SET merge = excluded.merge, epoch = excluded.epoch, value = excluded.value, shipment = NULL, changed_at = clock_timestamp()
+     WHERE rollups.value <> excluded.value OR rollups.epoch <> excluded.epoch`,
+    [aggregate, merge, tx.epoch, values.map(({ bucket }) => bucket), values.map(({ value }) => JSON.stringify(value))],
+  );
+}

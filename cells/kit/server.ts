@@ -1,0 +1,97 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
+import type { Static, TObject } from "typebox";
+import type { Assertion } from "../../common/contracts/assertion.ts";
+import { internalHeaders } from "../../common/contracts/headers.ts";
+import type { CellplaneError } from "../../common/errors.ts";
+import type { ReleaseName } from "../../common/ids.ts";
+import { createServer, sendProblem, toCellplaneError, type Server } from "../../common/http/server.ts";
+import type { AssertionVerifier } from "./assertions.ts";
+import { databaseProblem, leaseRefusal } from "./database-errors.ts";
+import { cellError } from "./errors.ts";
+import { quietBeforeCloseMs, type ConnectionCounter } from "./connections.ts";
+import type { CellState } from "./cell-state.ts";
+import type { CellApp } from "./kit.ts";
+import { refusalHeader, type CellSigner } from "./lease-word.ts";
+import type { CellSamples } from "./samples.ts";
+import { TenantContext, type TenantServices } from "./tenant.ts";
+
+export interface TenantServerOptions<Settings extends TObject> {
+  readonly app: CellApp<Settings>;
+  readonly settings: Static<Settings>;
+  readonly release: ReleaseName;
+  readonly assertions: AssertionVerifier;
+  /** Whether a fleet document has been accepted; before that nobody can be verified. */
+  readonly trustKnown: () => boolean;
+  readonly state: Pick<CellState, "phase" | "liveSlot" | "confirmed">;
+  readonly signer: CellSigner;
+  readonly services: TenantServices;
+  readonly connections: ConnectionCounter;
+  readonly samples: CellSamples;
+}
+
+/** The cell's tenant API, read from top to bottom as a request passes it. */
+export async function createTenantServer<Settings extends TObject>(options: TenantServerOptions<Settings>): Promise<Server> {
+  const { state, connections, samples, services } = options;
+  const server = createServer({ log: services.log });
+  connections.watch(server.server);
+
+  server.addHook("onRequest", async (_request, reply) => {
+    connections.begin();
+    // `close` also comes when the client went away before the answer, where `onResponse` may not.
+    reply.raw.once("close", () => connections.end());
+    reply.header(internalHeaders.release, options.release);
+    if (state.phase === "live") return;
+    reply.header(internalHeaders.slot, state.liveSlot);
+    if (state.phase === "draining" && connections.quietMs > quietBeforeCloseMs) reply.header("connection", "close");
+  });
+  server.addHook("onResponse", async (request, reply) => {
+    if (isTenants(request)) samples.count(request.tenant.synthetic, reply.statusCode, reply.elapsedTime);
+  });
+
+  server.decorateRequest("tenant");
+  server.addHook("onRequest", async (request) => {
+    if (!options.trustKnown()) throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
+    const assertion = await options.assertions.verify(request.headers[internalHeaders.assertion]);
+    request.tenant = new TenantContext(assertion, services);
+    refuseWhereNotServed(assertion, state);
+    // An unknown address stays a 404 for everybody.
+    if (!request.is404 && (request.routeOptions.config.auth ?? "key") === "key" && assertion.principal === "anonymous") {
+      throw cellError("key-required", "There is no API key with this request.");
+    }
+  });
+
+  server.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.signer));
+  await server.register(async (scope) => {
+    scope.setValidatorCompiler(TypeBoxValidatorCompiler);
+    await options.app.routes(scope as Server, { settings: options.settings });
+  });
+  return server;
+}
+
+function isTenants(request: FastifyRequest): boolean {
+  return (request.tenant as TenantContext | undefined) !== undefined;
+}
+
+function refuseWhereNotServed(assertion: Assertion, state: TenantServerOptions<TObject>["state"]): void {
+  if (!state.confirmed) {
+    throw cellError("incarnation-unconfirmed", "The database's incarnation is not the one on file.", { extra: { retryAfterSeconds: 5 } });
+  }
+  if (state.phase === "standby" && !assertion.synthetic) {
+    throw cellError("slot-not-live", `Slot ${state.liveSlot} is live.`, { extra: { retryAfterSeconds: 1 } });
+  }
+}
+
+/** Statuses with which the router may send the request on, if nothing of it was executed. */
+const replayable = new Set([421, 503]);
+
+async function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, signer: CellSigner): Promise<void> {
+  const known: CellplaneError = databaseProblem(error) ?? toCellplaneError(error);
+  if (known.status === 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
+  else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
+  if (replayable.has(known.status) && !(isTenants(request) && request.tenant.committed)) reply.header(internalHeaders.notExecuted, "1");
+  const refusal = leaseRefusal(error);
+  if (refusal !== undefined && isTenants(request)) reply.header(...(await refusalHeader(signer, request.tenant.id, refusal)));
+  sendProblem(reply, known, request.id);
+  await reply;
+}

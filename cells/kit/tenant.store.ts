@@ -1,0 +1,108 @@
+import type { Logger } from "../../common/log.ts";
+import type { TenantId } from "../../common/ids.ts";
+import { matches } from "../../common/ids.ts";
+import type { Pool, PoolClient } from "../../common/postgres/pool.ts";
+
+/** Whose transaction, and at which epoch; an epoch of null means "whatever the lease says now" (jobs). */
+export interface TenantScope {
+  readonly tenant: TenantId;
+  readonly epoch: number | null;
+}
+
+/** A transaction of one tenant: no statement in it sees or touches another tenant's rows. */
+export interface Transaction {
+  readonly tenant: TenantId;
+  /** Epoch of the lease under which it runs. */
+  readonly epoch: number;
+  /** Runs a statement with `$1`-style parameters. */
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
+}
+
+/** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
+export type CommitWitness = () => void;
+
+const begin = {
+  // One snapshot for all statements, so that several reads fit together; nothing can be written.
+  read: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+  // The fence refuses any other isolation for writes.
+  write: "BEGIN ISOLATION LEVEL READ COMMITTED",
+} as const;
+
+/**
+ * Runs tenants' transactions as the unprivileged role. BEGIN and the lease check travel as one message, so that a transaction of one
+ * statement takes three round trips.
+ */
+export class TenantDatabase {
+  readonly #pool: Pool;
+  readonly #log: Logger;
+
+  constructor(pool: Pool, log: Logger) {
+    this.#pool = pool;
+    this.#log = log;
+  }
+
+  /**
+   * Commits what `work` did and returns its result, or rolls back and rethrows.
+   * @throws the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
+   */
+  async run<Result>(
+    scope: TenantScope,
+    mode: "read" | "write",
+    work: (tx: Transaction) => Promise<Result>,
+    beforeCommit?: CommitWitness,
+  ): Promise<Result> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      const epoch = await enter(client, scope, mode);
+      const result = await work(new PostgresTransaction(client, scope.tenant, epoch));
+      if (mode === "write") beforeCommit?.();
+      await client.query("COMMIT");
+      return result;
+    } catch (error) {
+      broken = await rollBack(client);
+      throw error;
+    } finally {
+      if (broken !== undefined) this.#log.debug({ event: "connection-thrown-away", err: broken });
+      client.release(broken);
+    }
+  }
+}
+
+async function enter(client: PoolClient, scope: TenantScope, mode: "read" | "write"): Promise<number> {
+  // The simple protocol takes several statements at once but no parameters; both values are checked to be what they seem.
+  if (!matches("uuid", scope.tenant)) throw new TypeError("a tenant's id is a UUID");
+  if (scope.epoch !== null && !Number.isSafeInteger(scope.epoch)) throw new TypeError("an epoch is an integer");
+  const answer = (await client.query(
+    `${begin[mode]}; SELECT cellplane.enter('${scope.tenant}', ${scope.epoch ?? "NULL"}) AS epoch`,
+  )) as unknown as readonly { readonly rows: readonly { readonly epoch: number }[] }[];
+  const epoch = answer[1]?.rows[0]?.epoch;
+  if (epoch === undefined) throw new Error("cellplane.enter answered nothing");
+  return epoch;
+}
+
+async function rollBack(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query("ROLLBACK");
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+class PostgresTransaction implements Transaction {
+  readonly tenant: TenantId;
+  readonly epoch: number;
+  readonly #client: PoolClient;
+
+  constructor(client: PoolClient, tenant: TenantId, epoch: number) {
+    this.#client = client;
+    this.tenant = tenant;
+    this.epoch = epoch;
+  }
+
+  async query<Row>(text: string, values: readonly unknown[] = []): Promise<{ rows: Row[]; rowCount: number }> {
+    const result = await this.#client.query(text, [...values]);
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  }
+}
