@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { AuditList, Overview, ReleaseList, RolloutList, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
+import type { AuditList, AuditVerification, Overview, ReleaseList, RolloutList, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import type { Grouping, QueryAnswer } from "../../../common/contracts/rollups.ts";
 import { call } from "./client.ts";
@@ -62,4 +62,9 @@ export const auditQuery = queryOptions({
   queryKey: ["audit"],
   queryFn: async () => (await call<AuditList>("GET", "/v1/audit")).entries,
   refetchInterval: calmMs,
+});
+
+export const auditVerificationQuery = queryOptions({
+  queryKey: ["audit", "verification"],
+  queryFn: () => call<AuditVerification>("GET", "/v1/audit/verification"),
 });

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { auditQuery } from "../api/queries.ts";
+import { auditQuery, auditVerificationQuery } from "../api/queries.ts";
 import { Ago } from "../pieces/Ago.tsx";
 import { Badge } from "../pieces/Badge.tsx";
 import { PageHead } from "../pieces/PageHead.tsx";
@@ -10,7 +10,9 @@ export function AuditPage() {
   const audit = useQuery(auditQuery);
   return (
     <>
-      <PageHead title="Audit" about="Who did what, and why; latest first" />
+      <PageHead title="Audit" about="Who did what, and why; latest first">
+        <ChainBadge />
+      </PageHead>
       <Waiting query={audit}>
         {(entries) => (
           <section className="card" aria-label="Audit entries">
@@ -56,4 +58,11 @@ export function AuditPage() {
       </Waiting>
     </>
   );
+}
+
+/** Whether the chain of hashes holds from the first entry to the last. */
+function ChainBadge() {
+  const { data } = useQuery(auditVerificationQuery);
+  if (data === undefined) return null;
+  return data.intact ? <Badge tone="good">chain intact</Badge> : <Badge tone="bad">{`chain broken at ${data.brokenAt ?? "its end"}: ${data.why ?? "unknown"}`}</Badge>;
 }

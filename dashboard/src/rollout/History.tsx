@@ -9,7 +9,7 @@ export function History({ entries }: { readonly entries: readonly HistoryEntry[]
     <section className="card" aria-labelledby="history">
       <div className="card-head">
         <h2 id="history">History</h2>
-        <p className="faint">latest first; verdicts open</p>
+        <p className="faint">latest first; a verdict opens to its record</p>
       </div>
       <ol className="history">
         {entries
@@ -32,19 +32,22 @@ export function History({ entries }: { readonly entries: readonly HistoryEntry[]
 
 function Entry({ entry }: { readonly entry: HistoryEntry }) {
   const where = [entry.wave === null ? null : `wave ${entry.wave}`, entry.cell].filter((word) => word !== null).join(" · ");
+  const reason = entry.reason ?? entry.verdict?.reason ?? null;
   const line = (
     <>
       <span className="history-event">{entry.event}</span>
       {where !== "" && <span className="faint">{where}</span>}
       {entry.verdict !== undefined && <Badge tone={verdictTones[entry.verdict.verdict]}>{`${entry.verdict.verdict} · ${entry.verdict.gate} · ${entry.verdict.traffic}`}</Badge>}
       <span className="faint">{entry.actor}</span>
-      {entry.reason !== null && <span className="history-reason">{entry.reason}</span>}
+      {reason !== null && <span className="history-reason">{reason}</span>}
     </>
   );
   if (entry.verdict === undefined) return <p className="history-line">{line}</p>;
   return (
     <details>
-      <summary className="history-line">{line}</summary>
+      <summary>
+        <span className="history-line">{line}</span>
+      </summary>
       <Explain verdict={entry.verdict} />
     </details>
   );

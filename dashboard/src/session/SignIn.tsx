@@ -34,7 +34,7 @@ export function SignIn() {
         </button>
         <ProblemNote error={signIn.error} />
         <p className="faint">
-          <code>npm start</code> ends by showing a code.
+          <code>npm start</code> ends by showing a code; <code>npx cellplane sign-in</code> makes another.
         </p>
       </form>
     </main>

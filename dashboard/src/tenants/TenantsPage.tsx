@@ -87,7 +87,7 @@ function TenantTable({ tenants, of, mayOperate }: { readonly tenants: readonly T
                 <td className="mono">{tenant.cell}</td>
                 <td>
                   <Badge tone={stateTones[tenant.state]}>{tenant.state}</Badge>
-                  {tenant.reason !== null && <div className="problem-line">{tenant.reason}</div>}
+                  {tenant.reason !== null && <div className="faint small">{tenant.reason}</div>}
                 </td>
                 <td>{tenant.region ?? <span className="faint">any</span>}</td>
                 <td className="number">{tenant.limits.requestsPerSecond.toLocaleString("en")}/s</td>
