@@ -1,0 +1,123 @@
+import Type from "typebox";
+import { CommandToken } from "../../common/contracts/assertion.ts";
+import { CellIdSchema, EpochSchema, SlugSchema, TenantIdSchema, oneOf } from "../../common/contracts/ids.ts";
+import { Problem } from "../../common/contracts/problem.ts";
+import { RouterStatus, Samples } from "../../common/contracts/samples.ts";
+import { tenantStates } from "../../common/contracts/fleet.ts";
+import type { FleetSubscription } from "../../common/fleet/subscription.ts";
+import { httpError } from "../../common/http/errors.ts";
+import { createServer, type Server } from "../../common/http/server.ts";
+import type { PartId } from "../../common/ids.ts";
+import type { Logger } from "../../common/log.ts";
+import { TokenRefused, verifyToken } from "../../common/tokens.ts";
+import type { RouterParts } from "../app.ts";
+import { fail } from "../errors.ts";
+import { renderMetrics } from "./metrics.ts";
+
+const WhereTenant = Type.Object(
+  {
+    id: TenantIdSchema,
+    slug: SlugSchema,
+    cell: CellIdSchema,
+    epoch: EpochSchema,
+    state: oneOf(tenantStates),
+    /** `record` where a release record has been adopted that the document does not know yet. */
+    source: oneOf(["document", "record"] as const),
+  },
+  { $id: "WhereTenant", additionalProperties: false },
+);
+const Alive = Type.Object({ ok: Type.Boolean() }, { additionalProperties: false });
+
+export interface AdminOptions {
+  readonly id: PartId;
+  readonly parts: RouterParts;
+  readonly subscription: Pick<FleetSubscription, "status" | "document" | "trust">;
+  /** Whether tenants are taken; false while stopping. */
+  readonly serving: () => boolean;
+  readonly open: () => number;
+  readonly startedAt: Date;
+  readonly log: Logger;
+}
+
+/** The router's admin API (contracts/samples.ts), on its own port. */
+export function createAdmin(options: AdminOptions): Server {
+  const { parts, subscription } = options;
+  const server = createServer({ log: options.log });
+  const status = () => subscription.status;
+
+  server.get("/healthz", { schema: { summary: "The process is alive", response: { 200: Alive } } }, async () => ({ ok: true }));
+  server.get("/readyz", { schema: { summary: "Tenants can be served", response: { 200: Alive, 503: Problem } } }, async () => {
+    if (!options.serving()) throw httpError("unavailable", "The router is stopping.");
+    if (subscription.document === null) throw httpError("unavailable", "There is no fleet document yet.");
+    return { ok: true };
+  });
+  server.get("/metrics", { schema: { summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } } }, async (_request, reply) => {
+    void reply.type("text/plain; version=0.0.4; charset=utf-8");
+    return renderMetrics({
+      parts,
+      tableAgeSeconds: () => status().ageSeconds,
+      generation: () => status().generation,
+      refusedDocuments: () => status().refused,
+      open: options.open,
+    });
+  });
+
+  void server.register(async (guarded) => {
+    guarded.addHook("onRequest", async (request) => checkCommand(options, request.headers.authorization));
+    guarded.get("/v1/status", { schema: { summary: "Table, cells and breakers", response: { 200: RouterStatus } } }, async () => statusOf(options));
+    guarded.get("/v1/samples", { schema: { summary: "Counters by cell, release and kind of traffic", response: { 200: Samples } } }, async () => parts.samples.toSamples());
+    guarded.get(
+      "/v1/tenants/:slug",
+      { schema: { summary: "Where a tenant's requests go", params: Type.Object({ slug: SlugSchema }), response: { 200: WhereTenant, 404: Problem } } },
+      async (request) => {
+        const { slug } = request.params as { slug: string };
+        const tenant = parts.table.tenantOf(slug);
+        if (tenant === undefined) throw fail("unknown-tenant", `No tenant has the slug ${slug}.`);
+        const owner = parts.owners.ownerOf(tenant);
+        const source = owner?.record === undefined ? ("document" as const) : ("record" as const);
+        return { id: tenant.id, slug, cell: owner?.cell ?? tenant.cell, epoch: owner?.epoch ?? tenant.epoch, state: tenant.state, source };
+      },
+    );
+  });
+  return server;
+}
+
+function statusOf({ id, parts, subscription, startedAt }: AdminOptions): RouterStatus {
+  const { generation, ageSeconds, source } = subscription.status;
+  return {
+    id,
+    generation: generation ?? { term: 0, n: 0 },
+    // JSON has no infinity: a table that was never known to be current in this life is as old as the process, at the least.
+    tableAgeSeconds: Number.isFinite(ageSeconds) ? ageSeconds : (Date.now() - startedAt.getTime()) / 1000,
+    source,
+    tenants: parts.table.tenants,
+    cells: [...parts.table.cells()].map((cell) => ({
+      cell: cell.id,
+      liveSlot: parts.liveSlots.of(cell.id),
+      breaker: parts.breakers.of(cell.id).state,
+      inFlight: parts.cellInFlight.of(cell.id),
+    })),
+    startedAt: startedAt.toISOString(),
+  };
+}
+
+/** Only the control plane and the worker may ask, by a token made for this very router. */
+async function checkCommand(options: AdminOptions, authorization: string | undefined): Promise<void> {
+  const token = /^Bearer ([^ ]+)$/i.exec(authorization ?? "")?.[1];
+  if (token === undefined) throw httpError("unauthenticated", "A command token is needed.");
+  const { trust } = options.subscription;
+  try {
+    const { payload, kid } = await verifyToken(token, {
+      type: "cp-command",
+      schema: CommandToken,
+      keys: trust.lookup("control-plane", "worker"),
+      audience: options.id,
+      nowSeconds: Math.floor(options.parts.clock.now() / 1000),
+    });
+    if (trust.find(kid)?.part !== payload.iss) throw new TokenRefused("malformed", "signed by another than it says");
+  } catch (cause) {
+    if (!(cause instanceof TokenRefused)) throw cause;
+    options.log.warn({ event: "command-refused", reason: cause.reason });
+    throw httpError("unauthenticated", "The command token is not valid here.", { cause });
+  }
+}

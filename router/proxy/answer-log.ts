@@ -1,0 +1,61 @@
+import type { Clock } from "../../common/clock.ts";
+import type { CellplaneError } from "../../common/errors.ts";
+import type { Logger } from "../../common/log.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** Errors logged a second; the rest is counted, so that a cell that is down does not fill the disk. */
+const errorsPerSecond = 20;
+
+/** What is logged of requests: the router's own 5xx always (bounded), other answers one in so many. */
+export class AnswerLog {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #every: number;
+  #count = 0;
+  #second = 0;
+  #logged = 0;
+  #left = 0;
+
+  /** @param every one answer in so many; 0 for none. */
+  constructor(log: Logger, clock: Clock, every: number) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#every = every;
+  }
+
+  answered(exchange: Exchange): void {
+    if (this.#every === 0) return;
+    this.#count += 1;
+    if (this.#count % this.#every !== 0) return;
+    this.#log.info({ event: "answered", ...this.#about(exchange), status: exchange.response.statusCode });
+  }
+
+  refused(exchange: Exchange, error: CellplaneError): void {
+    if (error.status < 500) {
+      this.#log.debug({ event: "request-refused", ...this.#about(exchange), status: error.status, code: error.code, detail: error.message });
+      return;
+    }
+    const second = Math.floor(this.#clock.monotonic() / 1000);
+    if (second !== this.#second) {
+      if (this.#left > 0) this.#log.warn({ event: "errors-not-logged", count: this.#left });
+      this.#second = second;
+      this.#logged = 0;
+      this.#left = 0;
+    }
+    if (this.#logged >= errorsPerSecond) {
+      this.#left += 1;
+      return;
+    }
+    this.#logged += 1;
+    this.#log.warn({ event: "request-failed", ...this.#about(exchange), status: error.status, code: error.code, detail: error.message, err: error.cause });
+  }
+
+  #about(exchange: Exchange): Record<string, unknown> {
+    const { method, target, fields } = exchange.head;
+    const host = fields.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
+    // The query stays out of the log: it is where secrets end up.
+    const path = target.split("?", 1)[0]?.slice(0, 200);
+    const ms = Math.round((this.#clock.monotonic() - exchange.startedAt) * 10) / 10;
+    return { requestId: exchange.id, method, host: host < 0 ? null : fields[host + 1]?.slice(0, 200), path, ms };
+  }
+}
