@@ -19,7 +19,7 @@ const RouterConfig = Type.Object({
   REQUEST_TIMEOUT_MS: Type.Integer({ default: 30_000, minimum: 1, description: "a whole request must be there within this time" }),
   PARK_MS: Type.Integer({ default: 5_000, minimum: 0, description: "longest time that a request of a frozen tenant is held" }),
   MAX_CONNECTIONS: Type.Integer({ default: 10_000, minimum: 1, description: "most client connections at once" }),
-  STOP_MS: Type.Integer({ default: 15_000, minimum: 0, description: "when stopping, requests in flight have this long to finish" }),
+  STOP_MS: Type.Integer({ default: 10_000, minimum: 0, description: "when stopping, requests in flight have this long to finish" }),
   ACCESS_LOG_EVERY: Type.Integer({ default: 0, minimum: 0, description: "log one answer in so many; 0 logs errors alone" }),
   LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });
