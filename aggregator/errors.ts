@@ -27,6 +27,11 @@ export const aggregatorErrors = {
     title: "Not every cell is in the answer",
     todo: "Ask again when the cells named in `coverage` are back, or with completeness=best_effort.",
   },
+  "database-unreachable": {
+    status: 503,
+    title: "The aggregator's database does not answer",
+    todo: "It is tried again with each request; look at the log of `aggregator-postgres`.",
+  },
   "fleet-unknown": {
     status: 503,
     title: "The fleet document has not arrived yet",

@@ -9,14 +9,14 @@ export interface Taken {
 }
 
 /**
- * Takes a shipment, whole or not at all, if it is the one expected next of its (cell, incarnation). An earlier one is known already; of a later one
- * nothing is kept, because values are absolute and an older one sent again after it would win.
+ * Takes a shipment, whole or not at all, if it is (or, as a run of several, holds) the one expected next of its (cell, incarnation). An earlier one
+ * is known already; of a later one nothing is kept, because values are absolute and an older one sent again after it would win.
  */
 export async function takeShipment(pool: Pool, shipment: Shipment, oldestBucket: Date): Promise<Taken> {
   return await inTransaction(pool, async (tx) => {
     const next = await expectedNext(tx, shipment);
     if (shipment.number < next) return { next, kind: "duplicate" };
-    if (shipment.number > next) {
+    if ((shipment.from ?? shipment.number) > next) {
       await tx.query("UPDATE shipments SET gap_since = coalesce(gap_since, now()) WHERE cell = $1 AND incarnation = $2", [
         shipment.cell,
         shipment.incarnation,
@@ -27,10 +27,10 @@ export async function takeShipment(pool: Pool, shipment: Shipment, oldestBucket:
     await tx.query("UPDATE shipments SET next = $3, as_of = $4, gap_since = NULL WHERE cell = $1 AND incarnation = $2", [
       shipment.cell,
       shipment.incarnation,
-      next + 1,
+      shipment.number + 1,
       shipment.asOf,
     ]);
-    return { next: next + 1, kind: "taken" };
+    return { next: shipment.number + 1, kind: "taken" };
   });
 }
 
