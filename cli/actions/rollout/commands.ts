@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RolloutCommandRequest, StartRollout } from "../../../common/contracts/control-plane.ts";
+import type { Rollout, RolloutCommand, RolloutPolicy } from "../../../common/contracts/rollout.ts";
+import type { ReleaseName } from "../../../common/ids.ts";
+import type { Answer, Context } from "../../context.ts";
+import type { ControlPlane } from "../../control-plane.ts";
+import { exitCodes } from "../../exit.ts";
+import { entryText } from "./changes.ts";
+import { endingOf } from "./ending.ts";
+import { rolloutTree } from "./tree.ts";
+import { watchRollout } from "./watch.ts";
+
+/** How long an accepted command may take to reach the registry before the older state is shown. */
+const hearsayLimitMs = 10_000;
+
+interface StartInput {
+  readonly release: string;
+  readonly timeScale?: number;
+  readonly canaryCells?: number;
+  readonly waves?: number[];
+  readonly bake?: number[];
+  readonly reason?: string;
+  readonly watch?: boolean;
+}
+
+/** `rollout start` */
+export async function startRollout(context: Context, input: StartInput): Promise<Answer> {
+  const plane = await context.controlPlane();
+  const policy: Partial<RolloutPolicy> = {
+    ...(input.timeScale === undefined ? {} : { timeScale: input.timeScale }),
+    ...(input.canaryCells === undefined ? {} : { canaryCells: input.canaryCells }),
+    ...(input.waves === undefined ? {} : { percentages: input.waves }),
+    ...(input.bake === undefined ? {} : { bakeSeconds: input.bake }),
+  };
+  const body: StartRollout = {
+    release: input.release as ReleaseName,
+    ...(Object.keys(policy).length === 0 ? {} : { policy }),
+    ...(input.reason === undefined ? {} : { reason: input.reason }),
+  };
+  return await answer(context, plane, await plane.post<Rollout>("/v1/rollouts", body), input.watch === true);
+}
+
+/** `rollout show` */
+export async function showRollout(context: Context, input: { readonly id?: string; readonly watch?: boolean }): Promise<Answer> {
+  const plane = await context.controlPlane();
+  return await answer(context, plane, await readRollout(plane, input.id), input.watch === true);
+}
+
+interface CommandChoice {
+  readonly command: RolloutCommand;
+  readonly id?: string;
+  readonly reason?: string;
+  readonly watch?: boolean;
+}
+
+/** `rollout pause|resume|halt|roll-back|cancel`. It names the plan that it was meant for, so that it never hits another rollout's. */
+export async function sendCommand(context: Context, input: CommandChoice): Promise<Answer> {
+  const plane = await context.controlPlane();
+  const { id, plan, revision } = await readRollout(plane, input.id);
+  const body: RolloutCommandRequest = {
+    command: input.command,
+    planHash: plan.hash,
+    ...(input.reason === undefined ? {} : { reason: input.reason }),
+  };
+  await plane.post<unknown>(`/v1/rollouts/${id}/commands`, body);
+  return await answer(context, plane, await readLater(plane, id, revision), input.watch === true);
+}
+
+/** The rollout once the registry has heard of a command: the workflow takes it first, and tells the registry then. */
+async function readLater(plane: ControlPlane, id: string, revision: number): Promise<Rollout> {
+  const until = performance.now() + hearsayLimitMs;
+  for (;;) {
+    const rollout = await readRollout(plane, id);
+    if (rollout.revision !== revision || performance.now() > until) return rollout;
+    await sleep(200);
+  }
+}
+
+async function readRollout(plane: ControlPlane, id: string | undefined): Promise<Rollout> {
+  return await plane.get<Rollout>(`/v1/rollouts/${id === undefined ? "latest" : encodeURIComponent(id)}`);
+}
+
+async function answer(context: Context, plane: ControlPlane, rollout: Rollout, watch: boolean): Promise<Answer> {
+  if (!watch) return { json: rollout, text: rolloutText(rollout) };
+  const ended = await watchRollout(context, plane, rollout);
+  return { json: ended, text: context.terminal ? "" : rolloutTree(ended, Date.now()).join("\n"), exit: endingOf(ended) ?? exitCodes.done };
+}
+
+function rolloutText(rollout: Rollout): string {
+  const tree = rolloutTree(rollout, Date.now());
+  return [...tree, "", "History:", ...rollout.history.map((entry) => `  ${entryText(entry)}`)].join("\n");
+}
