@@ -4,6 +4,7 @@ import { sealEnvelope, sealPayload } from "../../common/fleet/envelope.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
+import { Loop } from "../loop.ts";
 import {
   currentPosition,
   forgetDeltas,
@@ -24,6 +25,8 @@ const recentLimit = 1_000;
 /** Kept in the registry; whoever is further behind takes the snapshot. */
 const retainedDeltas = 10_000;
 const forgetEveryMs = 60_000;
+/** Should a notification get lost, a change is late by this much. */
+const lookEveryMs = 1_000;
 
 /**
  * Signs the fleet document's deltas in order and hands them to whoever follows. Several may run at once: each signs what it
@@ -36,8 +39,6 @@ export class FleetPublisher {
   readonly #followers = new Set<() => void>();
   #recent: SignedDelta[] = [];
   #position: Position | null = null;
-  #round: Promise<void> | null = null;
-  #again = false;
   #forgetTimer: NodeJS.Timeout | null = null;
   #snapshot: { readonly at: Position; readonly envelope: Promise<Envelope> } | null = null;
 
@@ -47,9 +48,8 @@ export class FleetPublisher {
     this.#log = options.log;
   }
 
-  /** Signs what is waiting and begins to forget old deltas. Call `advance` at every sign of a new one. */
+  /** Signs what is waiting and begins to forget old deltas. */
   async start(): Promise<void> {
-    await this.#signAll();
     this.#position = await currentPosition(this.#pool);
     await this.advance();
     this.#forgetTimer = setInterval(() => {
@@ -58,9 +58,8 @@ export class FleetPublisher {
     this.#forgetTimer.unref();
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     if (this.#forgetTimer !== null) clearInterval(this.#forgetTimer);
-    await this.#round?.catch(() => undefined);
   }
 
   /** Up to where everything is signed. */
@@ -69,13 +68,15 @@ export class FleetPublisher {
     return this.#position;
   }
 
-  /** Signs and takes in what is new. Calls during a round lead to one more round. */
+  /** Signs and takes in what is new. One at a time. */
   async advance(): Promise<void> {
-    this.#again = true;
-    this.#round ??= this.#rounds().finally(() => {
-      this.#round = null;
-    });
-    await this.#round;
+    await this.#signAll();
+    await this.#takeIn();
+  }
+
+  /** The rhythm in which it advances: at every signal that something was committed, and on a timer. */
+  createLoop(): Loop {
+    return new Loop({ name: "fleet-publisher", everyMs: lookEveryMs, work: () => this.advance(), log: this.#log });
   }
 
   /** Calls `wake` whenever the position has moved; the answer ends that. */
@@ -118,14 +119,6 @@ export class FleetPublisher {
     const { at: read, rows } = await readDocument(this.#pool);
     const snapshot = { kind: "snapshot", generation: { term: read.term, n: read.n }, hash: read.hash, rows };
     return await storeSnapshot(this.#pool, read, sealEnvelope(snapshot, this.#key));
-  }
-
-  async #rounds(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      await this.#signAll();
-      await this.#takeIn();
-    }
   }
 
   async #signAll(): Promise<void> {

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import Type from "typebox";
+import { RolloutCommandRequest, RolloutList, StartRollout } from "../../common/contracts/control-plane.ts";
+import { OperationIdSchema } from "../../common/contracts/ids.ts";
+import { Problem } from "../../common/contracts/problem.ts";
+import { finalRolloutStates, Rollout, type CommandInput, type RolloutState } from "../../common/contracts/rollout.ts";
+import type { Server } from "../../common/http/server.ts";
+import type { OperationId } from "../../common/ids.ts";
+import { CellplaneError } from "../../common/errors.ts";
+import { personOf } from "../auth/access.ts";
+import { fail } from "../errors.ts";
+import { change } from "../registry/change.ts";
+import { beginRollout, cancelUnstarted, showRollout } from "../registry/rollouts.ts";
+import { listRollouts } from "../registry/rollouts.store.ts";
+import { answers } from "./answers.ts";
+import type { ApiContext } from "./context.ts";
+import { planFor } from "./rollout-plan.ts";
+
+const listLimit = 20;
+/** How long a command's answer waits for the registry to show what it did. */
+const showMs = 2_000;
+const byId = Type.Object({ id: OperationIdSchema }, { additionalProperties: false });
+
+/** Rollouts: rows first; Temporal then runs them. */
+export function rolloutRoutes(server: Server, context: ApiContext): void {
+  const { pool, engine } = context;
+
+  server.route({
+    method: "GET",
+    url: "/v1/rollouts",
+    config: { access: "viewer" },
+    schema: { summary: "List the latest rollouts", response: answers(RolloutList) },
+    handler: async () => ({ rollouts: await listRollouts(pool, listLimit) }),
+  });
+
+  server.route({
+    method: "POST",
+    url: "/v1/rollouts",
+    config: { access: "operator" },
+    schema: {
+      summary: "Plan a rollout and start it; accepted also while Temporal is away for a moment",
+      body: StartRollout,
+      response: { 202: Rollout, "4xx": Problem, "5xx": Problem },
+    },
+    handler: async (request, reply) => {
+      const plan = await planFor(context, request.body);
+      if (!engine.isConfigured) throw fail("temporal-missing", "Rollouts are Temporal workflows, and this fleet was started without Temporal.");
+      const rollout = await beginRollout(context, { actor: personOf(request).name, reason: request.body.reason }, plan);
+      context.starter.signal();
+      return reply.code(202).send(rollout);
+    },
+  });
+
+  server.route({
+    method: "GET",
+    url: "/v1/rollouts/latest",
+    config: { access: "viewer" },
+    schema: { summary: "Show the latest rollout", response: answers(Rollout) },
+    handler: async () => await showRollout(pool, "latest"),
+  });
+
+  server.route({
+    method: "GET",
+    url: "/v1/rollouts/:id",
+    config: { access: "viewer" },
+    schema: { summary: "Show a rollout", params: byId, response: answers(Rollout) },
+    handler: async ({ params }) => await showRollout(pool, params.id),
+  });
+
+  server.route({
+    method: "POST",
+    url: "/v1/rollouts/:id/commands",
+    config: { access: "operator" },
+    schema: { summary: "Command a rollout", params: byId, body: RolloutCommandRequest, response: answers(Rollout) },
+    handler: async (request) => {
+      const { command, reason, planHash, revision } = request.body;
+      const actor = personOf(request).name;
+      await obey(context, request.params.id, {
+        ...{ command, actor, reason: reason ?? null, revision: revision ?? null },
+        // Always with the plan, so that a command never reaches the rollout after the one that was meant.
+        planHash: planHash ?? (await showRollout(pool, request.params.id)).plan.hash,
+      });
+      return await showRollout(pool, request.params.id);
+    },
+  });
+}
+
+async function obey(context: ApiContext, id: OperationId, input: CommandInput): Promise<void> {
+  const rollout = await showRollout(context.pool, id);
+  if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
+  const cause = { actor: input.actor, reason: input.reason ?? undefined };
+  if (input.command === "cancel" && (await cancelUnstarted(context, cause, id))) return;
+  if (!context.engine.isConfigured) throw fail("temporal-missing", "The rollout's workflow needs Temporal, and this fleet was started without it.");
+  const note = (refused: boolean, reason: string | null): Promise<unknown> =>
+    change(context, cause, async (step) => step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }));
+  try {
+    await context.engine.command(rollout, input);
+  } catch (error) {
+    if (error instanceof CellplaneError && error.code === "command-refused") await note(true, error.message);
+    throw error;
+  }
+  await note(false, input.reason);
+  await untilShown(context, rollout);
+}
+
+/** The workflow writes the registry itself, a moment after it took the command. */
+async function untilShown({ pool }: ApiContext, before: Rollout): Promise<void> {
+  const deadline = performance.now() + showMs;
+  while (performance.now() < deadline) {
+    if ((await showRollout(pool, before.id)).revision > before.revision) return;
+    await sleep(50);
+  }
+}
+
+function isFinal(state: RolloutState): boolean {
+  return (finalRolloutStates as readonly RolloutState[]).includes(state);
+}

@@ -1,0 +1,87 @@
+import cookie from "@fastify/cookie";
+// Only for its types: summaries in the schemas of routes.
+import type {} from "@fastify/swagger";
+import { createServer, type Server } from "../common/http/server.ts";
+import { currentPosition } from "./fleet/publication.store.ts";
+import { guardRoutes } from "./auth/access.ts";
+import { auditRoutes } from "./api/audit.ts";
+import { blobRoutes } from "./api/blobs.ts";
+import { cellRoutes } from "./api/cells.ts";
+import type { ApiContext } from "./api/context.ts";
+import { dashboardRoutes } from "./api/dashboard.ts";
+import { eventRoutes } from "./api/events.ts";
+import { fleetRoutes } from "./api/fleet.ts";
+import { overviewRoutes } from "./api/overview.ts";
+import { partRoutes } from "./api/parts.ts";
+import { placementRoutes } from "./api/placements.ts";
+import { queryRoutes } from "./api/query.ts";
+import { releaseRoutes } from "./api/releases.ts";
+import { rolloutRoutes } from "./api/rollouts.ts";
+import { sessionRoutes } from "./api/sessions.ts";
+import { tenantRoutes } from "./api/tenants.ts";
+import { registryTrouble } from "./registry-trouble.ts";
+
+/** A release's runtime of 120 MB comes over a slow line, too. */
+const requestTimeoutMs = 300_000;
+
+/**
+ * The control plane's API, as a request passes through it: headers, who asks, then the routes by noun.
+ * @param prepare is called before any route is added; the generator of the OpenAPI document listens to them there.
+ */
+export function createApp(context: ApiContext, prepare: (server: Server) => void = () => undefined): Server {
+  const server = createServer({ log: context.log, requestTimeoutMs });
+  // Answers are checked by the compiler and the tests; a serialiser per route would cost half of the boot.
+  server.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  server.addHook("onSend", async (_request, reply) => {
+    reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-opener-policy": "same-origin", "x-frame-options": "DENY" });
+    if (reply.getHeader("content-security-policy") === undefined) reply.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
+  });
+  server.addHook("preClose", async () => context.streams.endAll());
+  prepare(server);
+
+  void server.register(cookie);
+  void server.register(async (api: Server) => {
+    api.setErrorHandler((error: Error) => {
+      // The server's own handler answers; here only what the registry's absence means is said.
+      throw registryTrouble(error);
+    });
+    guardRoutes(api, context);
+    healthRoutes(api, context);
+    sessionRoutes(api, context);
+    tenantRoutes(api, context);
+    placementRoutes(api, context);
+    cellRoutes(api, context);
+    partRoutes(api, context);
+    releaseRoutes(api, context);
+    blobRoutes(api, context);
+    rolloutRoutes(api, context);
+    queryRoutes(api, context);
+    overviewRoutes(api, context);
+    eventRoutes(api, context);
+    auditRoutes(api, context);
+    fleetRoutes(api, context);
+    dashboardRoutes(api, context);
+  });
+  return server;
+}
+
+function healthRoutes(server: Server, { pool }: ApiContext): void {
+  server.route({
+    method: "GET",
+    url: "/healthz",
+    config: { access: "open" },
+    schema: { summary: "Alive" },
+    handler: async () => ({ status: "alive" }),
+  });
+  server.route({
+    method: "GET",
+    url: "/readyz",
+    config: { access: "open" },
+    schema: { summary: "Can serve: the registry answers" },
+    handler: async () => {
+      await currentPosition(pool);
+      return { status: "ready" };
+    },
+  });
+}

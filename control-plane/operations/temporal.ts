@@ -1,0 +1,101 @@
+import type { Client, Connection } from "@temporalio/client";
+import { RolloutInput, temporalNames, type CommandInput, type Rollout } from "../../common/contracts/rollout.ts";
+import { fail } from "../errors.ts";
+
+/** How long one call to Temporal may take, in milliseconds. */
+const callTimeoutMs = 5_000;
+/** An answer to a command needs a worker, which may just be starting. */
+const commandTimeoutMs = 10_000;
+
+/** How the control plane starts workflows and hands commands to them. */
+export interface WorkflowEngine {
+  /** Whether this fleet has one at all. */
+  readonly isConfigured: boolean;
+  /** Whether it answered lately. */
+  isReachable(): Promise<boolean>;
+  /**
+   * Starts the rollout's workflow by its application's name; does nothing where this rollout's runs already.
+   * @returns false while another rollout's workflow still has that name.
+   */
+  startRollout(rollout: Rollout): Promise<boolean>;
+  /** @throws command-refused with the workflow's reason, temporal-unreachable */
+  command(rollout: Rollout, input: CommandInput): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Sdk = typeof import("@temporalio/client");
+
+/**
+ * Temporal, connected on first use: the control plane boots without it, and its client is a hundred modules that only operations need.
+ * @param address `host:port`, empty where the fleet runs without Temporal.
+ */
+export function createTemporal(address: string): WorkflowEngine {
+  let connected: Promise<{ sdk: Sdk; client: Client; connection: Connection }> | null = null;
+
+  async function connect(): Promise<{ sdk: Sdk; client: Client; connection: Connection }> {
+    connected ??= (async () => {
+      const sdk = await import("@temporalio/client");
+      const connection = sdk.Connection.lazy({ address, connectTimeout: callTimeoutMs });
+      const client = new sdk.Client({ connection, namespace: temporalNames.namespace });
+      return { sdk, client, connection };
+    })();
+    return await connected;
+  }
+
+  return {
+    isConfigured: address !== "",
+
+    async isReachable() {
+      if (address === "") return false;
+      const { connection } = await connect();
+      try {
+        await connection.withDeadline(Date.now() + callTimeoutMs, () => connection.workflowService.getSystemInfo({}));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+
+    async startRollout(rollout) {
+      const { sdk, client, connection } = await connect();
+      const workflowId = temporalNames.rolloutId(rollout.application);
+      const input: RolloutInput = { operation: rollout.id, plan: rollout.plan, requestedBy: rollout.requestedBy };
+      try {
+        await connection.withDeadline(Date.now() + callTimeoutMs, () =>
+          client.workflow.start(temporalNames.rolloutWorkflow, {
+            workflowId,
+            taskQueue: temporalNames.taskQueue,
+            args: [input],
+            memo: { operation: rollout.id },
+            workflowIdConflictPolicy: "FAIL",
+            workflowIdReusePolicy: "ALLOW_DUPLICATE",
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (!(error instanceof sdk.WorkflowExecutionAlreadyStartedError)) throw error;
+        const { memo } = await connection.withDeadline(Date.now() + callTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
+        return memo?.["operation"] === rollout.id;
+      }
+    },
+
+    async command(rollout, input) {
+      const { sdk, client, connection } = await connect();
+      const handle = client.workflow.getHandle(temporalNames.rolloutId(rollout.application));
+      try {
+        await connection.withDeadline(Date.now() + commandTimeoutMs, () => handle.executeUpdate(temporalNames.commandUpdate, { args: [input] }));
+      } catch (cause) {
+        if (cause instanceof sdk.WorkflowUpdateFailedError) {
+          const { type } = cause.cause as { type?: string };
+          throw fail("command-refused", cause.cause?.message ?? cause.message, { cause, extra: type === undefined ? {} : { refusal: type } });
+        }
+        if (cause instanceof sdk.WorkflowNotFoundError) throw fail("command-refused", "The rollout's workflow has ended.", { cause });
+        throw fail("temporal-unreachable", "Neither Temporal nor the workflow worker answered in time; whether the command will still be carried out is not known.", { cause });
+      }
+    },
+
+    async close() {
+      if (connected !== null) await (await connected).connection.close();
+    },
+  };
+}
