@@ -98,7 +98,7 @@ async function applyBatch(tools: DnsTools, zone: Zone, plan: DnsPlan, changes: r
   try {
     changeId = await tools.route53.change(zone.id, comment, changes);
   } catch (error) {
-    if (nameOf(error) !== "InvalidChangeBatch") throw error;
+    if (!isRefusal(error)) throw error;
     const now = await readZone(tools.route53, zone.id, plan.fleet, plan.baseDomain);
     const held = now.listedMarker?.ResourceRecords?.[0]?.Value;
     // The batch had been taken, only its answer was lost: the second try found the marker swapped, by ourselves.
@@ -172,7 +172,13 @@ function told(error: unknown): unknown {
   if (nameOf(error) === "CredentialsProviderError") {
     return dnsError("dns-credentials-missing", "the AWS SDK found no credentials", { cause: error });
   }
-  // What Route 53 refuses is an Error with `$fault`; anything else is ours, and stays as it is.
-  const isRefusal = error instanceof Error && "$fault" in error;
-  return isRefusal ? dnsError("dns-refused", `Route 53 answered ${nameOf(error)}`, { cause: error }) : error;
+  return isRefusal(error) ? dnsError("dns-refused", `Route 53 answered ${nameOf(error)}`, { cause: error }) : error;
+}
+
+/**
+ * Whether the other side refused, as against a fault of ours. Its code is no help with batches: some refusals come as
+ * an `InvalidChangeBatch` document instead of an `ErrorResponse`, which the SDK calls `Unknown`.
+ */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && "$fault" in error;
 }
