@@ -1,18 +1,18 @@
-import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Static, TObject, TSchema } from "typebox";
 import type { MergeKind } from "../../common/contracts/rollups.ts";
 import type { Server } from "../../common/http/server.ts";
-import type { TenantContext } from "./tenant.ts";
+import type { TenantContext, TenantQueue } from "./tenant.ts";
 import type { Transaction } from "./tenant.store.ts";
 
 // What an application is written on. Everything it may use of Cellplane is named in this file.
 export { default as Type, type Static } from "typebox";
 export { errorsOf, type ErrorTable } from "../../common/errors.ts";
 export { oneOf } from "../../common/contracts/ids.ts";
-export { distinctOf } from "../../aggregator/merge/distinct.ts";
+export { distinctOf, mergeDistinct, type DistinctSketch } from "../../aggregator/merge/distinct.ts";
 export { defaultRelativeError, quantile, type QuantileSketch } from "../../aggregator/merge/quantiles.ts";
-export { recordRollup } from "./rollups/record.store.ts";
-export type { TenantContext } from "./tenant.ts";
+export { readRollups, recordRollup } from "./rollups/record.store.ts";
+export type { Server } from "../../common/http/server.ts";
+export type { TenantContext, TenantQueue } from "./tenant.ts";
 export type { Transaction } from "./tenant.store.ts";
 
 declare module "fastify" {
@@ -29,6 +29,7 @@ declare module "fastify" {
 /** What a job works with: the transaction in which its effects and its receipt commit together. */
 export interface JobContext<Settings> {
   readonly tx: Transaction;
+  readonly queue: TenantQueue;
   readonly settings: Settings;
   /** The job's id: the idempotency key of calls to the outside. */
   readonly id: string;
@@ -101,5 +102,3 @@ export function defineCellApp<Settings extends TObject>(app: CellApp<Settings>):
 export function defineJob<Payload extends TSchema, Settings>(job: JobDefinition<Payload, Settings>): JobDefinition<Payload, Settings> {
   return job;
 }
-
-export type { FastifyPluginAsync, FastifyRequest };

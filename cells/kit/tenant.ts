@@ -33,7 +33,7 @@ export interface TenantServices {
 }
 
 const tracer = trace.getTracer("cellplane.kit");
-const queue: TenantQueue = { add: addJob };
+export const tenantQueue: TenantQueue = { add: addJob };
 
 /** What a route has of its tenant: everything is labelled with, and confined to, this tenant. */
 export class TenantContext {
@@ -42,7 +42,7 @@ export class TenantContext {
   readonly synthetic: boolean;
   /** Id of the API key, or `anonymous`. */
   readonly principal: string;
-  readonly queue = queue;
+  readonly queue = tenantQueue;
   readonly #services: TenantServices;
   #committed = false;
   #cache: TenantCache | undefined;

@@ -4,6 +4,14 @@ import { ReleaseNameSchema, Sha256Schema, TimestampSchema, oneOf } from "./ids.t
 export const migrationClasses = ["expand", "contract", "irreversible"] as const;
 export type MigrationClass = (typeof migrationClasses)[number];
 export const migrationSeries = ["kit", "app"] as const;
+export type MigrationSeries = (typeof migrationSeries)[number];
+
+/** `0001-cell.expand.sql` → its parts; null for any other name. */
+export function parseMigrationFile(name: string): { readonly number: number; readonly name: string; readonly class: MigrationClass } | null {
+  const match = /^(\d{4})-([a-z0-9-]+)\.(expand|contract|irreversible)\.sql$/.exec(name);
+  if (match === null || Number(match[1]) < 1) return null;
+  return { number: Number(match[1]), name: match[2] as string, class: match[3] as MigrationClass };
+}
 
 /**
  * One numbered SQL migration of a release. File name: `NNNN-name.<class>.sql`, in `migrations/<series>/`.

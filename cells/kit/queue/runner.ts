@@ -5,6 +5,7 @@ import type { Logger } from "../../../common/log.ts";
 import type { Pool } from "../../../common/postgres/pool.ts";
 import { isRefusal } from "../database-errors.ts";
 import type { JobDefinition } from "../kit.ts";
+import { tenantQueue } from "../tenant.ts";
 import type { TenantDatabase } from "../tenant.store.ts";
 import { buryJob, releaseJobs, retryJob, takeJob, triesOf, type ClaimedJob } from "./outbox.store.ts";
 import { defaultMaxTries, pauseBeforeRetryMs } from "./retries.ts";
@@ -63,7 +64,7 @@ export class JobRunner<Settings> {
         if (row === undefined) return;
         const kind = this.#kinds.get(`${row.job}@${row.payload_version}`);
         if (kind === undefined) throw new UnknownKind(`${row.job}@${row.payload_version}`);
-        const context = { tx, settings: this.#options.settings, id: claimed.id, attempt: row.tries + 1, now: new Date(this.#options.clock.now()) };
+        const context = { tx, queue: tenantQueue, settings: this.#options.settings, id: claimed.id, attempt: row.tries + 1, now: new Date(this.#options.clock.now()) };
         try {
           if (!Value.Check(kind.payload, row.payload)) throw new TypeError("the payload does not fit its schema");
           await kind.run(row.payload, context);

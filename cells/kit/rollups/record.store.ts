@@ -21,3 +21,12 @@ export async function recordRollup(
     [aggregate, merge, tx.epoch, values.map(({ bucket }) => bucket), values.map(({ value }) => JSON.stringify(value))],
   );
 }
+
+/** What was recorded of an aggregate so far, by the bucket's beginning in milliseconds. */
+export async function readRollups(tx: Transaction, aggregate: string, buckets: readonly Date[]): Promise<ReadonlyMap<number, unknown>> {
+  const result = await tx.query<{ bucket: Date; value: unknown }>(
+    `SELECT bucket, value FROM cellplane.rollups WHERE aggregate = $1 AND bucket = ANY ($2::timestamptz[])`,
+    [aggregate, buckets],
+  );
+  return new Map(result.rows.map((row) => [row.bucket.getTime(), row.value]));
+}

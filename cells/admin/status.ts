@@ -1,0 +1,62 @@
+import type { CellStatus } from "../../common/contracts/cell-admin.ts";
+import type { Generation } from "../../common/contracts/fleet.ts";
+import type { CellId, ReleaseName } from "../../common/ids.ts";
+import type { Logger } from "../../common/log.ts";
+import type { Pool } from "../../common/postgres/pool.ts";
+import type { CellState } from "../kit/cell-state.ts";
+import { countQueue, type QueueCounts } from "../kit/queue/outbox.store.ts";
+
+export interface StatusOptions {
+  readonly cell: CellId;
+  readonly release: ReleaseName;
+  readonly digest: string;
+  readonly state: CellState;
+  readonly system: Pool;
+  /** The fleet document's generation; null before the first. */
+  readonly generation: () => Generation | null;
+  readonly load: () => { readonly connections: number; readonly inFlight: number };
+  readonly startedAt: Date;
+  readonly log: Logger;
+}
+
+/** What keeps this process from being ready. A cell that holds leases must also know whom to trust; a new one learns it when it is registered. */
+export function readinessProblems(options: StatusOptions): string[] {
+  const problems = options.state.problems();
+  const leases = options.state.record?.leases ?? 0;
+  if (leases > 0 && options.generation() === null) problems.push("trust-unknown: no fleet document has been accepted yet");
+  return problems;
+}
+
+/** The process's state as the control plane, the workflow worker and people read it; it answers with the database dead too. */
+export async function cellStatus(options: StatusOptions): Promise<CellStatus> {
+  await options.state.look();
+  const { state } = options;
+  const problems = readinessProblems(options);
+  return {
+    cell: options.cell,
+    slot: state.slot,
+    liveSlot: state.liveSlot,
+    phase: state.phase,
+    release: options.release,
+    digest: options.digest,
+    ready: problems.length === 0,
+    problems,
+    incarnation: state.record?.incarnation ?? "",
+    schema: state.schema,
+    tenants: state.record?.tenants ?? 0,
+    ...options.load(),
+    queue: await queueCounts(options),
+    fleetGeneration: options.generation(),
+    startedAt: options.startedAt.toISOString(),
+  };
+}
+
+async function queueCounts(options: StatusOptions): Promise<QueueCounts> {
+  try {
+    return await countQueue(options.system);
+  } catch (error) {
+    // `problems` says already that the database is away.
+    options.log.debug({ event: "queue-not-counted", err: error });
+    return { outbox: 0, oldestSeconds: 0, dead: 0 };
+  }
+}

@@ -1,0 +1,50 @@
+import type { Static, TObject } from "typebox";
+import { createRedis } from "../common/redis/client.ts";
+import { createAdminServer } from "./admin/app.ts";
+import { apiConfig, applicationSettings } from "./config.ts";
+import { AssertionVerifier } from "./kit/assertions.ts";
+import { ConnectionCounter } from "./kit/connections.ts";
+import type { CellApp } from "./kit/kit.ts";
+import { CellSamples } from "./kit/samples.ts";
+import { createTenantServer } from "./kit/server.ts";
+import { isSynthetic, startServing, statusOptions } from "./serving.ts";
+
+/** The API process of a cell: an application's routes for tenants, and the admin API beside them. */
+export async function runApi<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {
+  const config = apiConfig();
+  const settings: Static<Settings> = applicationSettings(app.settings);
+  const parts = startServing("api", app as unknown as CellApp, config, { app: 10, system: 4 });
+  const { clock, log, shutdown, state, fleet, database, system } = parts;
+  const redis = createRedis({ url: config.REDIS_URL, application: `${config.CELL_ID}-api-${config.SLOT}`, use: "cache", log });
+  shutdown.add("cache", () => redis.disconnect());
+  const connections = new ConnectionCounter(clock);
+  const samples = new CellSamples(config.CELL_ID, config.RELEASE, clock);
+
+  const admin = await createAdminServer({
+    commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
+    status: statusOptions(parts, () => ({ connections: connections.open, inFlight: connections.inFlight })),
+    aggregates: { cell: config.CELL_ID, aggregates: app.aggregates, database, system, state, clock },
+    samples,
+    log,
+  });
+  const tenants = await createTenantServer({
+    app,
+    settings,
+    release: config.RELEASE,
+    assertions: new AssertionVerifier(config.CELL_ID, fleet.trust, (tenant) => isSynthetic(fleet, tenant), clock),
+    trustKnown: () => fleet.document !== null,
+    state,
+    signer: { cell: config.CELL_ID, key: parts.key, clock },
+    services: { database, redis, log },
+    connections,
+    samples,
+  });
+
+  await state.start();
+  parts.events.start();
+  await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
+  shutdown.add("admin-api", () => admin.close());
+  await tenants.listen({ host: config.HOST, port: config.API_PORT });
+  shutdown.add("tenant-api", () => tenants.close());
+  log.info({ event: "listening", phase: state.phase, problems: state.problems() });
+}

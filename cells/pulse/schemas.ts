@@ -1,0 +1,49 @@
+import { Type, oneOf, type Static } from "../kit/kit.ts";
+
+const Text = (longest: number) => Type.String({ minLength: 1, maxLength: longest });
+const Moment = Type.String({ format: "date-time", maxLength: 40 });
+
+export const Event = Type.Object(
+  {
+    /** Chosen by the client; the same id again is the same event. */
+    id: Text(200),
+    type: Text(200),
+    user: Text(200),
+    at: Moment,
+    value: Type.Optional(Type.Number()),
+    properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  { $id: "Event", additionalProperties: false },
+);
+export type Event = Static<typeof Event>;
+
+/** More events are sent in several requests, so that a transaction stays short. */
+export const mostEvents = 1_000;
+export const mostPropertiesBytes = 8_192;
+
+export const Events = Type.Object({ events: Type.Array(Event, { minItems: 1, maxItems: mostEvents }) }, { $id: "Events", additionalProperties: false });
+
+export const Accepted = Type.Object({ accepted: Type.Integer(), duplicates: Type.Integer() }, { $id: "Accepted", additionalProperties: false });
+
+export const StatsQuery = Type.Object(
+  { from: Type.Optional(Moment), to: Type.Optional(Moment), bucket: Type.Optional(oneOf(["minute", "hour", "day"] as const)) },
+  { additionalProperties: false },
+);
+
+const Quantile = Type.Union([Type.Number(), Type.Null()]);
+export const statsMembers = {
+  events: Type.Integer(),
+  activeUsers: Type.Integer(),
+  topTypes: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
+  /** Of `value`; null where no event had one. */
+  quantiles: Type.Object({ p50: Quantile, p95: Quantile, p99: Quantile }),
+  /** Empty ones are left out. */
+  buckets: Type.Array(Type.Object({ at: Type.String(), events: Type.Integer(), activeUsers: Type.Integer() })),
+  asOf: Type.String(),
+};
+export const Stats = Type.Object(statsMembers, { $id: "Stats" });
+export type Stats = Static<typeof Stats>;
+
+export const HookSecret = Type.Object({ secret: Text(256) }, { $id: "HookSecret", additionalProperties: false });
+
+export const HookHeaders = Type.Object({ "x-github-event": Text(100), "x-github-delivery": Text(100) });

@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import { systemClock, type Clock } from "../common/clock.ts";
+import type { PartRow, TenantRow } from "../common/contracts/fleet.ts";
+import { FleetSubscription } from "../common/fleet/subscription.ts";
+import type { TenantId } from "../common/ids.ts";
+import { loadSigningKey, type SigningKey } from "../common/keys.ts";
+import { createLog, type Logger } from "../common/log.ts";
+import { Shutdown } from "../common/http/shutdown.ts";
+import { createPool, type Pool } from "../common/postgres/pool.ts";
+import type { StatusOptions } from "./admin/status.ts";
+import { slotChannel } from "./kit/cell.store.ts";
+import { CellState } from "./kit/cell-state.ts";
+import type { CellApp } from "./kit/kit.ts";
+import { kitNeeds } from "./kit/migrations.ts";
+import { PostgresEvents } from "./kit/postgres-events.ts";
+import { TenantDatabase } from "./kit/tenant.store.ts";
+import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
+
+/** A tenant's transaction lasts at most this long; the database itself ends it (PostgreSQL 17 and later). */
+const transactionTimeoutMs = 5_000;
+
+/** What both processes of a slot are made of. */
+export interface ServingParts {
+  readonly config: ApiConfig | WorkerConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly key: SigningKey;
+  readonly shutdown: Shutdown;
+  readonly system: Pool;
+  readonly database: TenantDatabase;
+  readonly state: CellState;
+  readonly events: PostgresEvents;
+  readonly fleet: FleetSubscription;
+  readonly startedAt: Date;
+}
+
+export interface PoolSizes {
+  readonly app: number;
+  readonly system: number;
+}
+
+/** Builds what API and worker share, and begins to follow fleet document and database. What is started last stops first. */
+export function startServing(role: "api" | "worker", app: CellApp, config: ApiConfig | WorkerConfig, pools: PoolSizes): ServingParts {
+  const clock = systemClock;
+  const log = createLog(`cell-${role}`, config.LOG_LEVEL, { cell: config.CELL_ID, slot: config.SLOT, release: config.RELEASE });
+  log.info({ event: "starting", config: printable(config) });
+  const shutdown = new Shutdown(log);
+  shutdown.listen();
+  const key = loadSigningKey(config.CELL_KEY_FILE);
+  const name = `${config.CELL_ID}-${role}-${config.SLOT}`;
+
+  const tenants = createPool({ url: withTransactionTimeout(config.APP_DATABASE_URL), application: name, max: pools.app, log });
+  const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });
+  shutdown.add("database", async () => {
+    await Promise.all([tenants.end(), system.end()]);
+  });
+  const state = new CellState({
+    slot: config.SLOT,
+    system,
+    incarnationFile: config.INCARNATION_FILE,
+    needs: { kit: kitNeeds, app: app.migrations.needs },
+    log,
+  });
+  shutdown.add("cell-state", () => state.stop());
+  const events = new PostgresEvents(config.SYSTEM_DATABASE_URL, `${name}-events`, log);
+  events.on(slotChannel, () => void state.look());
+  shutdown.add("database-events", () => events.stop());
+  const fleet = new FleetSubscription({
+    url: config.FLEET_URL,
+    part: config.CELL_ID,
+    key,
+    trustKeys: config.FLEET_TRUST_KEYS.split(",").map((spki) => spki.trim()),
+    directory: join(config.FLEET_DIRECTORY, `${role}-${config.SLOT}`),
+    clock,
+    log,
+  });
+  fleet.start();
+  shutdown.add("fleet", () => fleet.stop());
+  return { config, clock, log, key, shutdown, system, database: new TenantDatabase(tenants, log), state, events, fleet, startedAt: new Date(clock.now()) };
+}
+
+/** What the status of a process is read from. */
+export function statusOptions(parts: ServingParts, load: StatusOptions["load"]): StatusOptions {
+  return {
+    cell: parts.config.CELL_ID,
+    release: parts.config.RELEASE,
+    digest: parts.config.RELEASE_DIGEST,
+    state: parts.state,
+    system: parts.system,
+    generation: () => parts.fleet.status.generation,
+    load,
+    startedAt: parts.startedAt,
+    log: parts.log,
+  };
+}
+
+/** Whether the fleet document calls a tenant synthetic. */
+export function isSynthetic(fleet: FleetSubscription, tenant: TenantId): boolean {
+  return (fleet.document?.row(`tenant/${tenant}`) as TenantRow | undefined)?.synthetic ?? false;
+}
+
+/** The aggregator's address, null while the fleet document names none. */
+export function aggregatorUrl(fleet: FleetSubscription): string | null {
+  return (fleet.document?.row("part/aggregator") as PartRow | undefined)?.url ?? null;
+}
+
+function withTransactionTimeout(url: string): string {
+  const limited = new URL(url);
+  limited.searchParams.set("options", `-c transaction_timeout=${transactionTimeoutMs}`);
+  return limited.href;
+}

@@ -1,0 +1,61 @@
+import type { Static, TObject, TSchema } from "typebox";
+import { createWorkerServer } from "./admin/app.ts";
+import { applicationSettings, workerConfig } from "./config.ts";
+import type { CellApp, JobDefinition } from "./kit/kit.ts";
+import { JobCarrier } from "./kit/queue/bull.ts";
+import { outboxChannel } from "./kit/queue/outbox.store.ts";
+import { OutboxRelay } from "./kit/queue/relay.ts";
+import { JobRunner } from "./kit/queue/runner.ts";
+import { Scheduler } from "./kit/queue/scheduler.ts";
+import { RollupShipper } from "./kit/rollups/shipper.ts";
+import { SingleWorker } from "./kit/single-worker.ts";
+import { aggregatorUrl, startServing, statusOptions } from "./serving.ts";
+
+/** Jobs that run at once in this process; below the pool's size, so that the scheduler finds a connection. */
+const concurrency = 4;
+
+/** The queue worker of a cell: moves jobs from the outbox to the queue, runs them, fires schedules, ships rollups. */
+export async function runWorker<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {
+  const config = workerConfig();
+  const settings: Static<Settings> = applicationSettings(app.settings);
+  const parts = startServing("worker", app as unknown as CellApp, config, { app: 6, system: 4 });
+  const { clock, log, shutdown, state, events, fleet, database, system } = parts;
+  const labels = { cell: config.CELL_ID, slot: config.SLOT };
+
+  const runner = new JobRunner<Static<Settings>>({ database, system, jobs: app.jobs, settings, clock, log });
+  const versions = [...new Set(app.jobs.map((job) => job.version))];
+  const application = `${labels.cell}-worker-${labels.slot}`;
+  const carrier = new JobCarrier({ redisUrl: config.REDIS_URL, application, slot: config.SLOT, versions, concurrency, run: (job) => runner.run(job), log });
+  shutdown.add("queue", () => carrier.stop());
+  const relay = new OutboxRelay({ system, carrier, kinds: runner.kinds, phase: () => state.phase, confirmed: () => state.confirmed, log });
+  shutdown.add("relay", () => relay.stop());
+  const single = new SingleWorker(events, state, log);
+  shutdown.add("single-worker", () => single.stop());
+  const jobs = app.jobs as unknown as readonly JobDefinition<TSchema, never>[];
+  const scheduler = new Scheduler({ system, database, jobs, isSingle: () => single.held, log });
+  shutdown.add("scheduler", () => scheduler.stop());
+  const shipper = new RollupShipper({ cell: config.CELL_ID, key: parts.key, system, clock, aggregator: () => aggregatorUrl(fleet), isSingle: () => single.held, log });
+  shutdown.add("shipper", () => shipper.stop());
+
+  events.on(outboxChannel, () => relay.wake());
+  state.onPhase((phase) => {
+    if (phase !== "live") return;
+    relay.takeOver().catch((error: unknown) => log.warn({ event: "take-over-failed", err: error }));
+  });
+
+  const admin = createWorkerServer({
+    commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
+    status: statusOptions(parts, () => ({ connections: 0, inFlight: 0 })),
+    log,
+  });
+  await state.start();
+  events.start();
+  carrier.start();
+  relay.start();
+  single.start();
+  scheduler.start();
+  shipper.start();
+  await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
+  shutdown.add("admin-api", () => admin.close());
+  log.info({ event: "listening", phase: state.phase, problems: state.problems() });
+}
