@@ -80,14 +80,12 @@ function only<Kind extends MeasureKind>(kind: Kind, measures: readonly Measure[]
 function total(numbers: readonly number[]): number {
   const sum = numbers.reduce((running, value) => running + finite(value), 0);
   const counts = numbers.every(Number.isInteger);
-  if (!Number.isFinite(sum) || (counts && !Number.isSafeInteger(sum))) throw cannotMerge("merge-overflow", `sum ${sum}`);
+  if (!Number.isFinite(sum) || (counts && !Number.isSafeInteger(sum)))
+    throw cannotMerge("merge-overflow", `sum ${sum}`);
   return sum;
 }
 
-function extreme(
-  measures: readonly MeasureOf<"min" | "max">[],
-  pick: (a: number, b: number) => number,
-): number | null {
+function extreme(measures: readonly MeasureOf<"min" | "max">[], pick: (a: number, b: number) => number): number | null {
   const numbers = measures.flatMap(({ value }) => (value === null ? [] : [finite(value)]));
   return numbers.length === 0 ? null : numbers.reduce((a, b) => pick(a, b));
 }

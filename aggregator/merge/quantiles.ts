@@ -31,7 +31,8 @@ const smallestMagnitude = 1e-9;
 const maxBins = 2_048;
 
 export function emptySketch(relativeError: number = defaultRelativeError): QuantileSketch {
-  if (!(relativeError > 0 && relativeError < 1)) throw cannotMerge("malformed-value", `relative error ${relativeError}`);
+  if (!(relativeError > 0 && relativeError < 1))
+    throw cannotMerge("malformed-value", `relative error ${relativeError}`);
   return { relativeError, count: 0, zeros: 0, min: null, max: null, positive: [], negative: [] };
 }
 

@@ -31,7 +31,10 @@ export const DistinctSketchSchema = Type.Union([
     { additionalProperties: false },
   ),
   Type.Object(
-    { form: Type.Literal("registers"), registers: Type.String({ pattern: "^[A-Za-z0-9+/]*={0,2}$", maxLength: 5_464 }) },
+    {
+      form: Type.Literal("registers"),
+      registers: Type.String({ pattern: "^[A-Za-z0-9+/]*={0,2}$", maxLength: 5_464 }),
+    },
     { additionalProperties: false },
   ),
 ]);

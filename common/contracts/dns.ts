@@ -4,14 +4,24 @@ import { Sha256Schema, oneOf } from "./ids.ts";
 
 /** How Route 53 chooses among the records of one name. */
 export const DnsRouting = Type.Union([
-  Type.Object({ kind: Type.Literal("weighted"), weight: Type.Integer({ minimum: 0, maximum: 255 }) }, { additionalProperties: false }),
-  Type.Object({ kind: Type.Literal("failover"), role: oneOf(["PRIMARY", "SECONDARY"] as const) }, { additionalProperties: false }),
+  Type.Object(
+    { kind: Type.Literal("weighted"), weight: Type.Integer({ minimum: 0, maximum: 255 }) },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { kind: Type.Literal("failover"), role: oneOf(["PRIMARY", "SECONDARY"] as const) },
+    { additionalProperties: false },
+  ),
 ]);
 
 /** Addresses, or another name of the same zone; `takesHealth`: the alias fails when all records of that name do. */
 export const DnsTarget = Type.Union([
   Type.Object(
-    { kind: Type.Literal("addresses"), ttlSeconds: Type.Integer({ minimum: 1 }), values: Type.Array(Type.String(), { minItems: 1 }) },
+    {
+      kind: Type.Literal("addresses"),
+      ttlSeconds: Type.Integer({ minimum: 1 }),
+      values: Type.Array(Type.String(), { minItems: 1 }),
+    },
     { additionalProperties: false },
   ),
   Type.Object(

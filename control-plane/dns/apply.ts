@@ -33,7 +33,12 @@ const markerTtlSeconds = 60;
  * @throws `dns-plan-older`, `dns-plan-differs`, `dns-zone-changed`, `dns-name-occupied`, `dns-other-fleet`, `dns-no-routers`,
  *   `dns-credentials-missing`, `dns-refused`, `dns-unavailable`
  */
-export async function applyDns(tools: DnsTools, zoneId: string, input: DnsInput, planHash: string | null): Promise<DnsApplied> {
+export async function applyDns(
+  tools: DnsTools,
+  zoneId: string,
+  input: DnsInput,
+  planHash: string | null,
+): Promise<DnsApplied> {
   try {
     const zone = await readZone(tools.route53, zoneId, input.fleet, input.baseDomain);
     const plan = planDns(input, zone.state);
@@ -80,7 +85,8 @@ async function execute(tools: DnsTools, zone: Zone, plan: DnsPlan): Promise<DnsA
     const id = healthCheckIds.get(reference);
     if (id !== undefined) await route53.deleteHealthCheck(id);
   }
-  const count = (action: DnsChange["action"]): number => plan.changes.filter((change) => change.action === action).length;
+  const count = (action: DnsChange["action"]): number =>
+    plan.changes.filter((change) => change.action === action).length;
   return {
     marker: marker ?? markerAfter(plan, null, true),
     batches: batches.length,
@@ -92,7 +98,13 @@ async function execute(tools: DnsTools, zone: Zone, plan: DnsPlan): Promise<DnsA
   };
 }
 
-async function applyBatch(tools: DnsTools, zone: Zone, plan: DnsPlan, changes: readonly Change[], marked: string): Promise<void> {
+async function applyBatch(
+  tools: DnsTools,
+  zone: Zone,
+  plan: DnsPlan,
+  changes: readonly Change[],
+  marked: string,
+): Promise<void> {
   const comment = `cellplane ${plan.fleet} ${plan.generation.term}.${plan.generation.n}`;
   let changeId: string;
   try {
@@ -105,7 +117,9 @@ async function applyBatch(tools: DnsTools, zone: Zone, plan: DnsPlan, changes: r
     if (held === marked) return;
     const expected = changes.find(({ Action }) => Action === "DELETE")?.ResourceRecordSet?.ResourceRecords?.[0]?.Value;
     if (held === expected) throw error;
-    throw dnsError("dns-zone-changed", "the zone's marker is not the one that the plan was made from", { cause: error });
+    throw dnsError("dns-zone-changed", "the zone's marker is not the one that the plan was made from", {
+      cause: error,
+    });
   }
   await awaitSync(tools, changeId);
 }

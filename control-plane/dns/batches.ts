@@ -17,7 +17,9 @@ export function batchesOf(changes: readonly DnsChange[], limit: number = maxChan
   let room = 0;
   for (const group of groups.values()) {
     // Deletions first: of two routing policies Route 53 takes only one at a time under one name.
-    const inOrder = group.toSorted((a, b) => Number(changes[a]?.action === "UPSERT") - Number(changes[b]?.action === "UPSERT") || a - b);
+    const inOrder = group.toSorted(
+      (a, b) => Number(changes[a]?.action === "UPSERT") - Number(changes[b]?.action === "UPSERT") || a - b,
+    );
     const batch = batches.at(-1);
     if (batch === undefined || group.length > room) {
       batches.push(inOrder);

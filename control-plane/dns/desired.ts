@@ -67,7 +67,10 @@ export function desiredDns(input: DnsInput): DesiredDns {
 
   const parts = [
     ...regions.map((region) => routersOf(region, input)),
-    { records: regions.flatMap((region, n) => entryOf(region, regions[(n + 1) % regions.length], input)), healthChecks: [] },
+    {
+      records: regions.flatMap((region, n) => entryOf(region, regions[(n + 1) % regions.length], input)),
+      healthChecks: [],
+    },
     { records: regions.flatMap((region) => wildcardOf(region, input)), healthChecks: [] },
     ...input.tenants.map((tenant) => tenantOf(tenant, regions, input)),
   ];
@@ -118,7 +121,8 @@ function tenantOf(tenant: DnsTenant, regions: readonly DnsRegion[], input: DnsIn
     name,
     type,
     identifier: `${identifierPrefix}tenant/${tenant.slug}/routers/${type}`,
-    routing: tenant.cell === null ? { kind: "weighted", weight: routerWeight } : { kind: "failover", role: "SECONDARY" },
+    routing:
+      tenant.cell === null ? { kind: "weighted", weight: routerWeight } : { kind: "failover", role: "SECONDARY" },
     target: alias(entryName(region?.region ?? tenant.region, input.baseDomain)),
     healthCheck: null,
   }));
@@ -142,7 +146,10 @@ function tenantOf(tenant: DnsTenant, regions: readonly DnsRegion[], input: DnsIn
     });
   }
   // A stand-in for a family that the cell does not have would be a SECONDARY without PRIMARY, which is no failover.
-  return { records: [...records, ...standIn.filter(({ type }) => records.some((one) => one.type === type))], healthChecks };
+  return {
+    records: [...records, ...standIn.filter(({ type }) => records.some((one) => one.type === type))],
+    healthChecks,
+  };
 }
 
 function direct(

@@ -1,7 +1,8 @@
 import type { DnsMarker } from "../../common/contracts/dns.ts";
 import type { Generation } from "../../common/contracts/fleet.ts";
 
-const shape = /^"cellplane fleet=(\S+) generation=(\d+)\.(\d+) serial=(\d+) plan=([0-9a-f]+) state=(applying|applied)"$/;
+const shape =
+  /^"cellplane fleet=(\S+) generation=(\d+)\.(\d+) serial=(\d+) plan=([0-9a-f]+) state=(applying|applied)"$/;
 
 /** The marker as the value of a TXT record. */
 export function markerText(marker: DnsMarker): string {

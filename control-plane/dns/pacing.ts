@@ -47,7 +47,8 @@ export function pacedCalls(pace: Pace): PacedCalls {
           return await send();
         } catch (error) {
           if (!isPassing(error)) throw error;
-          if (tries === maxTries) throw dnsError("dns-unavailable", `${nameOf(error)} after ${tries} tries`, { cause: error });
+          if (tries === maxTries)
+            throw dnsError("dns-unavailable", `${nameOf(error)} after ${tries} tries`, { cause: error });
           retried += 1;
           // Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): callers that collided do not collide again.
           await pace.sleep(pace.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** (tries - 1)));
@@ -68,7 +69,13 @@ const passingCodes: ReadonlySet<string> = new Set([
   "ConcurrentModification",
   "ServiceUnavailable",
 ]);
-const passingSystemCodes: ReadonlySet<string> = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EAI_AGAIN"]);
+const passingSystemCodes: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+]);
 
 function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -19,7 +19,9 @@ export interface Zone {
 
 /** Reads what a hosted zone holds below the base domain. */
 export async function readZone(route53: Route53, zoneId: string, fleet: string, baseDomain: string): Promise<Zone> {
-  const checks = (await route53.listHealthChecks()).filter(({ reference }) => reference.startsWith(healthCheckPrefix(fleet)));
+  const checks = (await route53.listHealthChecks()).filter(({ reference }) =>
+    reference.startsWith(healthCheckPrefix(fleet)),
+  );
   const references = new Map(checks.map(({ id, reference }) => [id, reference]));
   const below = (await route53.listRecords(zoneId)).filter(({ Name }) => isBelow(plainName(Name ?? ""), baseDomain));
 
@@ -51,17 +53,28 @@ export async function readZone(route53: Route53, zoneId: string, fleet: string, 
 }
 
 /** The record set that Route 53 should hold for a record of ours. */
-export function recordSetOf(record: DnsRecord, zone: Pick<Zone, "id">, healthCheckIds: ReadonlyMap<string, string>): ResourceRecordSet {
+export function recordSetOf(
+  record: DnsRecord,
+  zone: Pick<Zone, "id">,
+  healthCheckIds: ReadonlyMap<string, string>,
+): ResourceRecordSet {
   const { name, type, identifier, routing, target } = record;
   const healthCheckId = record.healthCheck === null ? undefined : healthCheckIds.get(record.healthCheck);
-  if (record.healthCheck !== null && healthCheckId === undefined) throw new TypeError(`no health check ${record.healthCheck}`);
+  if (record.healthCheck !== null && healthCheckId === undefined)
+    throw new TypeError(`no health check ${record.healthCheck}`);
   return {
     Name: name,
     Type: type,
     SetIdentifier: identifier,
     ...(routing.kind === "weighted" ? { Weight: routing.weight } : { Failover: routing.role }),
     ...(target.kind === "alias"
-      ? { AliasTarget: { HostedZoneId: bareId(zone.id), DNSName: target.name, EvaluateTargetHealth: target.takesHealth } }
+      ? {
+          AliasTarget: {
+            HostedZoneId: bareId(zone.id),
+            DNSName: target.name,
+            EvaluateTargetHealth: target.takesHealth,
+          },
+        }
       : { TTL: target.ttlSeconds, ResourceRecords: target.values.map((Value) => ({ Value })) }),
     ...(healthCheckId === undefined ? {} : { HealthCheckId: healthCheckId }),
   };
@@ -85,7 +98,11 @@ function routingOf({ Weight, Failover }: ResourceRecordSet): DnsRecord["routing"
 
 function targetOf({ AliasTarget, ResourceRecords, TTL }: ResourceRecordSet): DnsRecord["target"] | null {
   if (AliasTarget !== undefined) {
-    return { kind: "alias", name: plainName(AliasTarget.DNSName ?? ""), takesHealth: AliasTarget.EvaluateTargetHealth === true };
+    return {
+      kind: "alias",
+      name: plainName(AliasTarget.DNSName ?? ""),
+      takesHealth: AliasTarget.EvaluateTargetHealth === true,
+    };
   }
   if (ResourceRecords === undefined || TTL === undefined) return null;
   return { kind: "addresses", ttlSeconds: TTL, values: ResourceRecords.map(({ Value }) => Value ?? "") };

@@ -12,7 +12,8 @@ export function exclusionOf(tenant: TenantDemand, cell: CellSupply, policy: Plac
   if (cell.tiers.length > 0 && !cell.tiers.includes(tenant.tier)) return "tier";
   if (cell.cordoned) return "cordoned";
   if (tenant.ring !== null && tenant.ring !== cell.ring) return "ring";
-  if (tenant.antiAffinity.length > 0 && tenant.antiAffinity.some((label) => cell.labels.includes(label))) return "anti-affinity";
+  if (tenant.antiAffinity.length > 0 && tenant.antiAffinity.some((label) => cell.labels.includes(label)))
+    return "anti-affinity";
   if (isReserved(tenant, cell, policy)) return "reserved";
   if (dominantUtilisation(cell.capacity, cell.used, tenant.demand, policy.headroom) > 1) return "full";
   return null;

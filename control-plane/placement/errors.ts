@@ -23,6 +23,8 @@ export class NoCellFits extends CellplaneError {
 
 function summary(candidates: readonly Candidate[]): string {
   if (candidates.length === 0) return "the fleet has no cells";
-  const reasons = candidates.map((candidate) => `${candidate.cell}: ${candidate.kind === "excluded" ? candidate.exclusion : "fits"}`);
+  const reasons = candidates.map(
+    (candidate) => `${candidate.cell}: ${candidate.kind === "excluded" ? candidate.exclusion : "fits"}`,
+  );
   return reasons.join(", ");
 }

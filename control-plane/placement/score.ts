@@ -42,7 +42,13 @@ function utilisation(tenant: TenantDemand, cell: CellSupply, policy: PlacementPo
 function distance(home: string | null, region: string, policy: PlacementPolicy): number {
   if (home === null || home === region) return 0;
   const nearest = policy.proximity[home] ?? [];
-  return 1 + rank(nearest.filter((other) => other !== home), region);
+  return (
+    1 +
+    rank(
+      nearest.filter((other) => other !== home),
+      region,
+    )
+  );
 }
 
 function regionsByWish(tenant: TenantDemand): readonly string[] {

@@ -25,7 +25,9 @@ export function pickStateless(
   residency: readonly string[],
   choice: StatelessChoice,
 ): CellId | null {
-  const allowed = targets.filter(({ region, weight }) => weight > 0 && (residency.length === 0 || residency.includes(region)));
+  const allowed = targets.filter(
+    ({ region, weight }) => weight > 0 && (residency.length === 0 || residency.includes(region)),
+  );
   switch (choice.by) {
     case "random":
       return byWeight(allowed, choice.roll);

@@ -54,7 +54,8 @@ function verdict(
     gate: "hard",
     traffic: "none",
     reason,
-    formula: "FAIL if failuresInARow ≥ hardFailuresInARow; a check fails unless the cell answers, is ready and reports the release",
+    formula:
+      "FAIL if failuresInARow ≥ hardFailuresInARow; a check fails unless the cell answers, is ready and reports the release",
     thresholds: { hardFailuresInARow: policy.hardFailuresInARow },
     numbers: { checks: found.checks, failuresInARow: found.failures },
     sources: [...samples.sources],

@@ -37,7 +37,9 @@ export function judgeTraffic(
   samples: BakeSamples,
   policy: RolloutPolicy,
 ): readonly TrafficFinding[] {
-  const own = samples.counters.filter((counter) => counter.cell === cell && (counter.release === release || counter.release === null));
+  const own = samples.counters.filter(
+    (counter) => counter.cell === cell && (counter.release === release || counter.release === null),
+  );
   return (["real", "synthetic"] as const).map((traffic) => {
     const counted = total(own.filter((counter) => counter.synthetic === (traffic === "synthetic")));
     const { numbers, problem, enough } = measure(counted, policy);
@@ -58,18 +60,29 @@ interface Measured {
 }
 
 function measure(counted: SampleCounter | null, policy: RolloutPolicy): Measured {
-  if (counted === null || counted.requests === 0) return { numbers: { requests: 0, errors: 0 }, enough: false, problem: null };
+  if (counted === null || counted.requests === 0)
+    return { numbers: { requests: 0, errors: 0 }, enough: false, problem: null };
 
   const { requests, errors } = counted;
   const successRate = (requests - errors) / requests;
   const p99 = histogramQuantile(counted.latency, 0.99);
   const slow = slowerThan(policy.p99ObjectiveMs, counted.latency);
-  const numbers = { requests, errors, successRate, slow, ...(p99 === null ? {} : { p99Ms: Math.round(p99.estimateMs * 10) / 10 }) };
+  const numbers = {
+    requests,
+    errors,
+    successRate,
+    slow,
+    ...(p99 === null ? {} : { p99Ms: Math.round(p99.estimateMs * 10) / 10 }),
+  };
   const enough = requests >= policy.minimumSamples;
 
   if (successRate < policy.successObjective) {
     const text = `${percent(1 - successRate)} of ${requests} requests failed; allowed are ${percent(1 - policy.successObjective)}`;
-    return { numbers, enough, problem: { text, certain: isCertain(errors, requests, 1 - policy.successObjective, policy) } };
+    return {
+      numbers,
+      enough,
+      problem: { text, certain: isCertain(errors, requests, 1 - policy.successObjective, policy) },
+    };
   }
   if (p99 !== null && p99.estimateMs > policy.p99ObjectiveMs) {
     const text = `p99 is ${p99.estimateMs.toFixed(0)} ms${p99.atMostMs === Infinity ? " or more" : ""}; allowed are ${policy.p99ObjectiveMs} ms`;

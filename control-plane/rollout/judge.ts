@@ -23,8 +23,11 @@ export function judge(samples: BakeSamples, policy: RolloutPolicy): Verdict {
   if (samples.cells.length === 0) return inconclusive("there is no cell to judge");
   if (samples.missing.length > 0) return inconclusive(`not heard: ${samples.missing.join(", ")}`);
 
-  const unproven = samples.cells.find(({ cell }) => !findings.some((finding) => finding.cell === cell && finding.outcome === "met"));
-  if (unproven !== undefined) return inconclusive(`too few samples of ${unproven.cell}: fewer than ${policy.minimumSamples} of either traffic`);
+  const unproven = samples.cells.find(
+    ({ cell }) => !findings.some((finding) => finding.cell === cell && finding.outcome === "met"),
+  );
+  if (unproven !== undefined)
+    return inconclusive(`too few samples of ${unproven.cell}: fewer than ${policy.minimumSamples} of either traffic`);
 
   const real = samples.cells.every(({ cell }) =>
     findings.some((finding) => finding.cell === cell && finding.traffic === "real" && finding.outcome === "met"),
@@ -75,7 +78,9 @@ function absolute(
 /** Totals of each traffic, and the worst cell's rates. */
 function summarise(findings: readonly TrafficFinding[]): Verdict["numbers"] {
   const of = (traffic: "real" | "synthetic", number: "requests" | "errors"): number =>
-    findings.filter((finding) => finding.traffic === traffic).reduce((sum, { numbers }) => sum + (numbers[number] ?? 0), 0);
+    findings
+      .filter((finding) => finding.traffic === traffic)
+      .reduce((sum, { numbers }) => sum + (numbers[number] ?? 0), 0);
   const counted = findings.filter(({ numbers }) => (numbers["requests"] ?? 0) > 0);
   const p99s = counted.flatMap(({ numbers }) => numbers["p99Ms"] ?? []);
   return {
@@ -83,7 +88,9 @@ function summarise(findings: readonly TrafficFinding[]): Verdict["numbers"] {
     realErrors: of("real", "errors"),
     syntheticRequests: of("synthetic", "requests"),
     syntheticErrors: of("synthetic", "errors"),
-    ...(counted.length === 0 ? {} : { lowestSuccessRate: Math.min(...counted.map(({ numbers }) => numbers["successRate"] ?? 0)) }),
+    ...(counted.length === 0
+      ? {}
+      : { lowestSuccessRate: Math.min(...counted.map(({ numbers }) => numbers["successRate"] ?? 0)) }),
     ...(p99s.length === 0 ? {} : { highestP99Ms: Math.max(...p99s) }),
   };
 }

@@ -82,7 +82,8 @@ const endingText: Readonly<Record<Ending, string>> = {
 
 function resumeRefusal(progress: RolloutProgress): CommandRefusal | null {
   if (progress.ending === "halted" || progress.paused || progress.waitingFor === "decision") return null;
-  if (progress.state !== "halted") return wrongState("the rollout is neither paused nor halted nor waiting for a decision");
+  if (progress.state !== "halted")
+    return wrongState("the rollout is neither paused nor halted nor waiting for a decision");
   return progress.goOn === null ? wrongState("it was halted by a failed gate; roll forward with a new release") : null;
 }
 

@@ -36,19 +36,17 @@ export function planRollout(request: PlanRequest): RolloutPlan {
   checkSchemas(request, target, changing);
 
   const { manifest } = target;
-  const waves = wavesOf(changing, request.cells.length, request.policy, request.rings).map(
-    (cells, n): PlannedWave => ({
-      number: n + 1,
-      cells: cells.map((cell) => ({
-        cell: cell.cell,
-        from: cell.release,
-        to: request.release,
-        tenants: sum(Object.values(customersOf(cell))),
-      })),
-      bakeSeconds: bakeSecondsAfter(n + 1, request.policy),
-      tenantsAtRisk: addUp(cells.map(customersOf)),
-    }),
-  );
+  const waves = wavesOf(changing, request.cells.length, request.policy, request.rings).map((cells, n): PlannedWave => ({
+    number: n + 1,
+    cells: cells.map((cell) => ({
+      cell: cell.cell,
+      from: cell.release,
+      to: request.release,
+      tenants: sum(Object.values(customersOf(cell))),
+    })),
+    bakeSeconds: bakeSecondsAfter(n + 1, request.policy),
+    tenantsAtRisk: addUp(cells.map(customersOf)),
+  }));
   const plan = {
     application: request.application,
     release: request.release,
@@ -71,7 +69,10 @@ function checkedRelease({ application, release, releases }: PlanRequest): Releas
   const target = releases.find(({ name }) => name === release);
   if (target === undefined) throw rolloutError("unknown-release", `there is no release ${release}`);
   if (target.manifest.application !== application) {
-    throw rolloutError("wrong-application", `${release} is of ${target.manifest.application}, the fleet runs ${application}`);
+    throw rolloutError(
+      "wrong-application",
+      `${release} is of ${target.manifest.application}, the fleet runs ${application}`,
+    );
   }
   if (target.state === "quarantined") {
     throw rolloutError("release-quarantined", `${release} is quarantined: ${target.reason ?? "no reason was kept"}`);
@@ -84,7 +85,10 @@ function checkSchemas({ application, releases }: PlanRequest, target: Release, c
   const ofApplication = releases.filter((release) => release.manifest.application === application);
   const known = ofApplication.flatMap((release) => release.manifest.migrations);
   const running = ofApplication.filter(({ name }) => cells.some((cell) => cell.release === name));
-  const reused = reusedNumber(manifest.migrations, running.flatMap((release) => release.manifest.migrations));
+  const reused = reusedNumber(
+    manifest.migrations,
+    running.flatMap((release) => release.manifest.migrations),
+  );
   if (reused !== null) {
     const text = `${reused.series} migration ${reused.number} is another one in the release that runs`;
     throw rolloutError("schema-out-of-range", text);

@@ -1,4 +1,9 @@
-import { type Migration, type MigrationClass, migrationSeries, type ReleaseManifest } from "../../common/contracts/release.ts";
+import {
+  type Migration,
+  type MigrationClass,
+  migrationSeries,
+  type ReleaseManifest,
+} from "../../common/contracts/release.ts";
 
 /** Number of the last migration that a cell's database has, of each series; 0 for none. */
 export interface SchemaVersion {
@@ -48,7 +53,9 @@ export function reusedNumber(migrations: readonly Migration[], known: readonly M
 
 /** The heaviest class among the migrations that a cell with this schema has yet to run; null for none. */
 export function migrationClassFor(migrations: readonly Migration[], schema: SchemaVersion): MigrationClass | null {
-  const pending = migrations.filter(({ series, number }) => number > schema[series]).map((migration) => migration.class);
+  const pending = migrations
+    .filter(({ series, number }) => number > schema[series])
+    .map((migration) => migration.class);
   return heaviest(pending);
 }
 

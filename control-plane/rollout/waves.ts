@@ -31,7 +31,11 @@ export function wavesOf(
   rings: readonly string[],
 ): readonly (readonly FleetCell[])[] {
   const ordered = inOrder(cells, rings);
-  const ends = [policy.canaryCells, ...policy.percentages.map((share) => Math.ceil((share / 100) * fleetSize)), ordered.length];
+  const ends = [
+    policy.canaryCells,
+    ...policy.percentages.map((share) => Math.ceil((share / 100) * fleetSize)),
+    ordered.length,
+  ];
   const waves: FleetCell[][] = [];
   let done = 0;
   for (const end of ends) {

@@ -39,7 +39,10 @@ export function extendWindow(window: TrafficWindow, readings: readonly Samples[]
 
 /** All counters of a selection as one; null when the selection is empty. */
 export function total(counters: readonly SampleCounter[]): SampleCounter | null {
-  return counters.reduce<SampleCounter | null>((running, counter) => (running === null ? counter : sum(running, counter)), null);
+  return counters.reduce<SampleCounter | null>(
+    (running, counter) => (running === null ? counter : sum(running, counter)),
+    null,
+  );
 }
 
 function keyOf({ cell, release, synthetic }: SampleCounter): string {

@@ -20,7 +20,9 @@ const startTimeoutMs = 90_000;
 export async function startMoto(): Promise<Moto> {
   const command = findMoto() ?? (await ensureMoto());
   if (command === null) {
-    throw new Error("moto's server is missing: it needs python3 with pip, and the Python package index (`pip install moto[server]`)");
+    throw new Error(
+      "moto's server is missing: it needs python3 with pip, and the Python package index (`pip install moto[server]`)",
+    );
   }
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { CreateHostedZoneCommand, ListHealthChecksCommand, ListResourceRecordSetsCommand, ChangeResourceRecordSetsCommand, Route53Client } from "@aws-sdk/client-route-53";
+import {
+  CreateHostedZoneCommand,
+  ListHealthChecksCommand,
+  ListResourceRecordSetsCommand,
+  ChangeResourceRecordSetsCommand,
+  Route53Client,
+} from "@aws-sdk/client-route-53";
 import { applyDns, planAgainstZone, type DnsTools } from "../../../control-plane/dns/apply.ts";
 import { healthCheckPrefix } from "../../../control-plane/dns/desired.ts";
 import { pacedCalls } from "../../../control-plane/dns/pacing.ts";
@@ -27,7 +33,8 @@ function tools(): DnsTools {
   return made;
 }
 
-const input = (overrides: Parameters<typeof anInput>[0] = {}) => anInput({ baseDomain, fleet: `fleet-${zones}`, ...overrides });
+const input = (overrides: Parameters<typeof anInput>[0] = {}) =>
+  anInput({ baseDomain, fleet: `fleet-${zones}`, ...overrides });
 const generation = (n: number, term = 1) => ({ generation: { term, n } });
 const oneRouter = { regions: [{ region: "eu", weight: 60, routers: [router("router-1", "192.0.2.1")] }], tenants: [] };
 
@@ -48,7 +55,9 @@ async function listed(): Promise<string[]> {
 
 async function markers(): Promise<string[]> {
   const { ResourceRecordSets = [] } = await direct.send(new ListResourceRecordSetsCommand({ HostedZoneId: zoneId }));
-  return ResourceRecordSets.filter(({ Type }) => Type === "TXT").flatMap(({ ResourceRecords = [] }) => ResourceRecords.map(({ Value = "" }) => Value));
+  return ResourceRecordSets.filter(({ Type }) => Type === "TXT").flatMap(({ ResourceRecords = [] }) =>
+    ResourceRecords.map(({ Value = "" }) => Value),
+  );
 }
 
 before(async () => {
@@ -61,7 +70,9 @@ beforeEach(async () => {
   standIn.intercept(() => null);
   zones += 1;
   baseDomain = `fleet-${zones}.example`;
-  const { HostedZone } = await direct.send(new CreateHostedZoneCommand({ Name: baseDomain, CallerReference: baseDomain }));
+  const { HostedZone } = await direct.send(
+    new CreateHostedZoneCommand({ Name: baseDomain, CallerReference: baseDomain }),
+  );
   zoneId = HostedZone?.Id ?? "";
 });
 
@@ -96,7 +107,12 @@ describe("applying DNS to Route 53", () => {
   });
 
   it("removes what is no longer wanted, health checks included, and only that", async () => {
-    const foreign = { Name: `www.${baseDomain}`, Type: "A" as const, TTL: 60, ResourceRecords: [{ Value: "203.0.113.9" }] };
+    const foreign = {
+      Name: `www.${baseDomain}`,
+      Type: "A" as const,
+      TTL: 60,
+      ResourceRecords: [{ Value: "203.0.113.9" }],
+    };
     const changes = [{ Action: "CREATE" as const, ResourceRecordSet: foreign }];
     await direct.send(new ChangeResourceRecordSetsCommand({ HostedZoneId: zoneId, ChangeBatch: { Changes: changes } }));
     await applyDns(tools(), zoneId, input(), null);
@@ -109,18 +125,28 @@ describe("applying DNS to Route 53", () => {
       `www.${baseDomain}. 203.0.113.9`,
     ]);
     const { HealthChecks = [] } = await direct.send(new ListHealthChecksCommand({}));
-    const own = HealthChecks.filter(({ CallerReference = "" }) => CallerReference.startsWith(healthCheckPrefix(`fleet-${zones}`)));
-    assert.deepEqual(own.map(({ HealthCheckConfig }) => HealthCheckConfig?.IPAddress), ["192.0.2.1"]);
+    const own = HealthChecks.filter(({ CallerReference = "" }) =>
+      CallerReference.startsWith(healthCheckPrefix(`fleet-${zones}`)),
+    );
+    assert.deepEqual(
+      own.map(({ HealthCheckConfig }) => HealthCheckConfig?.IPAddress),
+      ["192.0.2.1"],
+    );
   });
 
   it("keeps the generation beside the records and refuses an older plan (fault 20)", async () => {
     await applyDns(tools(), zoneId, input(generation(7)), null);
     const before7 = await listed();
-    await assert.rejects(applyDns(tools(), zoneId, input({ ...generation(6), ...oneRouter }), null), { code: "dns-plan-older" });
+    await assert.rejects(applyDns(tools(), zoneId, input({ ...generation(6), ...oneRouter }), null), {
+      code: "dns-plan-older",
+    });
     await assert.rejects(planAgainstZone(tools().route53, zoneId, input(generation(6))), { code: "dns-plan-older" });
     assert.deepEqual(await listed(), before7);
     const [marker, ...more] = await markers();
-    assert.match(marker ?? "", new RegExp(`fleet=fleet-${zones} generation=1\\.7 serial=1 plan=[0-9a-f]{32} state=applied`));
+    assert.match(
+      marker ?? "",
+      new RegExp(`fleet=fleet-${zones} generation=1\\.7 serial=1 plan=[0-9a-f]{32} state=applied`),
+    );
     assert.deepEqual(more, []);
   });
 
@@ -144,7 +170,9 @@ describe("applying DNS to Route 53", () => {
         },
       },
     };
-    await assert.rejects(applyDns(overtaken, zoneId, input({ ...generation(2), ttlSeconds: 30 }), null), { code: "dns-zone-changed" });
+    await assert.rejects(applyDns(overtaken, zoneId, input({ ...generation(2), ttlSeconds: 30 }), null), {
+      code: "dns-zone-changed",
+    });
     assert.equal((await listed()).length, 3);
     assert.match((await markers())[0] ?? "", /generation=1\.3 serial=2/);
   });
@@ -165,14 +193,18 @@ describe("applying DNS to Route 53", () => {
 
   it("backs off and converges when Route 53 throttles with HTTP 400 (fault 21)", async () => {
     const answers = ["Throttling", "PriorRequestNotComplete", "Throttling", "PriorRequestNotComplete"];
-    standIn.intercept(({ method, path }) => (method === "POST" && path.includes("/rrset") && answers.length > 0 ? refusal(answers.pop() ?? "") : null));
+    standIn.intercept(({ method, path }) =>
+      method === "POST" && path.includes("/rrset") && answers.length > 0 ? refusal(answers.pop() ?? "") : null,
+    );
     const applied = await applyDns(tools(), zoneId, input(), null);
     assert.deepEqual([applied.retries, applied.upserted], [4, 12]);
     assert.equal((await listed()).length, 12);
   });
 
   it("gives up in the end, saying so, and goes on at the next call", async () => {
-    standIn.intercept(({ method, path }) => (method === "POST" && path.includes("/rrset") ? refusal("Throttling") : null));
+    standIn.intercept(({ method, path }) =>
+      method === "POST" && path.includes("/rrset") ? refusal("Throttling") : null,
+    );
     await assert.rejects(applyDns(tools(), zoneId, input(), null), { code: "dns-unavailable" });
     standIn.intercept(() => null);
     assert.equal((await applyDns(tools(), zoneId, input(), null)).upserted, 12);
@@ -183,18 +215,30 @@ describe("applying DNS to Route 53", () => {
     standIn.intercept(({ path }) => {
       if (!path.includes("/change/") || pending === 0) return null;
       pending -= 1;
-      const info = "<ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo>";
-      return { status: 200, body: `<?xml version="1.0"?><GetChangeResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/">${info}</GetChangeResponse>` };
+      const info =
+        "<ChangeInfo><Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo>";
+      return {
+        status: 200,
+        body: `<?xml version="1.0"?><GetChangeResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/">${info}</GetChangeResponse>`,
+      };
     });
     await applyDns(tools(), zoneId, input(), null);
     assert.equal(pending, 0);
   });
 
   it("touches no name that somebody else's record occupies", async () => {
-    const foreign = { Name: `acme.${baseDomain}`, Type: "A" as const, TTL: 60, ResourceRecords: [{ Value: "203.0.113.9" }] };
+    const foreign = {
+      Name: `acme.${baseDomain}`,
+      Type: "A" as const,
+      TTL: 60,
+      ResourceRecords: [{ Value: "203.0.113.9" }],
+    };
     const changes = [{ Action: "CREATE" as const, ResourceRecordSet: foreign }];
     await direct.send(new ChangeResourceRecordSetsCommand({ HostedZoneId: zoneId, ChangeBatch: { Changes: changes } }));
-    await assert.rejects(applyDns(tools(), zoneId, input(), null), { code: "dns-name-occupied", message: `acme.${baseDomain} A` });
+    await assert.rejects(applyDns(tools(), zoneId, input(), null), {
+      code: "dns-name-occupied",
+      message: `acme.${baseDomain} A`,
+    });
     assert.equal((await listed()).length, 1);
   });
 
@@ -207,7 +251,10 @@ describe("applying DNS to Route 53", () => {
     await direct.send(new ChangeResourceRecordSetsCommand({ HostedZoneId: zoneId, ChangeBatch: { Changes: edit } }));
 
     const plan = await planAgainstZone(tools().route53, zoneId, input());
-    assert.deepEqual(plan.drift.map(({ record, why }) => `${record.identifier} ${why}`), ["cellplane/wildcard/us/A differs"]);
+    assert.deepEqual(
+      plan.drift.map(({ record, why }) => `${record.identifier} ${why}`),
+      ["cellplane/wildcard/us/A differs"],
+    );
     await applyDns(tools(), zoneId, input(), plan.hash);
     assert.deepEqual((await planAgainstZone(tools().route53, zoneId, input())).changes, []);
   });
@@ -218,7 +265,10 @@ describe("applying DNS to Route 53", () => {
   });
 
   it("says what Route 53 refuses, without pasting its words", async () => {
-    await assert.rejects(applyDns(tools(), "Z0000000000", input(), null), { code: "dns-refused", message: "Route 53 answered NoSuchHostedZone" });
+    await assert.rejects(applyDns(tools(), "Z0000000000", input(), null), {
+      code: "dns-refused",
+      message: "Route 53 answered NoSuchHostedZone",
+    });
   });
 
   it("applies many tenants in bounded batches", async () => {

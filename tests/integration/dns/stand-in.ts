@@ -37,7 +37,8 @@ export async function startStandIn(motoUrl: string): Promise<StandIn> {
     const { method = "", url: path = "" } = request;
     const body = Buffer.concat(await Array.fromAsync(request)).toString();
     seen.push(`${method} ${path}`);
-    const given = interception({ method, path }) ?? (await refusalOf(path, body, pass)) ?? (await pass(method, path, body));
+    const given =
+      interception({ method, path }) ?? (await refusalOf(path, body, pass)) ?? (await pass(method, path, body));
     if (losing === null || !losing({ method, path })) return given;
     losing = null;
     return { status: 503, body: "" };
@@ -76,7 +77,10 @@ const namespace = 'xmlns="https://route53.amazonaws.com/doc/2013-04-01/"';
 /** A refusal as Route 53 words it. */
 export function refusal(code: string): Answer {
   const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>said the stand-in</Message></Error>`;
-  return { status: 400, body: `<?xml version="1.0"?><ErrorResponse ${namespace}>${error}<RequestId>1</RequestId></ErrorResponse>` };
+  return {
+    status: 400,
+    body: `<?xml version="1.0"?><ErrorResponse ${namespace}>${error}<RequestId>1</RequestId></ErrorResponse>`,
+  };
 }
 
 /** Some refusals of batches come in a form of their own. */
@@ -90,7 +94,10 @@ type Pass = (method: string, path: string, body: string) => Promise<Answer>;
 async function refusalOf(path: string, body: string, pass: Pass): Promise<Answer | null> {
   if (!body.includes("<Type>TXT</Type>")) return null;
   const held = markersIn((await pass("GET", path.replace(/\/$/, ""), "")).body);
-  const changes = body.split("<Change>").slice(1).filter((change) => change.includes("<Type>TXT</Type>"));
+  const changes = body
+    .split("<Change>")
+    .slice(1)
+    .filter((change) => change.includes("<Type>TXT</Type>"));
   const deleted = markersIn(changes.find((change) => change.includes("<Action>DELETE</Action>")) ?? "");
   const creates = changes.some((change) => change.includes("<Action>CREATE</Action>"));
   const mismatch = deleted.some((marker) => !held.includes(marker)) || (creates && held.length > deleted.length);

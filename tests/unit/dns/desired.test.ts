@@ -32,12 +32,10 @@ describe("the records of a fleet in two regions", () => {
   it("have identifiers that are unique in the zone, and checks that are told apart by what they check", () => {
     const { records, healthChecks } = desiredDns(anInput());
     assert.equal(new Set(records.map(({ identifier }) => identifier)).size, records.length);
-    assert.deepEqual(healthChecks.map(({ address, port, path }) => `${address}:${port}${path}`), [
-      "192.0.2.1:8080/readyz",
-      "192.0.2.2:8080/readyz",
-      "198.51.100.1:8080/readyz",
-      "203.0.113.1:9000/readyz",
-    ]);
+    assert.deepEqual(
+      healthChecks.map(({ address, port, path }) => `${address}:${port}${path}`),
+      ["192.0.2.1:8080/readyz", "192.0.2.2:8080/readyz", "198.51.100.1:8080/readyz", "203.0.113.1:9000/readyz"],
+    );
     assert.equal(new Set(healthChecks.map(({ reference }) => reference)).size, 4);
     assert.ok(healthChecks.every(({ reference }) => reference.length <= 64));
     for (const { healthCheck } of records) {
@@ -53,7 +51,10 @@ describe("the records of a fleet in two regions", () => {
     const { records } = desiredDns(anInput({ regions }));
     records.forEach(({ target, type }, n) => {
       if (target.kind === "addresses") return;
-      assert.ok(records.slice(0, n).some((earlier) => earlier.name === target.name && earlier.type === type), `${target.name} ${type}`);
+      assert.ok(
+        records.slice(0, n).some((earlier) => earlier.name === target.name && earlier.type === type),
+        `${target.name} ${type}`,
+      );
     });
   });
 });
@@ -75,6 +76,9 @@ describe("the records of other fleets", () => {
 
   it("without any router are not planned", () => {
     assert.throws(() => desiredDns(anInput({ regions: [] })), { code: "dns-no-routers" });
-    assert.throws(() => desiredDns(anInput({ regions: [{ region: "eu", weight: 1, routers: [router("router-1")] }] })), { code: "dns-no-routers" });
+    assert.throws(
+      () => desiredDns(anInput({ regions: [{ region: "eu", weight: 1, routers: [router("router-1")] }] })),
+      { code: "dns-no-routers" },
+    );
   });
 });

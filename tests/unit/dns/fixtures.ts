@@ -1,7 +1,12 @@
 import type { DnsChange, DnsRecord } from "../../../common/contracts/dns.ts";
 import type { DnsInput, Endpoint } from "../../../control-plane/dns/desired.ts";
 
-export const router = (id: string, ...addresses: string[]): Endpoint => ({ id, addresses, healthPort: 8080, healthPath: "/readyz" });
+export const router = (id: string, ...addresses: string[]): Endpoint => ({
+  id,
+  addresses,
+  healthPort: 8080,
+  healthPath: "/readyz",
+});
 
 /** Two regions; one tenant straight at its cell, one that stays in its region. */
 export const anInput = (overrides: Partial<DnsInput> = {}): DnsInput => ({
@@ -13,7 +18,11 @@ export const anInput = (overrides: Partial<DnsInput> = {}): DnsInput => ({
     { region: "us", weight: 40, routers: [router("router-3", "198.51.100.1")] },
   ],
   tenants: [
-    { slug: "acme", region: "eu", cell: { id: "cell-1", addresses: ["203.0.113.1"], healthPort: 9000, healthPath: "/readyz" } },
+    {
+      slug: "acme",
+      region: "eu",
+      cell: { id: "cell-1", addresses: ["203.0.113.1"], healthPort: 9000, healthPath: "/readyz" },
+    },
     { slug: "beta", region: "us", cell: null },
   ],
   ttlSeconds: 60,

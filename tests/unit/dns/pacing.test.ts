@@ -21,7 +21,18 @@ function fakePace(random = 1) {
   };
 }
 
-const refusal = (name: string, httpStatusCode = 400): Error => Object.assign(new Error(name), { name, $metadata: { httpStatusCode } });
+/** Fails with each error in turn, then succeeds. */
+function failing(...errors: readonly Error[]): () => Promise<string> {
+  const left = [...errors];
+  return async () => {
+    const next = left.shift();
+    if (next !== undefined) throw next;
+    return await Promise.resolve("done");
+  };
+}
+
+const refusal = (name: string, httpStatusCode = 400): Error =>
+  Object.assign(new Error(name), { name, $metadata: { httpStatusCode } });
 
 describe("paced calls", () => {
   it("keep to the rate budget", async () => {
@@ -34,35 +45,33 @@ describe("paced calls", () => {
   it("try again with growing pauses what Route 53 says with HTTP 400 but means for now", async () => {
     const { pace, slept } = fakePace();
     const paced = pacedCalls(pace);
-    const answers = [refusal("Throttling"), refusal("PriorRequestNotComplete"), refusal("ThrottlingException")];
-    const result = await paced.call(() => {
-      const next = answers.shift();
-      return next === undefined ? Promise.resolve("done") : Promise.reject(next);
-    });
-    assert.equal(result, "done");
+    const send = failing(refusal("Throttling"), refusal("PriorRequestNotComplete"), refusal("ThrottlingException"));
+    assert.equal(await paced.call(send), "done");
     assert.equal(paced.retries(), 3);
     assert.deepEqual(slept, [500, 1_000, 2_000]);
   });
 
   it("spread their pauses by jitter", async () => {
     const { pace, slept } = fakePace(0.6);
-    const answers = [refusal("Throttling")];
-    await pacedCalls(pace).call(() => (answers.length > 0 ? Promise.reject(answers.pop()) : Promise.resolve()));
+    await pacedCalls(pace).call(failing(refusal("Throttling")));
     assert.deepEqual(slept, [300]);
   });
 
   it("try again after server faults and lost connections", async () => {
     const { pace } = fakePace();
-    const answers = [refusal("InternalFailure", 500), Object.assign(new Error("reset"), { code: "ECONNRESET" }), refusal("TimeoutError", 0)];
+    const reset = Object.assign(new Error("reset"), { code: "ECONNRESET" });
     const paced = pacedCalls(pace);
-    await paced.call(() => (answers.length > 0 ? Promise.reject(answers.pop()) : Promise.resolve()));
+    await paced.call(failing(refusal("InternalFailure", 500), reset, refusal("TimeoutError", 0)));
     assert.equal(paced.retries(), 3);
   });
 
   it("do not repeat what is refused for good", async () => {
     const { pace } = fakePace();
     const paced = pacedCalls(pace);
-    await assert.rejects(paced.call(() => Promise.reject(refusal("InvalidChangeBatch"))), { name: "InvalidChangeBatch" });
+    await assert.rejects(
+      paced.call(() => Promise.reject(refusal("InvalidChangeBatch"))),
+      { name: "InvalidChangeBatch" },
+    );
     assert.equal(paced.retries(), 0);
   });
 
@@ -73,7 +82,10 @@ describe("paced calls", () => {
       tries += 1;
       return Promise.reject(refusal("Throttling"));
     };
-    await assert.rejects(pacedCalls(pace).call(endless), { code: "dns-unavailable", message: "Throttling after 9 tries" });
+    await assert.rejects(pacedCalls(pace).call(endless), {
+      code: "dns-unavailable",
+      message: "Throttling after 9 tries",
+    });
     assert.equal(tries, 9);
     assert.ok(now() < 120_000);
   });

@@ -29,32 +29,57 @@ describe("a plan for a zone", () => {
 
   it("that holds everything changes nothing", () => {
     const again = planDns(anInput(), zoneOf(first));
-    assert.deepEqual([again.changes, again.batches, again.drift, again.healthChecksToCreate, again.healthChecksToDelete], [[], [], [], [], []]);
+    assert.deepEqual(
+      [again.changes, again.batches, again.drift, again.healthChecksToCreate, again.healthChecksToDelete],
+      [[], [], [], [], []],
+    );
   });
 
   it("does not mind the order of addresses", () => {
     const cell = { id: "cell-1", addresses: ["203.0.113.1", "203.0.113.2"], healthPort: 9000, healthPath: "/readyz" };
     const plan = planDns(anInput({ tenants: [{ slug: "acme", region: "eu", cell }] }), null);
     const reversed = plan.records.map((record): DnsRecord =>
-      record.target.kind === "alias" ? record : { ...record, target: { ...record.target, values: record.target.values.toReversed() } },
+      record.target.kind === "alias"
+        ? record
+        : { ...record, target: { ...record.target, values: record.target.values.toReversed() } },
     );
-    assert.deepEqual(planDns(anInput({ tenants: [{ slug: "acme", region: "eu", cell }] }), zoneOf(plan, { records: reversed })).changes, []);
+    assert.deepEqual(
+      planDns(anInput({ tenants: [{ slug: "acme", region: "eu", cell }] }), zoneOf(plan, { records: reversed }))
+        .changes,
+      [],
+    );
   });
 
   it("changes what differs and removes what is not wanted, with its health check", () => {
     const without2 = anInput({
       generation: { term: 1, n: 6 },
-      regions: [{ region: "eu", weight: 90, routers: [router("router-1", "192.0.2.1")] }, ...anInput().regions.slice(1)],
+      regions: [
+        { region: "eu", weight: 90, routers: [router("router-1", "192.0.2.1")] },
+        ...anInput().regions.slice(1),
+      ],
     });
     const plan = planDns(without2, zoneOf(first));
-    assert.deepEqual(plan.changes.map(told), ["UPSERT cellplane/wildcard/eu/A differs", "DELETE cellplane/router/eu/router-2/192.0.2.2 not-wanted"]);
+    assert.deepEqual(plan.changes.map(told), [
+      "UPSERT cellplane/wildcard/eu/A differs",
+      "DELETE cellplane/router/eu/router-2/192.0.2.2 not-wanted",
+    ]);
     assert.deepEqual(plan.healthChecksToDelete, [first.healthChecks[1]?.reference]);
     assert.deepEqual(plan.drift, []);
   });
 
   it("calls it drift when somebody else changed what was applied", () => {
-    const edited = first.records.slice(1).map((record): DnsRecord => (record.identifier.startsWith("cellplane/wildcard/us") ? { ...record, routing: { kind: "weighted", weight: 0 } } : record));
-    const stray: DnsRecord = { ...(first.records[0] as DnsRecord), name: "old.cells.example", identifier: "cellplane/tenant/old/routers/A" };
+    const edited = first.records
+      .slice(1)
+      .map((record): DnsRecord =>
+        record.identifier.startsWith("cellplane/wildcard/us")
+          ? { ...record, routing: { kind: "weighted", weight: 0 } }
+          : record,
+      );
+    const stray: DnsRecord = {
+      ...(first.records[0] as DnsRecord),
+      name: "old.cells.example",
+      identifier: "cellplane/tenant/old/routers/A",
+    };
     const plan = planDns(anInput(), zoneOf(first, { records: [...edited, stray] }));
     assert.deepEqual(plan.drift.map(told), [
       "UPSERT cellplane/router/eu/router-1/192.0.2.1 missing",
@@ -64,8 +89,14 @@ describe("a plan for a zone", () => {
   });
 
   it("lists names that somebody else's records occupy", () => {
-    const foreign = [{ name: "acme.cells.example", type: "CNAME" }, { name: "beta.cells.example", type: "TXT" }, { name: "www.cells.example", type: "A" }];
-    assert.deepEqual(planDns(anInput(), { ...zoneOf(first), foreign }).conflicts, [{ name: "acme.cells.example", type: "CNAME" }]);
+    const foreign = [
+      { name: "acme.cells.example", type: "CNAME" },
+      { name: "beta.cells.example", type: "TXT" },
+      { name: "www.cells.example", type: "A" },
+    ];
+    assert.deepEqual(planDns(anInput(), { ...zoneOf(first), foreign }).conflicts, [
+      { name: "acme.cells.example", type: "CNAME" },
+    ]);
   });
 
   it("is refused when it is older than what the zone holds, or the zone another fleet's", () => {
@@ -118,8 +149,14 @@ describe("the changes of a plan, whatever was there before", () => {
         const held = planDns(before, null).records;
         const plan = planDns(after, zoneOf(planDns(before, null)));
         const order = batchesOf(plan.changes, limit).flat();
-        assert.deepEqual(order.toSorted((a, b) => a - b), plan.changes.map((_, n) => n));
-        const result = applied(held, order.flatMap((n) => plan.changes[n] ?? []));
+        assert.deepEqual(
+          order.toSorted((a, b) => a - b),
+          plan.changes.map((_, n) => n),
+        );
+        const result = applied(
+          held,
+          order.flatMap((n) => plan.changes[n] ?? []),
+        );
         const byIdentifier = (a: DnsRecord, b: DnsRecord): number => (a.identifier < b.identifier ? -1 : 1);
         assert.deepEqual(result.toSorted(byIdentifier), plan.records.toSorted(byIdentifier));
       }),
@@ -131,14 +168,24 @@ describe("the changes of a plan, whatever was there before", () => {
       fc.property(inputs, inputs, fc.integer({ min: 1, max: 5 }), (before, after, limit) => {
         const plan = planDns(after, zoneOf(planDns(before, null)));
         let records: readonly DnsRecord[] = planDns(before, null).records;
-        const lasting = new Set(records.map(({ name }) => name)).intersection(new Set(plan.records.map(({ name }) => name)));
+        const lasting = new Set(records.map(({ name }) => name)).intersection(
+          new Set(plan.records.map(({ name }) => name)),
+        );
         for (const batch of batchesOf(plan.changes, limit)) {
-          records = applied(records, batch.flatMap((n) => plan.changes[n] ?? []));
+          records = applied(
+            records,
+            batch.flatMap((n) => plan.changes[n] ?? []),
+          );
           const names = new Set(records.map(({ name }) => name));
           for (const name of lasting) assert.ok(names.has(name), `${name} is empty`);
-          for (const { target } of records) assert.ok(target.kind === "addresses" || names.has(target.name), "alias without target");
+          for (const { target } of records)
+            assert.ok(target.kind === "addresses" || names.has(target.name), "alias without target");
           for (const group of Map.groupBy(records, ({ name, type }) => `${name} ${type}`).values()) {
-            assert.equal(new Set(group.map(({ routing }) => routing.kind)).size, 1, "two routing policies under one name");
+            assert.equal(
+              new Set(group.map(({ routing }) => routing.kind)).size,
+              1,
+              "two routing policies under one name",
+            );
           }
         }
       }),
@@ -159,7 +206,13 @@ describe("the changes of a plan, whatever was there before", () => {
 });
 
 describe("the marker beside the records", () => {
-  const marker: DnsMarker = { fleet: "demo", generation: { term: 2, n: 41 }, serial: 7, plan: "ab12", state: "applying" };
+  const marker: DnsMarker = {
+    fleet: "demo",
+    generation: { term: 2, n: 41 },
+    serial: 7,
+    plan: "ab12",
+    state: "applying",
+  };
 
   it("survives its TXT record, within the 255 characters of a string", () => {
     assert.deepEqual(parseMarker(markerText(marker)), marker);
@@ -167,7 +220,8 @@ describe("the marker beside the records", () => {
   });
 
   it("is not seen in other texts", () => {
-    for (const text of ["", '"v=spf1 -all"', markerText(marker).replace("serial=7", "serial=x")]) assert.equal(parseMarker(text), null);
+    for (const text of ["", '"v=spf1 -all"', markerText(marker).replace("serial=7", "serial=x")])
+      assert.equal(parseMarker(text), null);
   });
 
   it("orders generations by term first", () => {

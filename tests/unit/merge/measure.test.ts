@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { distinctOf } from "../../../aggregator/merge/distinct.ts";
-import { type Axis, axes, type Measure, type MeasureKind, mergeMeasures, ratioOf } from "../../../aggregator/merge/measure.ts";
+import {
+  type Axis,
+  axes,
+  type Measure,
+  type MeasureKind,
+  mergeMeasures,
+  ratioOf,
+} from "../../../aggregator/merge/measure.ts";
 import { sketchOf } from "../../../aggregator/merge/quantiles.ts";
 import { topOf } from "../../../aggregator/merge/top.ts";
 import { measureOf } from "../../../aggregator/merge/wire.ts";
@@ -17,7 +24,11 @@ const merges: readonly { name: string; kind: MeasureKind; axis: Axis; from: read
     name: "minima ignore the cells that saw nothing",
     kind: "min",
     axis: "cells",
-    from: [{ kind: "min", value: 4 }, { kind: "min", value: null }, { kind: "min", value: 2 }],
+    from: [
+      { kind: "min", value: 4 },
+      { kind: "min", value: null },
+      { kind: "min", value: 2 },
+    ],
     to: { kind: "min", value: 2 },
   },
   { name: "no maxima are null, not zero", kind: "max", axis: "buckets", from: [], to: { kind: "max", value: null } },
@@ -25,7 +36,10 @@ const merges: readonly { name: string; kind: MeasureKind; axis: Axis; from: read
     name: "ratios merge as their sums, not as their mean",
     kind: "ratio",
     axis: "tenants",
-    from: [{ kind: "ratio", numerator: 1, denominator: 1 }, { kind: "ratio", numerator: 0, denominator: 99 }],
+    from: [
+      { kind: "ratio", numerator: 1, denominator: 1 },
+      { kind: "ratio", numerator: 0, denominator: 99 },
+    ],
     to: { kind: "ratio", numerator: 1, denominator: 100 },
   },
   {
@@ -46,21 +60,30 @@ const merges: readonly { name: string; kind: MeasureKind; axis: Axis; from: read
     name: "counts of distinct users add up over cells",
     kind: "distinct-count",
     axis: "cells",
-    from: [{ kind: "distinct-count", value: 3 }, { kind: "distinct-count", value: 4 }],
+    from: [
+      { kind: "distinct-count", value: 3 },
+      { kind: "distinct-count", value: 4 },
+    ],
     to: { kind: "distinct-count", value: 7 },
   },
   {
     name: "quantiles merge as sketches",
     kind: "quantiles",
     axis: "cells",
-    from: [{ kind: "quantiles", sketch: sketchOf([1, 2]) }, { kind: "quantiles", sketch: sketchOf([3]) }],
+    from: [
+      { kind: "quantiles", sketch: sketchOf([1, 2]) },
+      { kind: "quantiles", sketch: sketchOf([3]) },
+    ],
     to: { kind: "quantiles", sketch: sketchOf([1, 2, 3]) },
   },
   {
     name: "top keys merge as summaries",
     kind: "top",
     axis: "cells",
-    from: [{ kind: "top", summary: topOf([["push", 2]], 5) }, { kind: "top", summary: topOf([["push", 1]], 5) }],
+    from: [
+      { kind: "top", summary: topOf([["push", 2]], 5) },
+      { kind: "top", summary: topOf([["push", 1]], 5) },
+    ],
     to: { kind: "top", summary: topOf([["push", 3]], 5) },
   },
 ];
@@ -75,9 +98,21 @@ const refusals: readonly { name: string; kind: MeasureKind; axis: Axis; from: re
     from: [{ kind: "distinct-count", value: 1 }],
     code: "axis-not-mergeable",
   },
-  { name: "a mix of kinds", kind: "sum", axis: "cells", from: [sum(1), { kind: "max", value: 1 }], code: "mixed-kinds" },
+  {
+    name: "a mix of kinds",
+    kind: "sum",
+    axis: "cells",
+    from: [sum(1), { kind: "max", value: 1 }],
+    code: "mixed-kinds",
+  },
   { name: "NaN", kind: "sum", axis: "cells", from: [sum(Number.NaN)], code: "malformed-value" },
-  { name: "sums beyond exactness", kind: "sum", axis: "cells", from: [sum(2 ** 53 - 1), sum(2)], code: "merge-overflow" },
+  {
+    name: "sums beyond exactness",
+    kind: "sum",
+    axis: "cells",
+    from: [sum(2 ** 53 - 1), sum(2)],
+    code: "merge-overflow",
+  },
 ];
 
 describe("merging measures", () => {
@@ -111,7 +146,10 @@ describe("reading a measure from the wire", () => {
     const many = distinctOf(Array.from({ length: 300 }, (_, i) => `user-${i}`));
     assert.deepEqual(measureOf("sum", 3), sum(3));
     assert.deepEqual(measureOf("max", null), { kind: "max", value: null });
-    assert.deepEqual(measureOf("quantiles", wire(sketchOf([1, -2, 0]))), { kind: "quantiles", sketch: sketchOf([1, -2, 0]) });
+    assert.deepEqual(measureOf("quantiles", wire(sketchOf([1, -2, 0]))), {
+      kind: "quantiles",
+      sketch: sketchOf([1, -2, 0]),
+    });
     assert.deepEqual(measureOf("distinct", wire(distinctOf(["ann"]))), distinct("ann"));
     assert.deepEqual(measureOf("distinct", wire(many)), { kind: "distinct", sketch: many });
   });

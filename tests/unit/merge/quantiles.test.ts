@@ -4,7 +4,14 @@ import fc from "fast-check";
 import { mergeSketches, quantile, sketchOf } from "../../../aggregator/merge/quantiles.ts";
 
 const magnitudes = fc.double({ min: 1e-6, max: 1e9, noNaN: true });
-const values = fc.array(fc.oneof(magnitudes, magnitudes.map((value) => -value), fc.constant(0)), { minLength: 1, maxLength: 200 });
+const values = fc.array(
+  fc.oneof(
+    magnitudes,
+    magnitudes.map((value) => -value),
+    fc.constant(0),
+  ),
+  { minLength: 1, maxLength: 200 },
+);
 
 describe("a quantile sketch", () => {
   it("answers every quantile to within its relative error", () => {

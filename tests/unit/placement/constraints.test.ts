@@ -11,8 +11,18 @@ import { strategies } from "../../../control-plane/placement/policy.ts";
 import { aCell, aTenant, policyOf, usedTo, uuid } from "./fixtures.ts";
 
 const exclusionCases: readonly { name: string; tenant: TenantDemand; cell: CellSupply; exclusion: Exclusion }[] = [
-  { name: "outside the residency", tenant: aTenant(1, "free", { residency: ["us"] }), cell: aCell("cell-1"), exclusion: "residency" },
-  { name: "of another tier", tenant: aTenant(1, "free"), cell: aCell("cell-1", { tiers: ["enterprise"] }), exclusion: "tier" },
+  {
+    name: "outside the residency",
+    tenant: aTenant(1, "free", { residency: ["us"] }),
+    cell: aCell("cell-1"),
+    exclusion: "residency",
+  },
+  {
+    name: "of another tier",
+    tenant: aTenant(1, "free"),
+    cell: aCell("cell-1", { tiers: ["enterprise"] }),
+    exclusion: "tier",
+  },
   { name: "cordoned", tenant: aTenant(1), cell: aCell("cell-1", { cordoned: true }), exclusion: "cordoned" },
   { name: "in another ring", tenant: aTenant(1, "free", { ring: "early" }), cell: aCell("cell-1"), exclusion: "ring" },
   {
@@ -21,8 +31,18 @@ const exclusionCases: readonly { name: string; tenant: TenantDemand; cell: CellS
     cell: aCell("cell-1", { labels: ["other", "acme"] }),
     exclusion: "anti-affinity",
   },
-  { name: "reserved for another tenant", tenant: aTenant(1), cell: aCell("cell-1", { dedicatedTo: uuid(2) }), exclusion: "reserved" },
-  { name: "full up to its headroom", tenant: aTenant(1), cell: aCell("cell-1", { used: { ...usedTo(0.8), tenants: 0 } }), exclusion: "full" },
+  {
+    name: "reserved for another tenant",
+    tenant: aTenant(1),
+    cell: aCell("cell-1", { dedicatedTo: uuid(2) }),
+    exclusion: "reserved",
+  },
+  {
+    name: "full up to its headroom",
+    tenant: aTenant(1),
+    cell: aCell("cell-1", { used: { ...usedTo(0.8), tenants: 0 } }),
+    exclusion: "full",
+  },
   {
     name: "several: the first in the order of constraints is told",
     tenant: aTenant(1, "free", { residency: ["us"], ring: "early" }),
@@ -35,7 +55,11 @@ describe("a cell is excluded when it is", () => {
   for (const { name, tenant, cell, exclusion } of exclusionCases) {
     it(name, () => {
       for (const strategy of strategies) {
-        const decision = place(tenant, [cell, aCell("cell-2", { region: "us", ring: tenant.ring ?? "stable" })], policyOf(strategy));
+        const decision = place(
+          tenant,
+          [cell, aCell("cell-2", { region: "us", ring: tenant.ring ?? "stable" })],
+          policyOf(strategy),
+        );
         assert.equal(decision.cell, "cell-2");
         const candidate = decision.candidates[1];
         assert.equal(candidate?.kind === "excluded" ? candidate.exclusion : "fits", exclusion);
@@ -66,7 +90,11 @@ describe("when no cell fits", () => {
 
 describe("an explanation", () => {
   it("has a line for every cell: score and room, or why not", () => {
-    const decision = place(aTenant(1, "pro"), [aCell("cell-1"), aCell("cell-2", { cordoned: true })], policyOf("tenant"));
+    const decision = place(
+      aTenant(1, "pro"),
+      [aCell("cell-1"), aCell("cell-2", { cordoned: true })],
+      policyOf("tenant"),
+    );
     assert.deepEqual(explain(decision).split("\n"), [
       "cell-1 by strategy tenant: least utilisation after placement (a very large tenant: the fullest cell that still fits it)",
       "  cell-1  score 0.0063, 0.6 % of requestsPerSecond in use afterwards",

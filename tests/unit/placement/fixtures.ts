@@ -1,4 +1,9 @@
-import { defaultCellCapacity, defaultPolicy, demandOfTier, type PlacementPolicy } from "../../../control-plane/placement/policy.ts";
+import {
+  defaultCellCapacity,
+  defaultPolicy,
+  demandOfTier,
+  type PlacementPolicy,
+} from "../../../control-plane/placement/policy.ts";
 import type { CellSupply, TenantDemand } from "../../../control-plane/placement/demand.ts";
 import type { Tier } from "../../../common/contracts/fleet.ts";
 import { cellId, tenantId } from "../../../common/ids.ts";
@@ -36,7 +41,10 @@ export function usedTo(share: number) {
   };
 }
 
-export const policyOf = (strategy: PlacementPolicy["strategy"], overrides: Partial<PlacementPolicy> = {}): PlacementPolicy => ({
+export const policyOf = (
+  strategy: PlacementPolicy["strategy"],
+  overrides: Partial<PlacementPolicy> = {},
+): PlacementPolicy => ({
   ...defaultPolicy,
   strategy,
   ...overrides,

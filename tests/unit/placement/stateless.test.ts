@@ -10,7 +10,11 @@ const cells = [target("cell-1"), target("cell-2", 3), target("cell-3", 0), targe
 describe("a stateless request", () => {
   it("goes to cells by their weights", () => {
     const rolls = Array.from({ length: 100 }, (_, n) => pickStateless(cells, [], { by: "random", roll: n / 100 }));
-    const shares = Object.fromEntries(Map.groupBy(rolls, String).entries().map(([cell, list]) => [cell, list.length]));
+    const shares = Object.fromEntries(
+      Map.groupBy(rolls, String)
+        .entries()
+        .map(([cell, list]) => [cell, list.length]),
+    );
     assert.deepEqual(shares, { "cell-1": 20, "cell-2": 60, "cell-4": 20 });
   });
 
@@ -27,7 +31,11 @@ describe("a stateless request", () => {
     fc.assert(
       fc.property(fc.string(), (user) => {
         const before = pickStateless(cells, [], { by: "user", user });
-        const after = pickStateless(cells.filter(({ cell }) => cell !== "cell-2"), [], { by: "user", user });
+        const after = pickStateless(
+          cells.filter(({ cell }) => cell !== "cell-2"),
+          [],
+          { by: "user", user },
+        );
         if (before !== "cell-2") assert.equal(after, before);
       }),
     );

@@ -20,7 +20,11 @@ const cases: readonly {
   {
     name: "tenant: the cell least used after placement",
     tenant: aTenant(1),
-    cells: [aCell("cell-1", { used: usedTo(0.5) }), aCell("cell-2", { used: usedTo(0.1) }), aCell("cell-3", { used: usedTo(0.3) })],
+    cells: [
+      aCell("cell-1", { used: usedTo(0.5) }),
+      aCell("cell-2", { used: usedTo(0.1) }),
+      aCell("cell-3", { used: usedTo(0.3) }),
+    ],
     policy: policyOf("tenant"),
     order: ["cell-2", "cell-3", "cell-1"],
   },
@@ -37,7 +41,10 @@ const cases: readonly {
   {
     name: "tenant: a cell twice as large takes the tenant at equal use",
     tenant: aTenant(1, "pro"),
-    cells: [aCell("cell-1", { capacity: { requestsPerSecond: 1_000, storageBytes: 2 ** 39, tenants: 1_000 } }), aCell("cell-2")],
+    cells: [
+      aCell("cell-1", { capacity: { requestsPerSecond: 1_000, storageBytes: 2 ** 39, tenants: 1_000 } }),
+      aCell("cell-2"),
+    ],
     policy: policyOf("tenant"),
     order: ["cell-2", "cell-1"],
   },
@@ -65,21 +72,32 @@ const cases: readonly {
   {
     name: "geographic: within a region the least used",
     tenant: aTenant(1, "free", { home: "eu" }),
-    cells: [aCell("eu-1", { used: usedTo(0.5) }), aCell("eu-2", { used: usedTo(0.2) }), aCell("us-1", { region: "us" })],
+    cells: [
+      aCell("eu-1", { used: usedTo(0.5) }),
+      aCell("eu-2", { used: usedTo(0.2) }),
+      aCell("us-1", { region: "us" }),
+    ],
     policy: policyOf("geographic"),
     order: ["eu-2", "eu-1", "us-1"],
   },
   {
     name: "hybrid: the most wanted region of the residency, even if fuller",
     tenant: aTenant(1, "free", { residency: ["us", "eu"] }),
-    cells: [aCell("eu-1"), aCell("us-1", { region: "us", used: usedTo(0.7) }), aCell("us-2", { region: "us", used: usedTo(0.4) })],
+    cells: [
+      aCell("eu-1"),
+      aCell("us-1", { region: "us", used: usedTo(0.7) }),
+      aCell("us-2", { region: "us", used: usedTo(0.4) }),
+    ],
     policy: policyOf("hybrid"),
     order: ["us-2", "us-1", "eu-1"],
   },
   {
     name: "dedicated: the smallest empty cell that is large enough",
     tenant: aTenant(1, "enterprise"),
-    cells: [aCell("cell-1"), aCell("cell-2", { capacity: { requestsPerSecond: 100, storageBytes: 2 ** 37, tenants: 10 } })],
+    cells: [
+      aCell("cell-1"),
+      aCell("cell-2", { capacity: { requestsPerSecond: 100, storageBytes: 2 ** 37, tenants: 10 } }),
+    ],
     policy: policyOf("dedicated"),
     order: ["cell-2", "cell-1"],
   },
@@ -89,7 +107,10 @@ describe("the order of the cells, by strategy", () => {
   for (const { name, tenant, cells, policy, order } of cases) {
     it(name, () => {
       const decision = place(tenant, cells, policy);
-      assert.deepEqual(decision.candidates.map(({ cell }) => cell), order);
+      assert.deepEqual(
+        decision.candidates.map(({ cell }) => cell),
+        order,
+      );
       assert.equal(decision.cell, order[0]);
     });
   }
@@ -101,7 +122,11 @@ describe("the default strategy on a new fleet", () => {
     const tiers: Tier[] = ["enterprise", "enterprise", "pro", "pro", "free", "free"];
     for (let rotation = 0; rotation < tiers.length; rotation += 1) {
       const rotated = [...tiers.slice(rotation), ...tiers.slice(0, rotation)];
-      const assignments = assignAll(rotated.map((tier, n) => aTenant(n, tier)), cells, policyOf("tenant"));
+      const assignments = assignAll(
+        rotated.map((tier, n) => aTenant(n, tier)),
+        cells,
+        policyOf("tenant"),
+      );
       assert.equal(new Set(assignments.map(({ cell }) => cell)).size, 3, rotated.join());
     }
   });
@@ -109,14 +134,18 @@ describe("the default strategy on a new fleet", () => {
   it("says null for tenants beyond the capacity, and goes on", () => {
     const cell = aCell("cell-1", { capacity: { requestsPerSecond: 100, storageBytes: 2 ** 40, tenants: 100 } });
     const tenants = [aTenant(1, "enterprise"), aTenant(2, "enterprise"), aTenant(3, "free")];
-    assert.deepEqual(assignAll(tenants, [cell], policyOf("tenant")).map((assignment) => assignment.cell), ["cell-1", null, "cell-1"]);
+    assert.deepEqual(
+      assignAll(tenants, [cell], policyOf("tenant")).map((assignment) => assignment.cell),
+      ["cell-1", null, "cell-1"],
+    );
   });
 });
 
 describe("the hash strategy", () => {
   const tenants = Array.from({ length: 4_000 }, (_, n) => aTenant(n));
   const cellsOf = (count: number): CellSupply[] => Array.from({ length: count }, (_, n) => aCell(`cell-${n + 1}`));
-  const placed = (cells: readonly CellSupply[]): string[] => tenants.map((tenant) => place(tenant, cells, policyOf("hash")).cell);
+  const placed = (cells: readonly CellSupply[]): string[] =>
+    tenants.map((tenant) => place(tenant, cells, policyOf("hash")).cell);
 
   it("spreads tenants evenly, and by weight", () => {
     const small = { requestsPerSecond: 1_000, storageBytes: 2 ** 39, tenants: 2_000 };

@@ -7,7 +7,11 @@ import type { FleetCell } from "../../../control-plane/rollout/waves.ts";
 
 const digest = (text: string): string => Buffer.from(text).toString("hex").padEnd(64, "0").slice(0, 64);
 
-export const migration = (number: number, ofClass: MigrationClass = "expand", series: "kit" | "app" = "app"): Migration => ({
+export const migration = (
+  number: number,
+  ofClass: MigrationClass = "expand",
+  series: "kit" | "app" = "app",
+): Migration => ({
   series,
   number,
   name: `step-${number}`,
@@ -15,7 +19,11 @@ export const migration = (number: number, ofClass: MigrationClass = "expand", se
   digest: digest(`${series}${number}`),
 });
 
-export function aRelease(name: string, migrations: readonly Migration[] = [migration(1)], overrides: Partial<Release> = {}): Release {
+export function aRelease(
+  name: string,
+  migrations: readonly Migration[] = [migration(1)],
+  overrides: Partial<Release> = {},
+): Release {
   const [application = "", version = ""] = name.split("@");
   return {
     name: releaseName(name),
@@ -60,7 +68,14 @@ export const request = (overrides: Partial<PlanRequest> = {}): PlanRequest => ({
 /** A counter whose answers all took `latencyMs`. */
 export function counter(overrides: Partial<SampleCounter> & { readonly latencyMs?: number } = {}): SampleCounter {
   const { latencyMs = 10, ...rest } = overrides;
-  const base = { cell: cellId("cell-1"), release: releaseName("pulse@2"), synthetic: false, requests: 100, errors: 0, ...rest };
+  const base = {
+    cell: cellId("cell-1"),
+    release: releaseName("pulse@2"),
+    synthetic: false,
+    requests: 100,
+    errors: 0,
+    ...rest,
+  };
   const bucket = latencyBoundsMs.findIndex((bound) => latencyMs <= bound);
   const latency = Array.from({ length: latencyBoundsMs.length + 1 }, () => 0);
   latency[bucket === -1 ? latencyBoundsMs.length : bucket] = base.requests;

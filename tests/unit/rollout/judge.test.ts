@@ -27,10 +27,27 @@ const samples = (overrides: Partial<BakeSamples> = {}): BakeSamples => ({
 
 const cases: readonly { name: string; samples: Partial<BakeSamples>; expected: string; reason?: RegExp }[] = [
   { name: "enough good real traffic passes", samples: {}, expected: "PASS absolute real" },
-  { name: "enough good synthetic traffic passes an idle cell", samples: { counters: [counter({ synthetic: true })] }, expected: "PASS absolute synthetic" },
-  { name: "zero samples never pass (I11)", samples: { counters: [] }, expected: "INCONCLUSIVE absolute none", reason: /too few samples of cell-1/ },
-  { name: "no cells never pass", samples: { cells: [], checks: [], counters: [] }, expected: "INCONCLUSIVE absolute none" },
-  { name: "too few samples are inconclusive", samples: { counters: [counter({ requests: 99 })] }, expected: "INCONCLUSIVE absolute none" },
+  {
+    name: "enough good synthetic traffic passes an idle cell",
+    samples: { counters: [counter({ synthetic: true })] },
+    expected: "PASS absolute synthetic",
+  },
+  {
+    name: "zero samples never pass (I11)",
+    samples: { counters: [] },
+    expected: "INCONCLUSIVE absolute none",
+    reason: /too few samples of cell-1/,
+  },
+  {
+    name: "no cells never pass",
+    samples: { cells: [], checks: [], counters: [] },
+    expected: "INCONCLUSIVE absolute none",
+  },
+  {
+    name: "too few samples are inconclusive",
+    samples: { counters: [counter({ requests: 99 })] },
+    expected: "INCONCLUSIVE absolute none",
+  },
   {
     name: "99 real and 99 synthetic are not added up",
     samples: { counters: [counter({ requests: 99 }), counter({ requests: 99, synthetic: true })] },
@@ -41,7 +58,11 @@ const cases: readonly { name: string; samples: Partial<BakeSamples>; expected: s
     samples: { counters: [counter({ release: releaseName("pulse@1") })] },
     expected: "INCONCLUSIVE absolute none",
   },
-  { name: "the allowed share of errors passes", samples: { counters: [counter({ errors: 1 })] }, expected: "PASS absolute real" },
+  {
+    name: "the allowed share of errors passes",
+    samples: { counters: [counter({ errors: 1 })] },
+    expected: "PASS absolute real",
+  },
   {
     name: "more errors than allowed fail",
     samples: { counters: [counter({ errors: 2 })] },
@@ -63,18 +84,36 @@ const cases: readonly { name: string; samples: Partial<BakeSamples>; expected: s
     samples: { counters: [counter({ requests: 500 }), counter({ release: null, requests: 50, errors: 50 })] },
     expected: "FAIL absolute real",
   },
-  { name: "a p99 above the objective fails", samples: { counters: [counter({ latencyMs: 1_400 })] }, expected: "FAIL absolute real", reason: /p99 is 14\d\d ms/ },
-  { name: "latencies beyond the histogram fail", samples: { counters: [counter({ latencyMs: 60_000 })] }, expected: "FAIL absolute real", reason: /10000 ms or more/ },
+  {
+    name: "a p99 above the objective fails",
+    samples: { counters: [counter({ latencyMs: 1_400 })] },
+    expected: "FAIL absolute real",
+    reason: /p99 is 14\d\d ms/,
+  },
+  {
+    name: "latencies beyond the histogram fail",
+    samples: { counters: [counter({ latencyMs: 60_000 })] },
+    expected: "FAIL absolute real",
+    reason: /10000 ms or more/,
+  },
   {
     name: "a slow hundredth is allowed",
     samples: { counters: [counter({ requests: 99 }), counter({ requests: 1, latencyMs: 5_000 })] },
     expected: "PASS absolute real",
   },
-  { name: "a router that was not heard leaves it open", samples: { missing: ["router-2"] }, expected: "INCONCLUSIVE absolute none", reason: /not heard: router-2/ },
+  {
+    name: "a router that was not heard leaves it open",
+    samples: { missing: ["router-2"] },
+    expected: "INCONCLUSIVE absolute none",
+    reason: /not heard: router-2/,
+  },
   {
     name: "one bad cell of two fails the wave",
     samples: {
-      cells: [{ cell, release }, { cell: cellId("cell-2"), release }],
+      cells: [
+        { cell, release },
+        { cell: cellId("cell-2"), release },
+      ],
       checks: [good, { ...good, cell: cellId("cell-2") }],
       counters: [counter({ requests: 10_000 }), counter({ cell: cellId("cell-2"), errors: 50 })],
     },
@@ -83,17 +122,55 @@ const cases: readonly { name: string; samples: Partial<BakeSamples>; expected: s
   },
   {
     name: "one cell of two without samples leaves the wave open",
-    samples: { cells: [{ cell, release }, { cell: cellId("cell-2"), release }], checks: [good, { ...good, cell: cellId("cell-2") }] },
+    samples: {
+      cells: [
+        { cell, release },
+        { cell: cellId("cell-2"), release },
+      ],
+      checks: [good, { ...good, cell: cellId("cell-2") }],
+    },
     expected: "INCONCLUSIVE absolute none",
     reason: /cell-2/,
   },
-  { name: "three silent checks in a row fail", samples: { checks: [good, silent, silent, silent] }, expected: "FAIL hard none", reason: /does not answer/ },
-  { name: "three checks with the wrong version fail", samples: { checks: [wrongVersion, wrongVersion, wrongVersion] }, expected: "FAIL hard none", reason: /runs pulse@1 instead of pulse@2/ },
-  { name: "three unready checks fail, whatever the traffic", samples: { checks: [unready, unready, unready] }, expected: "FAIL hard none", reason: /database-down/ },
-  { name: "failures of different kinds count together", samples: { checks: [silent, unready, wrongVersion] }, expected: "FAIL hard none" },
-  { name: "failures with a good check between do not fail", samples: { checks: [silent, silent, good, silent, silent, good] }, expected: "PASS absolute real" },
-  { name: "a last check that failed leaves it open", samples: { checks: [good, silent] }, expected: "INCONCLUSIVE hard none" },
-  { name: "a cell that was never checked leaves it open", samples: { checks: [] }, expected: "INCONCLUSIVE hard none", reason: /never checked/ },
+  {
+    name: "three silent checks in a row fail",
+    samples: { checks: [good, silent, silent, silent] },
+    expected: "FAIL hard none",
+    reason: /does not answer/,
+  },
+  {
+    name: "three checks with the wrong version fail",
+    samples: { checks: [wrongVersion, wrongVersion, wrongVersion] },
+    expected: "FAIL hard none",
+    reason: /runs pulse@1 instead of pulse@2/,
+  },
+  {
+    name: "three unready checks fail, whatever the traffic",
+    samples: { checks: [unready, unready, unready] },
+    expected: "FAIL hard none",
+    reason: /database-down/,
+  },
+  {
+    name: "failures of different kinds count together",
+    samples: { checks: [silent, unready, wrongVersion] },
+    expected: "FAIL hard none",
+  },
+  {
+    name: "failures with a good check between do not fail",
+    samples: { checks: [silent, silent, good, silent, silent, good] },
+    expected: "PASS absolute real",
+  },
+  {
+    name: "a last check that failed leaves it open",
+    samples: { checks: [good, silent] },
+    expected: "INCONCLUSIVE hard none",
+  },
+  {
+    name: "a cell that was never checked leaves it open",
+    samples: { checks: [] },
+    expected: "INCONCLUSIVE hard none",
+    reason: /never checked/,
+  },
 ];
 
 describe("judging a wave at the end of its bake", () => {
@@ -107,7 +184,12 @@ describe("judging a wave at the end of its bake", () => {
 
   it("keeps what it takes to make the verdict again", () => {
     const verdict = judge(samples({ counters: [counter({ requests: 200, errors: 30 })] }), policy);
-    assert.deepEqual(verdict.thresholds, { successObjective: 0.99, p99ObjectiveMs: 1_000, minimumSamples: 100, badRequestsToStop: 5 });
+    assert.deepEqual(verdict.thresholds, {
+      successObjective: 0.99,
+      p99ObjectiveMs: 1_000,
+      minimumSamples: 100,
+      badRequestsToStop: 5,
+    });
     assert.deepEqual(verdict.numbers, { requests: 200, errors: 30, successRate: 0.85, slow: 0, p99Ms: 10 });
     assert.deepEqual([verdict.sources, verdict.missing], [["router-1"], []]);
     assert.match(verdict.formula, /^FAIL if errors/);
@@ -137,7 +219,12 @@ describe("judging a wave in mid-bake", () => {
 describe("verdicts, whatever the samples", () => {
   const counters = fc.array(
     fc
-      .record({ synthetic: fc.boolean(), requests: fc.nat(300), bad: fc.double({ min: 0, max: 1, noNaN: true }), latencyMs: fc.integer({ min: 1, max: 20_000 }) })
+      .record({
+        synthetic: fc.boolean(),
+        requests: fc.nat(300),
+        bad: fc.double({ min: 0, max: 1, noNaN: true }),
+        latencyMs: fc.integer({ min: 1, max: 20_000 }),
+      })
       .map(({ bad, requests, ...rest }) => counter({ ...rest, requests, errors: Math.floor(bad * requests) })),
     { maxLength: 4 },
   );
@@ -173,9 +260,13 @@ describe("synthetic load", () => {
   it("is spread over the bake and only makes up what real traffic lacks", () => {
     const idle = samples({ counters: [] });
     assert.deepEqual(samplesNeeded(idle, policy, 0.25), [{ cell, requests: 25 }]);
-    assert.deepEqual(samplesNeeded(samples({ counters: [counter({ synthetic: true, requests: 20 })] }), policy, 0.25), [{ cell, requests: 5 }]);
+    assert.deepEqual(samplesNeeded(samples({ counters: [counter({ synthetic: true, requests: 20 })] }), policy, 0.25), [
+      { cell, requests: 5 },
+    ]);
     assert.deepEqual(samplesNeeded(samples({ counters: [counter({ requests: 60 })] }), policy, 0.5), []);
-    assert.deepEqual(samplesNeeded(samples({ counters: [counter({ requests: 60 })] }), policy, 1), [{ cell, requests: 100 }]);
+    assert.deepEqual(samplesNeeded(samples({ counters: [counter({ requests: 60 })] }), policy, 1), [
+      { cell, requests: 100 },
+    ]);
     assert.deepEqual(samplesNeeded(samples(), policy, 1), []);
   });
 });

@@ -8,7 +8,8 @@ import type { FleetCell } from "../../../control-plane/rollout/waves.ts";
 import { aFleetCell, aRelease, migration, request } from "./fixtures.ts";
 
 const cellsOf = (count: number): FleetCell[] => Array.from({ length: count }, (_, n) => aFleetCell(`cell-${n + 1}`));
-const waveSizes = (wanted: Partial<PlanRequest>): number[] => planRollout(request(wanted)).waves.map((wave) => wave.cells.length);
+const waveSizes = (wanted: Partial<PlanRequest>): number[] =>
+  planRollout(request(wanted)).waves.map((wave) => wave.cells.length);
 
 describe("the waves of a plan", () => {
   const sizes: readonly (readonly [fleet: number, waves: readonly number[]])[] = [
@@ -21,7 +22,8 @@ describe("the waves of a plan", () => {
     [1000, [1, 99, 400, 500]],
   ];
   for (const [fleet, waves] of sizes) {
-    it(`of ${fleet} cells have ${waves.join(", ")} cells`, () => assert.deepEqual(waveSizes({ cells: cellsOf(fleet) }), waves));
+    it(`of ${fleet} cells have ${waves.join(", ")} cells`, () =>
+      assert.deepEqual(waveSizes({ cells: cellsOf(fleet) }), waves));
   }
 
   it("begin with the cell that has the fewest and lowest-tier tenants", () => {
@@ -31,9 +33,18 @@ describe("the waves of a plan", () => {
       aFleetCell("cell-3", { tenants: { pro: 1 } }),
     ];
     const { waves } = planRollout(request({ cells }));
-    assert.deepEqual(waves.map((wave) => wave.cells[0]?.cell), ["cell-2", "cell-3", "cell-1"]);
-    assert.deepEqual(waves.map((wave) => wave.tenantsAtRisk), [{ free: 9 }, { pro: 1 }, { enterprise: 1 }]);
-    assert.deepEqual(waves.map((wave) => wave.cells[0]?.tenants), [9, 1, 1]);
+    assert.deepEqual(
+      waves.map((wave) => wave.cells[0]?.cell),
+      ["cell-2", "cell-3", "cell-1"],
+    );
+    assert.deepEqual(
+      waves.map((wave) => wave.tenantsAtRisk),
+      [{ free: 9 }, { pro: 1 }, { enterprise: 1 }],
+    );
+    assert.deepEqual(
+      waves.map((wave) => wave.cells[0]?.tenants),
+      [9, 1, 1],
+    );
   });
 
   it("follow the rings before the risk", () => {
@@ -44,20 +55,31 @@ describe("the waves of a plan", () => {
   it("alternate over regions", () => {
     const cells = ["eu", "eu", "us", "us"].map((region, n) => aFleetCell(`cell-${n + 1}`, { region }));
     const { waves } = planRollout(request({ cells }));
-    assert.deepEqual(waves.flatMap((wave) => wave.cells).map(({ cell }) => cell), ["cell-1", "cell-3", "cell-2", "cell-4"]);
+    assert.deepEqual(
+      waves.flatMap((wave) => wave.cells).map(({ cell }) => cell),
+      ["cell-1", "cell-3", "cell-2", "cell-4"],
+    );
   });
 
   it("leave out cells that run the release already", () => {
     const cells = [aFleetCell("cell-1", { release: releaseName("pulse@2") }), aFleetCell("cell-2", { release: null })];
     const { waves } = planRollout(request({ cells }));
-    assert.deepEqual(waves.flatMap((wave) => wave.cells), [{ cell: "cell-2", from: null, to: "pulse@2", tenants: 1 }]);
+    assert.deepEqual(
+      waves.flatMap((wave) => wave.cells),
+      [{ cell: "cell-2", from: null, to: "pulse@2", tenants: 1 }],
+    );
   });
 
   it("hold every changing cell exactly once, whatever the fleet and policy", () => {
-    const cells = fc.array(fc.record({ region: fc.constantFrom("eu", "us"), ring: fc.constantFrom("a", "b"), free: fc.nat(9) }), { minLength: 1 });
+    const cells = fc.array(
+      fc.record({ region: fc.constantFrom("eu", "us"), ring: fc.constantFrom("a", "b"), free: fc.nat(9) }),
+      { minLength: 1 },
+    );
     const policy = fc.record({
       canaryCells: fc.integer({ min: 1, max: 5 }),
-      percentages: fc.uniqueArray(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 5 }).map((list) => list.toSorted((a, b) => a - b)),
+      percentages: fc
+        .uniqueArray(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 5 })
+        .map((list) => list.toSorted((a, b) => a - b)),
     });
     fc.assert(
       fc.property(cells, policy, (list, wishes) => {
@@ -66,7 +88,10 @@ describe("the waves of a plan", () => {
         const planned = plan.waves.flatMap((wave) => wave.cells.map(({ cell }) => cell));
         assert.deepEqual(planned.toSorted(), fleet.map(({ cell }) => cell).toSorted());
         assert.ok((plan.waves[0]?.cells.length ?? 0) <= wishes.canaryCells);
-        assert.deepEqual(plan.waves.map((wave) => wave.number), plan.waves.map((_, n) => n + 1));
+        assert.deepEqual(
+          plan.waves.map((wave) => wave.number),
+          plan.waves.map((_, n) => n + 1),
+        );
       }),
     );
   });
@@ -75,9 +100,15 @@ describe("the waves of a plan", () => {
 describe("the bakes of a plan", () => {
   it("are an hour, two, four and four again, shortened by the time scale", () => {
     const { waves } = planRollout(request({ cells: cellsOf(30) }));
-    assert.deepEqual(waves.map((wave) => wave.bakeSeconds), [12, 24, 48, 48]);
+    assert.deepEqual(
+      waves.map((wave) => wave.bakeSeconds),
+      [12, 24, 48, 48],
+    );
     const unscaled = planRollout(request({ cells: cellsOf(30), policy: policyWith({ timeScale: 1 }) }));
-    assert.deepEqual(unscaled.waves.map((wave) => wave.bakeSeconds), [3_600, 7_200, 14_400, 14_400]);
+    assert.deepEqual(
+      unscaled.waves.map((wave) => wave.bakeSeconds),
+      [3_600, 7_200, 14_400, 14_400],
+    );
   });
 
   it("leave three and four local cells under three minutes", () => {
@@ -95,7 +126,7 @@ describe("the hash of a plan", () => {
 
   it("tells whether a stored plan was changed", () => {
     const plan = planRollout(request());
-    assert.equal(isIntact(JSON.parse(JSON.stringify(plan))), true);
+    assert.equal(isIntact(structuredClone(plan)), true);
     assert.equal(isIntact({ ...plan, expectedSeconds: plan.expectedSeconds + 1 }), false);
   });
 });
@@ -107,7 +138,9 @@ describe("the migration class of a plan", () => {
     aRelease("pulse@4", [migration(1), migration(2), migration(3, "irreversible")]),
   ];
   const planned = (release: string, app: number) =>
-    planRollout(request({ release: releaseName(release), releases, cells: [aFleetCell("cell-1", { schema: { kit: 0, app } })] })).migrationClass;
+    planRollout(
+      request({ release: releaseName(release), releases, cells: [aFleetCell("cell-1", { schema: { kit: 0, app } })] }),
+    ).migrationClass;
 
   it("is the heaviest of those that some cell has yet to run", () => {
     assert.equal(planned("pulse@2", 1), "expand");
@@ -120,7 +153,12 @@ describe("planning is refused", () => {
   const old = { release: releaseName("pulse@1") };
   const at = (app: number, kit = 0): Partial<FleetCell> => ({ release: releaseName("pulse@2"), schema: { kit, app } });
   const refusals: readonly { name: string; wanted: Partial<PlanRequest>; code: string; detail: RegExp }[] = [
-    { name: "for an unknown release", wanted: { release: releaseName("pulse@9") }, code: "unknown-release", detail: /pulse@9/ },
+    {
+      name: "for an unknown release",
+      wanted: { release: releaseName("pulse@9") },
+      code: "unknown-release",
+      detail: /pulse@9/,
+    },
     {
       name: "for another application's release",
       wanted: { release: releaseName("other@1"), releases: [aRelease("other@1")] },
@@ -137,7 +175,11 @@ describe("planning is refused", () => {
     { name: "when all cells run it", wanted: old, code: "nothing-to-do", detail: /pulse@1/ },
     {
       name: "back over a contract migration",
-      wanted: { ...old, releases: [aRelease("pulse@1"), aRelease("pulse@2", [migration(1), migration(2, "contract")])], cells: [aFleetCell("cell-1", at(2))] },
+      wanted: {
+        ...old,
+        releases: [aRelease("pulse@1"), aRelease("pulse@2", [migration(1), migration(2, "contract")])],
+        cells: [aFleetCell("cell-1", at(2))],
+      },
       code: "schema-out-of-range",
       detail: /cell-1: app migration 2 \(step-2\) of the cell is contract and came after pulse@1/,
     },

@@ -32,7 +32,10 @@ describe("a window over cumulative counters", () => {
     const other = counter({ cell: cellId("cell-2"), requests: 7 });
     const synthetic = counter({ synthetic: true, requests: 3 });
     const opened = openWindow([reading("a", []), reading("z", [], "router-2")]);
-    const window = extendWindow(opened, [reading("a", [counter({ requests: 5 }), other]), reading("z", [counter({ requests: 6 }), synthetic], "router-2")]);
+    const window = extendWindow(opened, [
+      reading("a", [counter({ requests: 5 }), other]),
+      reading("z", [counter({ requests: 6 }), synthetic], "router-2"),
+    ]);
     assert.deepEqual(window.counters, [counter({ requests: 11 }), other, synthetic]);
   });
 
@@ -51,11 +54,19 @@ describe("a window over cumulative counters", () => {
 
 describe("a quantile of a histogram", () => {
   it("lies within its bucket", () => {
-    assert.deepEqual(histogramQuantile(counter({ requests: 100, latencyMs: 60 }).latency, 0.5), { aboveMs: 50, atMostMs: 75, estimateMs: 62.5 });
+    assert.deepEqual(histogramQuantile(counter({ requests: 100, latencyMs: 60 }).latency, 0.5), {
+      aboveMs: 50,
+      atMostMs: 75,
+      estimateMs: 62.5,
+    });
   });
 
   it("is open above in the last bucket, and nothing when nothing was counted", () => {
-    assert.deepEqual(histogramQuantile(counter({ requests: 1, latencyMs: 99_999 }).latency, 0.99), { aboveMs: 10_000, atMostMs: Infinity, estimateMs: 10_000 });
+    assert.deepEqual(histogramQuantile(counter({ requests: 1, latencyMs: 99_999 }).latency, 0.99), {
+      aboveMs: 10_000,
+      atMostMs: Infinity,
+      estimateMs: 10_000,
+    });
     assert.equal(histogramQuantile(counter({ requests: 0 }).latency, 0.99), null);
   });
 });
