@@ -118,6 +118,7 @@ export function workerProcess(options: PlaneOptions): ProcessSpec {
       ADMIN_PORT: String(file.ports.worker),
       DATABASE_URL: databaseUrl(options, "registry"),
       HOME_DIRECTORY: home,
+      ROUTER_URL: file.urls.router,
       KEY_FILE: identity.keyFile("worker"),
       TEMPORAL_ADDRESS: temporalAddress(options),
       ...following(options, "worker"),
