@@ -24,6 +24,7 @@ export const routerErrors = {
   "cell-busy": { status: 503, title: "The tenant's cell has all it can do", todo: "Try again after the seconds in Retry-After." },
   "cell-unavailable": { status: 503, title: "The tenant's cell does not answer", todo: "Try again after the seconds in Retry-After; nothing has been carried out." },
   "cell-timeout": { status: 504, title: "The tenant's cell took too long to answer", todo: "The request may have been carried out: ask, or send it again with the same idempotency key." },
+  "version-not-supported": { status: 505, title: "This version of HTTP is not spoken here", todo: "Use HTTP/1.1." },
 } as const;
 
 export type RouterErrorCode = keyof typeof routerErrors;

@@ -89,7 +89,7 @@ function createParts(config: RouterConfig, key: SigningKey, clock: Clock, log: L
   const parking = new ParkingLot(clock);
   const liveSlots = new LiveSlots(table, (cell, left) => {
     const url = table.cell(cell)?.slots[left].url;
-    if (url !== undefined) pools.closeIdle(url);
+    if (url !== undefined) pools.retire(url);
     log.info({ event: "live-slot-turned", cell, left });
   });
   table.listen({
@@ -97,7 +97,7 @@ function createParts(config: RouterConfig, key: SigningKey, clock: Clock, log: L
     tenantChanged: (tenant) => parking.thawed(tenant),
     cellChanged: (cell, row, before) => {
       for (const slot of ["a", "b"] as const) {
-        if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.forget(before.slots[slot].url);
+        if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.retire(before.slots[slot].url);
       }
       if (row === null) {
         breakers.forget(cell);

@@ -37,9 +37,10 @@ const bad = (detail: string) => fail("malformed-request", detail);
 /**
  * Refuses every head that two readers could take for two different messages (RFC 9112, sections 3.2, 6.1, 6.3), and what no tenant needs.
  * The parser before it has already refused what is no HTTP at all.
- * @throws CellplaneError malformed-request, method-not-supported
+ * @throws CellplaneError malformed-request, method-not-supported, version-not-supported
  */
 export function checkHead(head: RequestHead): CheckedHead {
+  if (head.version !== "1.1" && head.version !== "1.0") throw fail("version-not-supported", `HTTP/${head.version} is not spoken here.`);
   if (head.method === "TRACE" || head.method === "CONNECT") throw fail("method-not-supported", `${head.method} is not passed on.`);
   const single = collectSingles(head.fields);
   const hostField = single.host;

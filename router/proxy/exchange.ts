@@ -47,6 +47,7 @@ export class Exchange {
   #gone = false;
   #failure: CellplaneError | null = null;
   #parserBroke = false;
+  #closing = false;
 
   constructor(options: ExchangeOptions) {
     const { request, response, socket } = options;
@@ -90,7 +91,11 @@ export class Exchange {
   }
   /** Whether the whole request has come; an error of the parser then concerns a later one. */
   get received(): boolean {
-    return this.#body?.done ?? false;
+    return this.#request.complete;
+  }
+  /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
+  get closing(): boolean {
+    return this.#closing;
   }
 
   /** Takes the body as the checked head announces it. */
@@ -126,9 +131,10 @@ export class Exchange {
     if (this.response.headersSent) this.socket.destroy();
   }
 
-  /** Fields that every answer of this exchange ends with. */
-  closingFields(): string[] {
-    return this.#stopping() || this.#failure !== null ? ["connection", "close"] : [];
+  /** Fields that every answer of this exchange ends with. @param close whether the connection ends with it in any case. */
+  closingFields(close = false): string[] {
+    this.#closing ||= close || this.#stopping() || this.#failure !== null;
+    return this.#closing ? ["connection", "close"] : [];
   }
 
   /** Answers with an error of the router's own, so that it reaches a client that is still sending. */
@@ -140,8 +146,7 @@ export class Exchange {
     }
     const refusal = renderRefusal(error, this.id, onlyField(this.head.fields, "accept"));
     const linger = !this.#reusable();
-    const closing = linger || error.status === 400 ? ["connection", "close"] : this.closingFields();
-    this.response.writeHead(refusal.status, [...refusal.fields, ...closing]);
+    this.response.writeHead(refusal.status, [...refusal.fields, ...this.closingFields(linger)]);
     if (!linger) {
       this.#body?.dump();
       this.response.end(refusal.body);

@@ -17,6 +17,8 @@ const maxHeadBytes = 16 * 1024;
 const keepAliveMs = 75_000;
 /** How often connections are looked at for the head's and the request's time-out. */
 const timeoutCheckMs = 500;
+/** Requests that a client may send ahead of their answers; one that sends more without reading only wants our memory. */
+const maxPipelined = 64;
 /** After broken HTTP the connection stays readable this long, so that the answer is not reset away. */
 const brokenLingerMs = 1_000;
 
@@ -38,6 +40,8 @@ export class TenantServer {
   readonly #server: Server;
   /** The request that a connection is at. */
   readonly #current = new WeakMap<Duplex, Exchange>();
+  /** Requests on a connection that wait for the answer before them. */
+  readonly #pipelined = new WeakMap<Duplex, number>();
   readonly #upgraded = new Set<Duplex>();
   readonly #open = new Set<Exchange>();
   #stopping = false;
@@ -116,9 +120,30 @@ export class TenantServer {
       startedAt: this.#options.clock.monotonic(),
       stopping: () => this.#stopping,
     });
+    const before = this.#current.get(socket);
     this.#current.set(socket, exchange);
     this.#open.add(exchange);
-    void this.#answer(exchange).finally(() => this.#open.delete(exchange));
+    void this.#inTurn(exchange, before).finally(() => this.#open.delete(exchange));
+  }
+
+  /**
+   * Node's parser runs ahead of the answers. What was pipelined waits for the answer before it, so that order holds for effects too, and is
+   * dropped when the connection ends with that answer: behind a refused request may stand what another reader takes for its body.
+   */
+  async #inTurn(exchange: Exchange, before: Exchange | undefined): Promise<void> {
+    if (before !== undefined && this.#open.has(before)) {
+      const { socket } = exchange;
+      const waiting = (this.#pipelined.get(socket) ?? 0) + 1;
+      this.#pipelined.set(socket, waiting);
+      if (waiting > maxPipelined) socket.destroy();
+      await before.finished;
+      this.#pipelined.set(socket, (this.#pipelined.get(socket) ?? 1) - 1);
+      if (before.closing || exchange.gone) {
+        socket.destroySoon();
+        return;
+      }
+    }
+    await this.#answer(exchange);
   }
 
   async #answer(exchange: Exchange): Promise<void> {
@@ -166,8 +191,8 @@ export class TenantServer {
       return;
     }
     if (!open) return this.#endRaw(socket, refusal);
-    // The bytes belong to a later request on this connection: the answer under way ends first, then the connection.
-    if (exchange.received) void exchange.finished.then(() => socket.destroy());
+    // The bytes belong to a later request on this connection: the answer under way comes first.
+    if (exchange.received) void exchange.finished.then(() => this.#endRaw(socket, refusal));
     else exchange.breakOff(refusal, true);
   }
 
