@@ -1,7 +1,7 @@
 -- The registry: what should be. Ownership itself lies in the cells' leases.
 
 CREATE TABLE settings (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
   base_domain text NOT NULL,
   application text NOT NULL,
   -- Release of the last completed rollout: what new and returning cells get.
@@ -139,7 +139,7 @@ CREATE TABLE sessions (
 );
 
 CREATE TABLE audit_head (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
   sequence bigint NOT NULL,
   hash text NOT NULL
 );
@@ -158,7 +158,7 @@ CREATE TABLE audit_entries (
 
 -- The fleet document. Generations are given under the lock of one row, in the transaction of the change.
 CREATE TABLE fleet_generation (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
   term bigint NOT NULL,
   n bigint NOT NULL,
   hash text NOT NULL

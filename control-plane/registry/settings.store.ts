@@ -17,7 +17,7 @@ export async function readSettings(db: Queryable): Promise<Settings> {
 
 export async function writeSettings(tx: Queryable, { baseDomain, application }: SettingsRow): Promise<void> {
   const text = `INSERT INTO settings (base_domain, application) VALUES ($1, $2)
-    ON CONFLICT (only) DO UPDATE SET base_domain = excluded.base_domain, application = excluded.application`;
+    ON CONFLICT (single) DO UPDATE SET base_domain = excluded.base_domain, application = excluded.application`;
   await tx.query(text, [baseDomain, application]);
 }
 
