@@ -1,6 +1,12 @@
 import type { CreatedKey, CreatedTenant, CreateTenant, Tenant, TenantList } from "../../common/contracts/control-plane.ts";
 import type { Answer, Context } from "../context.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import { cliError } from "../errors.ts";
 import { facts, table } from "../text.ts";
+
+/** The API gives at most a thousand at once; a hundred thousand is what one control plane is made for. */
+const pageSize = 1_000;
+const mostPages = 100;
 
 interface OneTenant {
   readonly slug: string;
@@ -30,10 +36,22 @@ export async function createTenant(context: Context, input: CreateTenant): Promi
 /** `tenant list`; the cells' synthetic tenants are no customers and are left out unless asked for. */
 export async function listTenants(context: Context, input: { readonly synthetic?: boolean }): Promise<Answer> {
   const plane = await context.controlPlane();
-  const { tenants: all } = await plane.get<TenantList>("/v1/tenants");
+  const all = await readAllTenants(plane);
   const tenants = input.synthetic === true ? all : all.filter((tenant) => !tenant.synthetic);
   const rows = tenants.map((one) => [one.slug, one.tier, one.cell, one.state, one.region, one.host]);
   return { json: { tenants }, text: table(["TENANT", "TIER", "CELL", "STATE", "REGION", "HOST"], rows) };
+}
+
+async function readAllTenants(plane: ControlPlane): Promise<Tenant[]> {
+  const all: Tenant[] = [];
+  for (let page = 0; page < mostPages; page++) {
+    const last = all.at(-1);
+    const after = last === undefined ? "" : `&after=${last.slug}`;
+    const { tenants } = await plane.get<TenantList>(`/v1/tenants?limit=${pageSize}${after}`);
+    all.push(...tenants);
+    if (tenants.length < pageSize) return all;
+  }
+  throw cliError("unexpected-answer", `There are more than ${pageSize * mostPages} tenants; ask the API page by page.`);
 }
 
 /** `tenant show` */

@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { AuditList, AuditVerification, Overview, ReleaseList, RolloutList, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
+import type { AuditList, AuditVerification, Overview, ReleaseList, RolloutList, Tenant, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import type { Grouping, QueryAnswer } from "../../../common/contracts/rollups.ts";
 import { call } from "./client.ts";
@@ -44,9 +44,25 @@ export const releasesQuery = queryOptions({
 
 export const tenantsQuery = queryOptions({
   queryKey: ["tenants"],
-  queryFn: async () => (await call<TenantList>("GET", "/v1/tenants")).tenants.filter((tenant) => !tenant.synthetic),
+  queryFn: readTenants,
   refetchInterval: calmMs,
 });
+
+/** The API gives a thousand at once; a browser searches ten thousand without a pause. */
+const pageSize = 1_000;
+const mostPages = 10;
+
+async function readTenants(): Promise<Tenant[]> {
+  const all: Tenant[] = [];
+  for (let page = 0; page < mostPages; page++) {
+    const last = all.at(-1);
+    const after = last === undefined ? "" : `&after=${last.slug}`;
+    const { tenants } = await call<TenantList>("GET", `/v1/tenants?limit=${pageSize}${after}`);
+    all.push(...tenants);
+    if (tenants.length < pageSize) break;
+  }
+  return all.filter((tenant) => !tenant.synthetic);
+}
 
 export type Measure = "events" | "active-users";
 
