@@ -33,21 +33,20 @@ export async function createTenant(context: Context, input: CreateTenant): Promi
   return { json: created, text };
 }
 
-/** `tenant list`; the cells' synthetic tenants are no customers and are left out unless asked for. */
+/** `tenant list`; the cells' synthetic tenants are no customers and are a list of their own. */
 export async function listTenants(context: Context, input: { readonly synthetic?: boolean }): Promise<Answer> {
   const plane = await context.controlPlane();
-  const all = await readAllTenants(plane);
-  const tenants = input.synthetic === true ? all : all.filter((tenant) => !tenant.synthetic);
+  const tenants = await readAllTenants(plane, input.synthetic === true);
   const rows = tenants.map((one) => [one.slug, one.tier, one.cell, one.state, one.region, one.host]);
   return { json: { tenants }, text: table(["TENANT", "TIER", "CELL", "STATE", "REGION", "HOST"], rows) };
 }
 
-async function readAllTenants(plane: ControlPlane): Promise<Tenant[]> {
+async function readAllTenants(plane: ControlPlane, synthetic: boolean): Promise<Tenant[]> {
   const all: Tenant[] = [];
   for (let page = 0; page < mostPages; page++) {
     const last = all.at(-1);
     const after = last === undefined ? "" : `&after=${last.slug}`;
-    const { tenants } = await plane.get<TenantList>(`/v1/tenants?limit=${pageSize}${after}`);
+    const { tenants } = await plane.get<TenantList>(`/v1/tenants?limit=${pageSize}&synthetic=${synthetic}${after}`);
     all.push(...tenants);
     if (tenants.length < pageSize) return all;
   }

@@ -14,7 +14,7 @@ export const defineTenants: DefineCommands = (parent, run) => {
   act(create, run, async () => (await import("../actions/tenant.ts")).createTenant);
   withExamples(create, "tenant create acme --tier pro", "tenant create acme --tier enterprise --region eu --json");
 
-  const list = tenant.command("list").description("all tenants with cell, tier and state").option("--synthetic", "the cells' synthetic tenants too");
+  const list = tenant.command("list").description("all tenants with cell, tier and state").option("--synthetic", "the cells' synthetic tenants instead");
   act(list, run, async () => (await import("../actions/tenant.ts")).listTenants);
 
   const show = tenant.command("show").description("one tenant").argument("<slug>", "the tenant");

@@ -61,7 +61,7 @@ async function readTenants(): Promise<Tenant[]> {
     all.push(...tenants);
     if (tenants.length < pageSize) break;
   }
-  return all.filter((tenant) => !tenant.synthetic);
+  return all;
 }
 
 export type Measure = "events" | "active-users";
