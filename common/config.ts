@@ -68,7 +68,7 @@ export function maskConfig<Schema extends TObject>(schema: Schema, config: Stati
   return masked;
 }
 
-/** A URL with its password masked. */
+/** A URL with its password masked, up to the last `@` before the path: a password may hold one itself. */
 export function maskUrl(text: string): string {
-  return text.replace(/(\/\/[^:/@]*:)[^@/]*@/, "$1***@");
+  return text.replace(/(\/\/[^:/@]*:)[^/]*@/, "$1***@");
 }

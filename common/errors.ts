@@ -55,6 +55,7 @@ export function errorsOf<Table extends ErrorTable>(table: Table) {
 /** The problem document (RFC 9457) of an error: what happened, why, what to do. */
 export function toProblem(error: CellplaneError, requestId?: string): Problem {
   return {
+    ...error.extra,
     type: `https://cellplane.dev/errors#${error.code}`,
     title: error.definition.title,
     status: error.definition.status,
@@ -62,6 +63,5 @@ export function toProblem(error: CellplaneError, requestId?: string): Problem {
     detail: error.message,
     todo: error.definition.todo,
     ...(requestId === undefined ? {} : { requestId }),
-    ...error.extra,
   };
 }

@@ -5,6 +5,7 @@ import { CellplaneError, toProblem } from "../errors.ts";
 import { requestIdHeader } from "../contracts/headers.ts";
 import { problemContentType } from "../contracts/problem.ts";
 import type { Logger } from "../log.ts";
+import { answerClientError } from "./client-error.ts";
 import { httpError } from "./errors.ts";
 
 export type Server = FastifyInstance<import("node:http").Server, import("node:http").IncomingMessage, import("node:http").ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
@@ -17,6 +18,9 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number;
 }
 
+// Node looks for late requests only so often, by default every 30 s; a late one is cut off at most this much after its time.
+const longestLatenessMs = 5_000;
+
 const requestId = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
@@ -24,11 +28,14 @@ const requestId = /^[A-Za-z0-9._-]{1,64}$/;
  * problem document (RFC 9457), 405 with Allow, prototype poisoning refused, slow requests timed out.
  */
 export function createServer(options: ServerOptions): Server {
+  const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
   const server = Fastify({
+    // Node swaps the two time-outs where the head's (60 s by default) is the longer one: the body would then have the 60 s.
+    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.min(longestLatenessMs, requestTimeoutMs) },
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? 1_048_576,
-    requestTimeout: options.requestTimeoutMs ?? 30_000,
+    requestTimeout: requestTimeoutMs,
     connectionTimeout: 0,
     keepAliveTimeout: 75_000,
     onProtoPoisoning: "error",
@@ -40,14 +47,27 @@ export function createServer(options: ServerOptions): Server {
       const given = request.headers[requestIdHeader];
       return typeof given === "string" && requestId.test(given) ? given : randomUUID();
     },
+    clientErrorHandler: (error, socket) => {
+      const answered = answerClientError(error, socket);
+      if (answered !== undefined) options.log.debug({ event: "request-refused", code: answered.code, err: error });
+    },
+    // Errors from before the routing, where no hook has run yet.
+    frameworkErrors: (error, request, reply) => {
+      reply.header(requestIdHeader, request.id);
+      refuse(error, request as FastifyRequest, reply as FastifyReply);
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(TypeBoxValidatorCompiler);
   server.addHook("onRequest", async (request, reply) => {
     reply.header(requestIdHeader, request.id);
   });
-  server.setErrorHandler((error: FastifyError | CellplaneError, request, reply) => answerError(error, request, reply));
-  rememberRoutes(server);
-  answerUnknown(server);
+  const routes = rememberRoutes(server);
+  server.setErrorHandler((error: FastifyError | CellplaneError, request, reply) => {
+    // Fastify reads the body first, also where nothing wants it; the address is what is wrong then.
+    if (request.is404 && !(error instanceof CellplaneError)) answerUnknown(routes, request, reply);
+    else refuse(error, request, reply);
+  });
+  server.setNotFoundHandler((request, reply) => answerUnknown(routes, request, reply));
   return server as Server;
 }
 
@@ -58,6 +78,8 @@ const fastifyCodes: Readonly<Record<string, Parameters<typeof httpError>[0]>> = 
   FST_ERR_CTP_INVALID_JSON_BODY: "malformed-json",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid-request",
   FST_ERR_VALIDATION: "invalid-request",
+  FST_ERR_BAD_URL: "invalid-request",
+  FST_ERR_MAX_PARAM_LENGTH: "address-too-long",
   ERR_HTTP_REQUEST_TIMEOUT: "slow-request",
 };
 
@@ -73,7 +95,7 @@ export function toCellplaneError(error: Error & { code?: string; statusCode?: nu
   return httpError("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: error });
 }
 
-function answerError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+function refuse(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const known = toCellplaneError(error);
   if (known.status >= 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
   else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
@@ -88,37 +110,28 @@ export function sendProblem(reply: FastifyReply, error: CellplaneError, id: stri
   void reply.code(error.status).type(problemContentType).serializer(JSON.stringify).send(toProblem(error, id));
 }
 
-/** 404 for an unknown address, 405 with Allow where the address is known with other methods. */
-function answerUnknown(server: FastifyInstance): void {
-  const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
-  server.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?", 1)[0] ?? "/";
-    const allowed = methods.filter((method) => matchesRoute(server, method, path));
-    if (allowed.length === 0) return sendProblem(reply, httpError("not-found", `Nothing answers at ${path.slice(0, 200)}.`), request.id);
-    reply.header("allow", allowed.join(", "));
-    sendProblem(reply, httpError("method-not-allowed", `${request.method} is not known at ${path.slice(0, 200)}.`), request.id);
-  });
-}
-
-/** Whether a route answers `path`; Fastify's own look-up (`findRoute`) compares patterns only. */
-function matchesRoute(server: FastifyInstance, method: string, path: string): boolean {
-  const router = routesOf.get(server) ?? [];
-  return router.some((route) => route.method === method && route.shape.test(path));
-}
-
 interface KnownRoute {
   readonly method: string;
   readonly shape: RegExp;
 }
-const routesOf = new WeakMap<FastifyInstance, KnownRoute[]>();
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
-/** Remembers every route as a pattern for the 405 answers. */
-function rememberRoutes(server: FastifyInstance): void {
+/** 404 for an unknown address, 405 with Allow where the address is known with other methods. */
+function answerUnknown(routes: readonly KnownRoute[], request: FastifyRequest, reply: FastifyReply): void {
+  const path = request.url.split("?", 1)[0] ?? "/";
+  const allowed = methods.filter((method) => routes.some((route) => route.method === method && route.shape.test(path)));
+  if (allowed.length === 0) return sendProblem(reply, httpError("not-found", `Nothing answers at ${path.slice(0, 200)}.`), request.id);
+  reply.header("allow", allowed.join(", "));
+  sendProblem(reply, httpError("method-not-allowed", `${request.method} is not known at ${path.slice(0, 200)}.`), request.id);
+}
+
+/** Remembers every route as a pattern for the 405 answers; Fastify's own look-up (`findRoute`) compares patterns only. */
+function rememberRoutes(server: FastifyInstance): readonly KnownRoute[] {
   const known: KnownRoute[] = [];
-  routesOf.set(server, known);
   server.addHook("onRoute", (route) => {
     const escaped = route.url.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/:[A-Za-z0-9_]+/g, "[^/]+").replace(/\*/g, ".*");
     const shape = new RegExp(`^${escaped}$`);
     for (const method of [route.method].flat()) known.push({ method, shape });
   });
+  return known;
 }
