@@ -7,8 +7,10 @@ import { type CellplaneError, toProblem } from "../errors.ts";
 import { httpError } from "./errors.ts";
 
 function problemFor(error: NodeJS.ErrnoException): CellplaneError {
-  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return httpError("slow-request", "The request did not arrive in time.", { cause: error });
-  if (error.code === "HPE_HEADER_OVERFLOW") return httpError("head-too-large", "The request's head is larger than is taken here.", { cause: error });
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return httpError("slow-request", "The request did not arrive in time.", { cause: error });
+  if (error.code === "HPE_HEADER_OVERFLOW")
+    return httpError("head-too-large", "The request's head is larger than is taken here.", { cause: error });
   return httpError("malformed-request", "What came is not HTTP/1.1.", { cause: error });
 }
 
@@ -21,7 +23,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   if (error.code === "ECONNRESET" || socket.destroyed) return undefined;
   const known = problemFor(error);
   // An answer that has begun must not get a second one in its middle; Node's own default asks the same private member.
-  const begun = (socket as Socket & { readonly _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+  const begun =
+    (socket as Socket & { readonly _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
   if (!socket.writable || begun) {
     socket.destroy();
     return known;

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import { CellplaneError, toProblem } from "../errors.ts";
 import { requestIdHeader } from "../contracts/headers.ts";
@@ -8,7 +16,13 @@ import type { Logger } from "../log.ts";
 import { answerClientError } from "./client-error.ts";
 import { httpError } from "./errors.ts";
 
-export type Server = FastifyInstance<import("node:http").Server, import("node:http").IncomingMessage, import("node:http").ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type Server = FastifyInstance<
+  HttpServer,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 
 export interface ServerOptions {
   readonly log: Logger;
@@ -31,7 +45,10 @@ export function createServer(options: ServerOptions): Server {
   const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
   const server = Fastify({
     // Node swaps the two time-outs where the head's (60 s by default) is the longer one: the body would then have the 60 s.
-    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.min(longestLatenessMs, requestTimeoutMs) },
+    http: {
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(longestLatenessMs, requestTimeoutMs),
+    },
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? 1_048_576,
@@ -84,11 +101,14 @@ const fastifyCodes: Readonly<Record<string, Parameters<typeof httpError>[0]>> = 
 };
 
 /** Brings any error into our own shape; what nobody foresaw becomes `internal-error` without its text. */
-export function toCellplaneError(error: Error & { code?: string; statusCode?: number; validation?: unknown }): CellplaneError {
+export function toCellplaneError(
+  error: Error & { code?: string; statusCode?: number; validation?: unknown },
+): CellplaneError {
   if (error instanceof CellplaneError) return error;
   const known = error.validation === undefined ? fastifyCodes[error.code ?? ""] : "invalid-request";
   if (known !== undefined) return httpError(known, error.message, { cause: error });
-  if (error instanceof SyntaxError && error.statusCode === 400) return httpError("malformed-json", error.message, { cause: error });
+  if (error instanceof SyntaxError && error.statusCode === 400)
+    return httpError("malformed-json", error.message, { cause: error });
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return httpError("invalid-request", error.message, { cause: error });
   }
@@ -97,7 +117,8 @@ export function toCellplaneError(error: Error & { code?: string; statusCode?: nu
 
 function refuse(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const known = toCellplaneError(error);
-  if (known.status >= 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
+  if (known.status >= 500)
+    request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
   else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
   sendProblem(reply, known, request.id);
 }
@@ -120,16 +141,24 @@ const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as 
 function answerUnknown(routes: readonly KnownRoute[], request: FastifyRequest, reply: FastifyReply): void {
   const path = request.url.split("?", 1)[0] ?? "/";
   const allowed = methods.filter((method) => routes.some((route) => route.method === method && route.shape.test(path)));
-  if (allowed.length === 0) return sendProblem(reply, httpError("not-found", `Nothing answers at ${path.slice(0, 200)}.`), request.id);
+  if (allowed.length === 0)
+    return sendProblem(reply, httpError("not-found", `Nothing answers at ${path.slice(0, 200)}.`), request.id);
   reply.header("allow", allowed.join(", "));
-  sendProblem(reply, httpError("method-not-allowed", `${request.method} is not known at ${path.slice(0, 200)}.`), request.id);
+  sendProblem(
+    reply,
+    httpError("method-not-allowed", `${request.method} is not known at ${path.slice(0, 200)}.`),
+    request.id,
+  );
 }
 
 /** Remembers every route as a pattern for the 405 answers; Fastify's own look-up (`findRoute`) compares patterns only. */
 function rememberRoutes(server: FastifyInstance): readonly KnownRoute[] {
   const known: KnownRoute[] = [];
   server.addHook("onRoute", (route) => {
-    const escaped = route.url.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/:[A-Za-z0-9_]+/g, "[^/]+").replace(/\*/g, ".*");
+    const escaped = route.url
+      .replace(/[.+?^${}()|[\]\\]/g, "\\$&")
+      .replace(/:[A-Za-z0-9_]+/g, "[^/]+")
+      .replace(/\*/g, ".*");
     const shape = new RegExp(`^${escaped}$`);
     for (const method of [route.method].flat()) known.push({ method, shape });
   });
