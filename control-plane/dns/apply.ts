@@ -64,6 +64,7 @@ export async function planAgainstZone(route53: Route53, zoneId: string, input: D
 
 async function execute(tools: DnsTools, zone: Zone, plan: DnsPlan): Promise<DnsApplied> {
   const { route53, paced } = tools;
+  const retriesBefore = paced.retries();
   const healthCheckIds = new Map(zone.healthCheckIds);
   for (const check of plan.healthChecks.filter(({ reference }) => plan.healthChecksToCreate.includes(reference))) {
     healthCheckIds.set(check.reference, await route53.createHealthCheck(check));
@@ -94,7 +95,7 @@ async function execute(tools: DnsTools, zone: Zone, plan: DnsPlan): Promise<DnsA
     deleted: count("DELETE"),
     healthChecksCreated: plan.healthChecksToCreate.length,
     healthChecksDeleted: plan.healthChecksToDelete.length,
-    retries: paced.retries(),
+    retries: paced.retries() - retriesBefore,
   };
 }
 
