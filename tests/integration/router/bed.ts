@@ -101,6 +101,7 @@ export class Bed {
     return ask(this.router.adminPort, { path, headers: { authorization: `Bearer ${token}` } });
   }
 
+  /** Stops what still runs; a test may have stopped router or feed before. */
   async stop(): Promise<void> {
     await this.router.stop();
     await this.feed.stop();

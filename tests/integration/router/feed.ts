@@ -50,6 +50,7 @@ export class Feed {
   }
 
   async stop(): Promise<void> {
+    if (!this.#server.listening) return;
     for (const stream of this.#streams) stream.destroy();
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { Agent } from "node:http";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { freePort } from "../../support/ports.ts";
+import { Bed } from "./bed.ts";
+import { ask, RawConnection, until } from "./client.ts";
+
+/** The router as a process of its own, as a fleet runs it. */
+class RouterProcess {
+  readonly #bed: Bed;
+  readonly port: number;
+  readonly adminPort: number;
+  log = "";
+  child!: ChildProcess;
+
+  constructor(bed: Bed, port: number, adminPort: number) {
+    this.#bed = bed;
+    this.port = port;
+    this.adminPort = adminPort;
+  }
+
+  async start(settings: Record<string, string> = {}): Promise<void> {
+    const environment = { ...this.#bed.settings(), PORT: String(this.port), ADMIN_PORT: String(this.adminPort), ...settings };
+    this.child = spawn(process.execPath, ["router/main.ts"], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    this.child.stdout?.on("data", (chunk: Buffer) => {
+      this.log += chunk.toString();
+    });
+    await until(() => this.ready(), "the router is ready", 10_000);
+  }
+
+  async ready(): Promise<boolean> {
+    try {
+      return (await ask(this.adminPort, { path: "/readyz" })).status === 200;
+    } catch {
+      // Refused: it has not begun to listen.
+      return false;
+    }
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
+    const exit = once(this.child, "exit");
+    this.child.kill(signal);
+    return ((await exit) as [number | null])[0];
+  }
+}
+
+describe("the router's process", () => {
+  const bed = new Bed();
+  let router: RouterProcess;
+  before(async () => {
+    await bed.start();
+    await bed.router.stop();
+    router = new RouterProcess(bed, await freePort(), await freePort());
+    writeFileSync(join(bed.directory, "router.pem"), bed.routerKey.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+    await router.start();
+  });
+  after(async () => {
+    await router.end("SIGKILL");
+    await bed.stop();
+  });
+
+  it("serves, and prints no secret", async () => {
+    assert.equal((await ask(router.port)).status, 200);
+    assert.match(router.log, /"event":"listening"/);
+    assert.ok(!router.log.includes("PRIVATE"));
+  });
+
+  it("kill -9 and restart with the control plane dead: served from the table on disk at once", async () => {
+    await bed.feed.stop();
+    assert.equal((await ask(router.port)).status, 200);
+    await router.end("SIGKILL");
+    await router.start();
+    assert.equal((await ask(router.port)).status, 200);
+    assert.equal((await ask(router.port, { host: "globex.cellplane.localhost" })).json["cell"], "cell-2");
+    // The table was never known to be current in this life: no definite word about what is not in it.
+    const unknown = await ask(router.port, { host: "newcomer.cellplane.localhost" });
+    assert.equal(unknown.status, 503);
+    assert.equal(unknown.json["code"], "table-stale");
+    assert.equal(unknown.headers["retry-after"], "5");
+    const key = await ask(router.port, { headers: { authorization: "Bearer cpk_new" } });
+    assert.equal(key.json["code"], "table-stale");
+    const foreign = await ask(router.port, { headers: { authorization: "Bearer cpk_globex-key-1" } });
+    assert.equal(foreign.status, 401);
+    const metrics = await ask(router.adminPort, { path: "/metrics" });
+    assert.match(metrics.text, /cellplane_router_table_age_seconds \+Inf/);
+  });
+
+  it("a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
+    await router.end("SIGKILL");
+    const path = join(bed.directory, "fleet", "fleet.log");
+    const good = readFileSync(path, "utf8");
+    appendFileSync(path, '{"payload":"{');
+    await router.start();
+    assert.equal((await ask(router.port)).status, 200);
+    await router.end("SIGKILL");
+
+    writeFileSync(path, good.replaceAll("acme", "evil"));
+    const tampered = new RouterProcess(bed, router.port, router.adminPort);
+    await assert.rejects(
+      Promise.race([tampered.start(), new Promise((_resolve, reject) => setTimeout(() => reject(new Error("not ready")), 2_000))]),
+      /not ready/,
+    );
+    assert.equal((await ask(tampered.port, { host: "evil.cellplane.localhost" })).status, 503);
+    assert.match(tampered.log, /"event":"fleet-document-refused"|fleet-document-refused/);
+    await tampered.end("SIGKILL");
+    writeFileSync(path, good);
+    await router.start();
+  });
+
+  it("SIGTERM: in flight finishes with `Connection: close`, nothing new is taken, and the process ends with 0", async () => {
+    let go: () => void = () => undefined;
+    bed.one.script = async () => {
+      await new Promise<void>((resolve) => (go = resolve));
+      return false;
+    };
+    const idle = new RawConnection(router.port);
+    const agent = new Agent({ keepAlive: true });
+    const inFlight = ask(router.port, { agent, method: "POST", body: "{}" });
+    await until(async () => (await ask(router.adminPort, { path: "/metrics" })).text.includes('cellplane_router_cell_in_flight{cell="cell-1"} 1'), "one is in flight");
+    const ended = router.end("SIGTERM");
+    await until(async () => !(await router.ready()), "readiness is off");
+    await assert.rejects(ask(router.port), { code: "ECONNREFUSED" });
+    go();
+    const answer = await inFlight;
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.connection, "close");
+    assert.equal(await ended, 0);
+    await until(() => idle.closed, "idle connections are closed");
+    agent.destroy();
+    bed.one.script = () => false;
+  });
+
+  it("SIGTERM with a request that never ends is bounded", async () => {
+    await router.start({ STOP_MS: "300" });
+    bed.one.script = () => true;
+    const stuck = ask(router.port, { method: "POST", body: "{}" });
+    stuck.catch(() => undefined);
+    await until(async () => (await ask(router.adminPort, { path: "/metrics" })).text.includes('cellplane_router_cell_in_flight{cell="cell-1"} 1'), "one is in flight");
+    const started = performance.now();
+    assert.equal(await router.end("SIGTERM"), 0);
+    assert.ok(performance.now() - started < 3_000);
+    await assert.rejects(stuck);
+  });
+});
