@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Clock } from "../../../common/clock.ts";
+import { Assertion } from "../../../common/contracts/assertion.ts";
+import type { CellId, PartId, TenantId } from "../../../common/ids.ts";
+import { generateSigningKey } from "../../../common/keys.ts";
+import { verifyToken } from "../../../common/tokens.ts";
+import { CellplaneError } from "../../../common/errors.ts";
+import { Assertions } from "../../../router/guard/assertions.ts";
+import { Breaker } from "../../../router/guard/breaker.ts";
+import { fieldsFromCell, fieldsToCell, isInternal, type ToCell } from "../../../router/guard/fields.ts";
+import { checkHead, type RequestHead } from "../../../router/guard/head.ts";
+import { InFlight } from "../../../router/guard/in-flight.ts";
+import { keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
+import { ParkingLot } from "../../../router/guard/parking.ts";
+import { TrustedPeers } from "../../../router/guard/peers.ts";
+import { RateLimits } from "../../../router/guard/rate.ts";
+import { RetryBudget } from "../../../router/guard/retry-budget.ts";
+
+class HandClock implements Clock {
+  ms = 1_000_000;
+  now = () => this.ms;
+  monotonic = () => this.ms;
+}
+const tenant = "01890000-0000-7000-8000-000000000001" as TenantId;
+const head = (more: Partial<RequestHead> = {}): RequestHead => ({ method: "GET", target: "/", version: "1.1", fields: ["Host", "acme.example"], peer: "10.0.0.1", secure: false, ...more });
+const code = (given: RequestHead): string => {
+  try {
+    checkHead(given);
+    return "passes";
+  } catch (error) {
+    return error instanceof CellplaneError ? error.code : String(error);
+  }
+};
+
+describe("a request's head", () => {
+  it("means one thing, or is refused", () => {
+    const host = ["Host", "acme.example"];
+    for (const [what, given, expected] of [
+      ["plain", {}, "passes"],
+      ["1.0", { version: "1.0" }, "passes"],
+      ["2.0", { version: "2.0" }, "version-not-supported"],
+      ["trace", { method: "TRACE" }, "method-not-supported"],
+      ["no host", { fields: [] }, "malformed-request"],
+      ["two hosts", { fields: [...host, "HOST", "acme.example"] }, "malformed-request"],
+      ["absolute", { target: "http://acme.example/x" }, "passes"],
+      ["absolute, other case", { target: "HTTP://ACME.example/x" }, "passes"],
+      ["absolute, other port", { target: "http://acme.example:81/x" }, "malformed-request"],
+      ["absolute, userinfo", { target: "http://acme.example@evil.example/x" }, "malformed-request"],
+      ["authority form", { target: "acme.example:80" }, "malformed-request"],
+      ["empty target", { target: "" }, "malformed-request"],
+      ["dots inside a name", { target: "/a..b/..c/c../..." }, "passes"],
+      ["dot dot", { target: "/a/.." }, "malformed-request"],
+      ["half encoded", { target: "/a/.%2E/b" }, "malformed-request"],
+      ["encoded backslash", { target: "/a/..%5cb" }, "malformed-request"],
+      ["twice encoded is literal", { target: "/%252e%252e/" }, "passes"],
+      ["dot dot in the query", { target: "/?a=../.." }, "passes"],
+      ["te and cl", { fields: [...host, "Transfer-Encoding", "chunked", "Content-Length", "1"] }, "malformed-request"],
+      ["te identity", { fields: [...host, "Transfer-Encoding", "identity"] }, "malformed-request"],
+      ["te upper case", { fields: [...host, "Transfer-Encoding", "CHUNKED"] }, "passes"],
+      ["te on 1.0", { version: "1.0", fields: [...host, "Transfer-Encoding", "chunked"] }, "malformed-request"],
+      ["cl list", { fields: [...host, "Content-Length", "5, 5"] }, "malformed-request"],
+      ["cl hex", { fields: [...host, "Content-Length", "0x5"] }, "malformed-request"],
+      ["cl 2^53", { fields: [...host, "Content-Length", "9007199254740992"] }, "malformed-request"],
+      ["cl empty", { fields: [...host, "Content-Length", ""] }, "malformed-request"],
+      ["two authorizations", { fields: [...host, "Authorization", "a", "authorization", "b"] }, "malformed-request"],
+    ] as const) {
+      assert.equal(code(head(given)), expected, what);
+    }
+  });
+
+  it("asks for a WebSocket only with GET, Upgrade and a Connection that says so", () => {
+    const fields = (connection: string) => ["Host", "acme.example", "Connection", connection, "Upgrade", "WebSocket"];
+    assert.equal(checkHead(head({ fields: fields("keep-alive, Upgrade") })).websocket, true);
+    assert.equal(checkHead(head({ fields: fields("keep-alive") })).websocket, false);
+    assert.equal(checkHead(head({ method: "POST", fields: fields("upgrade") })).websocket, false);
+  });
+});
+
+describe("fields", () => {
+  const request = (fields: string[], more: Partial<ToCell> = {}): ToCell => ({
+    fields,
+    host: "acme.example",
+    contentLength: null,
+    chunked: false,
+    websocket: false,
+    stripAuthorization: false,
+    requestId: "r",
+    traceparent: "t",
+    traceContinued: false,
+    peer: "10.0.0.1",
+    peerTrusted: false,
+    secure: false,
+    ...more,
+  });
+  const names = (fields: readonly string[]) => fields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+
+  it("of our own are known in every spelling", () => {
+    for (const name of ["cellplane-assertion", "cellplane_assertion", "cellplane-a_b", "cellplane_"]) assert.ok(isInternal(name), name);
+    for (const name of ["cellplane", "x-cellplane-a", "cellplanes-a"]) assert.ok(!isInternal(name), name);
+  });
+
+  it("framing and host stand once and are ours, whatever Connection names", () => {
+    const out = fieldsToCell(request(["Host", "evil", "Connection", "host, content-length, x-request-id", "Content-Length", "7", "X-Request-Id", "evil"], { contentLength: 7 }));
+    assert.deepEqual(names(out).filter((name) => ["host", "content-length", "x-request-id"].includes(name)), ["host", "x-request-id", "content-length"]);
+    assert.ok(!out.includes("evil"));
+  });
+
+  it("of a trusted proxy are kept, and its address is appended", () => {
+    const sent = ["X-Forwarded-For", "1.1.1.1", "X-Forwarded-Proto", "https", "Forwarded", "for=1.1.1.1"];
+    const out = fieldsToCell(request(sent, { peerTrusted: true }));
+    assert.equal(out[out.indexOf("x-forwarded-for") + 1], "1.1.1.1, 10.0.0.1");
+    assert.ok(out.includes("https") && !out.includes("http") && out.includes("Forwarded"));
+  });
+
+  it("of a cell are taken apart; a slot or release that is none is nothing", () => {
+    const from = fieldsFromCell(["Cellplane-Slot", "c", "CELLPLANE-RELEASE", "pulse@2", "Cellplane-Not-Executed", "slot-not-live", "X-A", "1", "Keep-Alive", "timeout=5", "Content-Length", "0"], "r");
+    assert.deepEqual(from, { fields: ["X-A", "1", "Content-Length", "0", "x-request-id", "r"], release: "pulse@2", slot: null, notExecuted: "slot-not-live", leaseWord: null, hasLength: true });
+  });
+});
+
+describe("keys, peers", () => {
+  it("a key is taken from a well-formed bearer alone, and anything like one is ours to judge", () => {
+    assert.match(keyDigestOf("bearer  cpk_abc-1_2 ") ?? "", /^[0-9a-f]{64}$/);
+    for (const given of [undefined, "Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"]) assert.equal(keyDigestOf(given), null, given);
+    assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw") && !looksLikeKey(undefined));
+  });
+
+  it("trusted peers are addresses and ranges, and nothing else", () => {
+    const peers = new TrustedPeers(["10.0.0.0/8", "::1"]);
+    assert.deepEqual(["10.1.2.3", "11.0.0.1", "::1", "::2"].map((peer) => peers.has(peer)), [true, false, true, false]);
+    assert.equal(new TrustedPeers([]).has("10.0.0.1"), false);
+    for (const range of ["10.0.0.0/33", "localhost", "10.0.0.0/"]) assert.throws(() => new TrustedPeers([range]), TypeError, range);
+  });
+});
+
+describe("limits", () => {
+  it("the bucket holds a second's worth and fills at the rate, shared among the routers", () => {
+    const clock = new HandClock();
+    const rates = new RateLimits(clock);
+    for (let index = 0; index < 5; index++) assert.equal(rates.take(tenant, 10, 2), 0);
+    assert.equal(rates.take(tenant, 10, 2), 0.2);
+    clock.ms += 200;
+    assert.equal(rates.take(tenant, 10, 2), 0);
+    assert.ok(rates.take(tenant, 10, 2) > 0);
+    clock.ms += 60_000;
+    for (let index = 0; index < 5; index++) assert.equal(rates.take(tenant, 10, 2), 0);
+    assert.ok(rates.take(tenant, 10, 2) > 0);
+  });
+
+  it("in flight never goes beyond the cap, nor below nothing", () => {
+    const inFlight = new InFlight<string>();
+    assert.deepEqual([inFlight.enter("x", 2), inFlight.enter("x", 2), inFlight.enter("x", 2)], [true, true, false]);
+    inFlight.leave("x");
+    assert.equal(inFlight.enter("x", 2), true);
+    for (let index = 0; index < 5; index++) inFlight.leave("x");
+    assert.equal(inFlight.of("x"), 0);
+  });
+
+  it("retries are a fifth of the requests", () => {
+    const budget = new RetryBudget();
+    let spent = 0;
+    for (let index = 0; index < 1_000; index++) {
+      budget.earn();
+      if (budget.spend()) spent += 1;
+    }
+    assert.ok(spent <= 211, `${spent}`);
+  });
+});
+
+describe("a breaker", () => {
+  it("opens after failures in a row, lets one probe through, and opens for longer when it fails", () => {
+    const clock = new HandClock();
+    const breaker = new Breaker(clock);
+    for (let index = 0; index < 3; index++) breaker.failed("refused");
+    breaker.answered();
+    for (let index = 0; index < 3; index++) breaker.failed("refused");
+    assert.equal(breaker.pass(), true);
+    breaker.failed("refused");
+    assert.deepEqual([breaker.state, breaker.pass()], ["open", false]);
+    clock.ms += 200;
+    assert.deepEqual([breaker.pass(), breaker.pass()], [true, false]);
+    breaker.failed("refused");
+    clock.ms += 200;
+    assert.equal(breaker.pass(), false);
+    clock.ms += 200;
+    assert.equal(breaker.pass(), true);
+    breaker.gaveUp();
+    assert.equal(breaker.pass(), true);
+    breaker.answered();
+    assert.deepEqual([breaker.state, breaker.pass(), breaker.pass()], ["closed", true, true]);
+  });
+
+  it("two time-outs are enough", () => {
+    const breaker = new Breaker(new HandClock());
+    breaker.failed("timeout");
+    breaker.failed("timeout");
+    assert.equal(breaker.state, "open");
+  });
+});
+
+describe("the parking lot", () => {
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+  it("sends the first ahead as a probe, keeps it first when it comes back, and lets all go when thawed", async () => {
+    const lot = new ParkingLot(clock);
+    const deadline = performance.now() + 5_000;
+    const told: string[] = [];
+    const park = (name: string, again = false) => lot.park(tenant, 1, deadline, again)?.word.then((word) => told.push(`${name} ${word}`));
+    void park("1");
+    void park("2");
+    await wait(60);
+    assert.deepEqual(told, ["1 probe"]);
+    void park("1", true);
+    await wait(60);
+    assert.deepEqual(told, ["1 probe", "1 probe"]);
+    lot.thawed(tenant);
+    await wait(1);
+    assert.deepEqual(told, ["1 probe", "1 probe", "2 go"]);
+    assert.equal(lot.count, 0);
+  });
+
+  it("is bounded in time, count and bytes, and a client that goes leaves no place behind", async () => {
+    const lot = new ParkingLot(clock);
+    const short = lot.park(tenant, 1, performance.now() - 1, false);
+    assert.equal(await short?.word, "expired");
+    assert.equal(lot.park(tenant, 33 * 1024 * 1024, performance.now() + 1_000, false), null);
+    const places = Array.from({ length: 1_000 }, () => lot.park(tenant, 0, performance.now() + 60_000, false));
+    assert.equal(lot.park(tenant, 0, performance.now() + 1_000, false), null);
+    for (const place of places) place?.leave();
+    assert.equal(await places[0]?.word, "left");
+    assert.deepEqual([lot.count, lot.refused], [0, 2]);
+  });
+});
+
+describe("assertions", () => {
+  it("are made once per claim and reused until near their end, never after a clock was set back", async () => {
+    const key = generateSigningKey();
+    const clock = new HandClock();
+    const assertions = new Assertions("router-1" as PartId, key, clock);
+    const claim = { cell: "cell-1" as CellId, tenant, epoch: 1, principal: "anonymous" as const, synthetic: false };
+    const first = await assertions.of(claim);
+    assert.equal(assertions.of(claim), first);
+    assert.notEqual(await assertions.of({ ...claim, epoch: 2 }), first);
+    clock.ms += 39_000;
+    assert.equal(assertions.of(claim), first);
+    clock.ms += 2_000;
+    const second = await assertions.of(claim);
+    assert.notEqual(second, first);
+    clock.ms -= 120_000;
+    assert.notEqual(await assertions.of(claim), second);
+    const { payload } = await verifyToken(first, { type: "cp-assertion", schema: Assertion, keys: () => key.publicKey, audience: "cell-1" });
+    assert.deepEqual(payload, { iss: "router-1", aud: "cell-1", tenant, epoch: 1, principal: "anonymous", synthetic: false, iat: 1000, exp: 1060 });
+  });
+});
