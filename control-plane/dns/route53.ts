@@ -90,7 +90,8 @@ export function connectRoute53(settings: Route53Settings, paced: PacedCalls): Ro
       const command = new CreateHealthCheckCommand({
         CallerReference: check.reference,
         HealthCheckConfig: {
-          Type: "HTTP",
+          // Route 53 speaks TLS to this port without asking for a valid certificate, so that an address alone will do.
+          Type: check.port === 443 ? "HTTPS" : "HTTP",
           IPAddress: check.address,
           Port: check.port,
           ResourcePath: check.path,
