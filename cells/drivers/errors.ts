@@ -37,6 +37,16 @@ export const driverErrors = {
     title: "The supervisor refused the request",
     todo: "The detail says what was wrong with the request.",
   },
+  "supervisor-unauthenticated": {
+    status: 401,
+    title: "The supervisor does not know you",
+    todo: "Bear the token of <home>/supervisor/connection.json; it changes with every supervisor.",
+  },
+  "supervisor-failed": {
+    status: 500,
+    title: "The supervisor could not do it",
+    todo: "Read the cause in <home>/logs/supervisor.log.",
+  },
   "unknown-process": {
     status: 404,
     title: "No such process",

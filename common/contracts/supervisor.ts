@@ -57,9 +57,14 @@ export const ProcessSpec = Type.Object(
     ]),
     /**
      * Passes `cwd`, opened, as descriptor 3, so that `/proc/self/fd/3` reaches it even below a folder that only root may
-     * enter. It also says that `cwd` is this process's alone: whatever of it outlives the process is killed before a start.
+     * enter.
      */
     directoryFd: Type.Boolean(),
+    /**
+     * A text in the command line of this process and of all that it forks, and in no other's. What outlives the process outside
+     * its process group (PostgreSQL's backends do) is found by it and killed before a start. Null: the group is all.
+     */
+    mark: Type.Union([Type.String({ minLength: 8 }), Type.Null()]),
     /** Files (relative to `cwd`) that a killed process leaves and a new one would trip over; removed before a start. */
     staleFiles: Type.Array(Type.String({ pattern: "^[^/]+$" }), { maxItems: 10 }),
     port: Type.Union([Port, Type.Null()]),

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { chown, mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { sha256 } from "../../../common/canonical.ts";
 import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import { driverError } from "../errors.ts";
 import { becomeOf, type PostgresBinaries } from "./binaries.ts";
@@ -152,17 +153,20 @@ export interface PostgresPlace {
 
 /** The process that serves a data directory. SIGINT is PostgreSQL's fast shutdown: transactions are rolled back, nothing is waited for. */
 export function postgresProcess(server: PostgresServer, place: PostgresPlace): ProcessSpec {
+  // PostgreSQL puts it into the title of each backend, which `ps` shows and the supervisor knows leftovers by.
+  const clusterName = `${place.name}.${sha256(server.directory).slice(0, 12)}`;
   return {
     name: place.name,
     role: "postgres",
     cell: place.cell,
     release: null,
     command: join(server.binaries.binDir, "postgres"),
-    args: ["-D", openedDirectory, "-p", String(place.port), ...durability],
+    args: ["-D", openedDirectory, "-p", String(place.port), "-c", `cluster_name=${clusterName}`, ...durability],
     env: {},
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },
     directoryFd: true,
+    mark: clusterName,
     // Names the pid of a killed postmaster. After a restart of the machine that pid may belong to another database, and
     // PostgreSQL would refuse to start; the supervisor has a better proof that nobody serves the directory.
     staleFiles: ["postmaster.pid"],

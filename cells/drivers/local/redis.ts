@@ -59,6 +59,7 @@ export function redisProcess(server: RedisServer, place: { readonly name: string
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },
     directoryFd: true,
+    mark: null,
     staleFiles: [],
     port: place.port,
     url: null,

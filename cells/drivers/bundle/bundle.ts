@@ -1,0 +1,190 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import Type from "typebox";
+import Value from "typebox/value";
+import { digestOf, sha256 } from "../../../common/canonical.ts";
+import { ReleaseManifest, migrationSeries, parseMigrationFile, type Migration, type ReleaseFile } from "../../../common/contracts/release.ts";
+import { matches, releaseName } from "../../../common/ids.ts";
+import { bundleError } from "./errors.ts";
+
+export interface BundleOptions {
+  /** Folder of the application: `app.ts` and `migrations/`. */
+  readonly folder: string;
+  readonly version: string;
+  /** Where the built files are written; the runtime is not copied there. */
+  readonly outDir: string;
+  /** The runtime that belongs to the release; default: the one that runs now. */
+  readonly node?: string;
+}
+
+export interface BundledFile extends ReleaseFile {
+  /** Where the file's content lies on this machine. */
+  readonly source: string;
+}
+
+export interface BundledRelease {
+  readonly manifest: ReleaseManifest;
+  /** SHA-256 of the manifest's canonical JSON: the release's name among machines. */
+  readonly digest: string;
+  readonly files: readonly BundledFile[];
+}
+
+const root = resolve(import.meta.dirname, "../../..");
+const processes = { api: "runApi(app)", worker: "runWorker(app)", migrate: "runMigrate()" } as const;
+
+/** Packages in CommonJS expect these names. */
+const banner = `import { createRequire as __createRequire } from "node:module"; import { dirname as __dirnameOf } from "node:path";
+const require = __createRequire(import.meta.url); const __filename = import.meta.filename; const __dirname = __dirnameOf(__filename);`;
+
+const run = promisify(execFile);
+
+/**
+ * Makes a release of an application: one file per process, with the kit and every package in it, so that it runs from any folder and nothing that
+ * changes in the working tree changes it; its migrations; and the runtime. The same sources make the same digest.
+ * @throws bundle-failed with what esbuild or the application said, bad-application for a folder or name that does not fit.
+ */
+export async function bundleRelease(options: BundleOptions): Promise<BundledRelease> {
+  const folder = resolve(options.folder);
+  const node = options.node ?? process.execPath;
+  await mkdir(options.outDir, { recursive: true });
+  const [files, migrations, described, runtime] = await Promise.all([
+    buildProcesses(folder, options.outDir),
+    copyMigrations(folder, options.outDir),
+    describe(folder, node),
+    runtimeOf(node),
+  ]);
+  const name = `${described.name}@${options.version}`;
+  if (!matches("release", name)) throw bundleError("bad-application", `${name} is no name of a release.`);
+  const all = [...files, ...migrations.files, runtime.file].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const manifest: ReleaseManifest = {
+    name: releaseName(name),
+    application: described.name,
+    version: options.version,
+    runtime: runtime.version,
+    files: all.map(({ source: _, ...file }) => file),
+    migrations: migrations.migrations,
+    configuration: described.configuration,
+    aggregates: described.aggregates,
+  };
+  return { manifest, digest: digestOf(manifest), files: all };
+}
+
+async function buildProcesses(folder: string, outDir: string): Promise<BundledFile[]> {
+  const names = Object.keys(processes) as (keyof typeof processes)[];
+  await Promise.all(
+    names.map((name) => {
+      const call = processes[name];
+      const application = call.includes("app") ? `import app from ${JSON.stringify(join(folder, "app.ts"))};` : "";
+      return bundle(`${application} import { ${call.split("(", 1)[0]} } from "./cells/${name}.ts"; await ${call};`, join(outDir, `${name}.mjs`));
+    }),
+  );
+  return Promise.all(names.map((name) => fileOf(outDir, `${name}.mjs`)));
+}
+
+async function bundle(contents: string, outfile: string): Promise<void> {
+  try {
+    await build({
+      stdin: { contents, resolveDir: root, sourcefile: "entry.ts", loader: "ts" },
+      outfile,
+      absWorkingDir: root,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node24",
+      mainFields: ["module", "main"],
+      banner: { js: banner },
+      // An application may lie anywhere; the kit and the packages that belong to it are this clone's.
+      alias: { "cellplane/kit": join(root, "cells/kit/kit.ts") },
+      nodePaths: [join(root, "node_modules")],
+      // Optional companions of packages, absent here; whoever asks for them goes on without.
+      external: ["pg-native", "bullmq-otel"],
+      minifyWhitespace: true,
+      minifySyntax: true,
+      legalComments: "none",
+      logLevel: "silent",
+    });
+  } catch (cause) {
+    throw bundleError("bundle-failed", cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+interface CopiedMigrations {
+  readonly files: readonly BundledFile[];
+  readonly migrations: Migration[];
+}
+
+async function copyMigrations(folder: string, outDir: string): Promise<CopiedMigrations> {
+  const files: BundledFile[] = [];
+  const migrations: Migration[] = [];
+  const sources = { kit: join(root, "cells/kit/migrations"), app: join(folder, "migrations") };
+  for (const series of migrationSeries) {
+    await mkdir(join(outDir, "migrations", series), { recursive: true });
+    for (const name of (await readdir(sources[series])).toSorted()) {
+      const parsed = parseMigrationFile(name);
+      if (parsed === null) throw bundleError("bad-application", `The migration ${series}/${name} is not named NNNN-name.<expand|contract|irreversible>.sql.`);
+      const path = `migrations/${series}/${name}`;
+      await copyFile(join(sources[series], name), join(outDir, path));
+      const file = await fileOf(outDir, path);
+      files.push(file);
+      migrations.push({ series, ...parsed, digest: file.digest });
+    }
+  }
+  return { files, migrations };
+}
+
+const Described = Type.Object({
+  name: Type.String(),
+  aggregates: Type.Array(Type.String()),
+  configuration: Type.Record(Type.String(), Type.String()),
+});
+
+/** Asks the application itself what it is called, what it aggregates and how it is configured by default. */
+async function describe(folder: string, node: string): Promise<Type.Static<typeof Described>> {
+  const draft = await mkdtemp(join(tmpdir(), "cellplane-describe-"));
+  try {
+    const file = join(draft, "describe.mjs");
+    await bundle(
+      `import app from ${JSON.stringify(join(folder, "app.ts"))};
+       const configuration = Object.fromEntries(Object.entries(app.settings.properties).flatMap(([name, { default: value }]) => value === undefined ? [] : [[name, String(value)]]));
+       process.stdout.write(JSON.stringify({ name: app.name, aggregates: Object.keys(app.aggregates).toSorted(), configuration }));`,
+      file,
+    );
+    const { stdout } = await run(node, [file], { cwd: draft, env: {}, timeout: 20_000 });
+    const described: unknown = JSON.parse(stdout);
+    if (!Value.Check(Described, described)) throw bundleError("bad-application", "The default export of app.ts is not made by defineCellApp.");
+    return described;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+async function fileOf(outDir: string, path: string): Promise<BundledFile> {
+  const source = join(outDir, path);
+  const content = await readFile(source);
+  return { path, digest: sha256(content), bytes: content.length, executable: false, source };
+}
+
+/** Digests of runtimes that were read already: the file takes a hundred megabytes. */
+const knownRuntimes = new Map<string, Promise<string>>();
+
+async function runtimeOf(node: string): Promise<{ readonly file: BundledFile; readonly version: string }> {
+  const { size, mtimeMs } = await stat(node);
+  const key = `${node} ${size} ${mtimeMs}`;
+  const digest = knownRuntimes.get(key) ?? digestFile(node);
+  knownRuntimes.set(key, digest);
+  const version = node === process.execPath ? process.version : (await run(node, ["--version"])).stdout.trim();
+  return { file: { path: "node", digest: await digest, bytes: size, executable: true, source: node }, version };
+}
+
+async function digestFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1_048_576 })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+

@@ -1,0 +1,17 @@
+import { errorsOf, type ErrorTable } from "../../../common/errors.ts";
+
+/** Why no release could be made of an application. */
+export const bundleErrors = {
+  "bad-application": {
+    status: 422,
+    title: "This is no application",
+    todo: "An application's folder holds app.ts, whose default export is made by defineCellApp, and migrations/.",
+  },
+  "bundle-failed": {
+    status: 422,
+    title: "The application could not be built",
+    todo: "Correct what the detail names; an application may import the kit as cellplane/kit, its own files and Node's modules.",
+  },
+} as const satisfies ErrorTable;
+
+export const bundleError = errorsOf(bundleErrors);
