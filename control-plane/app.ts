@@ -9,6 +9,7 @@ import { blobRoutes } from "./api/blobs.ts";
 import { cellRoutes } from "./api/cells.ts";
 import type { ApiContext } from "./api/context.ts";
 import { dashboardRoutes } from "./api/dashboard.ts";
+import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
 import { overviewRoutes } from "./api/overview.ts";
@@ -46,6 +47,8 @@ export function createApp(context: ApiContext, prepare: (server: Server) => void
       // The server's own handler answers; here only what the registry's absence means is said.
       throw registryTrouble(error);
     });
+    // Only JSON is understood, and bytes where blobs are sent: Fastify would take plain text too.
+    api.removeContentTypeParser("text/plain");
     guardRoutes(api, context);
     healthRoutes(api, context);
     sessionRoutes(api, context);
@@ -56,6 +59,7 @@ export function createApp(context: ApiContext, prepare: (server: Server) => void
     releaseRoutes(api, context);
     blobRoutes(api, context);
     rolloutRoutes(api, context);
+    dnsRoutes(api, context);
     queryRoutes(api, context);
     overviewRoutes(api, context);
     eventRoutes(api, context);

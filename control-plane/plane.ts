@@ -16,6 +16,7 @@ import { createLeaseReconciler } from "./fleet/lease-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
+import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
 import { createTemporal } from "./operations/temporal.ts";
 import { registryTrouble } from "./registry-trouble.ts";
@@ -70,6 +71,8 @@ export async function startPlane(config: Config, log: Logger, shutdown: Shutdown
   const signing = publisher.createLoop();
   const context: ApiContext = {
     ...{ pool, clock, log, partKeys, publisher, parts, monitor, leases, starter, engine, blobs, notifications },
+    zone: createHostedZone({ zoneId: config.ROUTE53_ZONE_ID, endpoint: config.ROUTE53_ENDPOINT }, clock),
+    dns: { fleet: config.FLEET_NAME, routers: config.DNS_ROUTERS, healthPort: config.DNS_HEALTH_PORT, healthPath: config.DNS_HEALTH_PATH },
     streams: new OpenStreams(),
     cookieName: `cellplane_session_${config.PORT}`,
     dashboardDirectory: config.DASHBOARD_DIRECTORY,

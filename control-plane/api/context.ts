@@ -7,6 +7,8 @@ import type { Monitor } from "../fleet/monitor.ts";
 import type { PartClient } from "../fleet/part-client.ts";
 import type { FleetPublisher } from "../fleet/publisher.ts";
 import type { Loop } from "../loop.ts";
+import type { HostedZone } from "../operations/dns.ts";
+import type { DnsSettings } from "../operations/dns-input.ts";
 import type { WorkflowEngine } from "../operations/temporal.ts";
 import type { BlobStore } from "../registry/blobs.ts";
 import type { Notifications } from "../registry/notifications.store.ts";
@@ -25,6 +27,8 @@ export interface ApiContext {
   readonly leases: { readonly loop: Loop; readonly trouble: LeaseTrouble };
   readonly starter: Loop;
   readonly engine: WorkflowEngine;
+  readonly zone: HostedZone;
+  readonly dns: DnsSettings;
   readonly blobs: BlobStore;
   readonly notifications: Notifications;
   readonly streams: OpenStreams;

@@ -1,9 +1,11 @@
+import { connect as connectSocket } from "node:net";
 import type { Client, Connection } from "@temporalio/client";
 import { RolloutInput, temporalNames, type CommandInput, type Rollout } from "../../common/contracts/rollout.ts";
 import { fail } from "../errors.ts";
 
 /** How long one call to Temporal may take, in milliseconds. */
 const callTimeoutMs = 5_000;
+const connectTimeoutMs = 2_000;
 /** An answer to a command needs a worker, which may just be starting. */
 const commandTimeoutMs = 10_000;
 
@@ -11,7 +13,7 @@ const commandTimeoutMs = 10_000;
 export interface WorkflowEngine {
   /** Whether this fleet has one at all. */
   readonly isConfigured: boolean;
-  /** Whether it answered lately. */
+  /** Whether somebody listens there; asked without loading a client. */
   isReachable(): Promise<boolean>;
   /**
    * Starts the rollout's workflow by its application's name; does nothing where this rollout's runs already.
@@ -22,6 +24,8 @@ export interface WorkflowEngine {
   command(rollout: Rollout, input: CommandInput): Promise<void>;
   close(): Promise<void>;
 }
+
+const probeTimeoutMs = 500;
 
 type Sdk = typeof import("@temporalio/client");
 
@@ -35,7 +39,7 @@ export function createTemporal(address: string): WorkflowEngine {
   async function connect(): Promise<{ sdk: Sdk; client: Client; connection: Connection }> {
     connected ??= (async () => {
       const sdk = await import("@temporalio/client");
-      const connection = sdk.Connection.lazy({ address, connectTimeout: callTimeoutMs });
+      const connection = sdk.Connection.lazy({ address, connectTimeout: connectTimeoutMs });
       const client = new sdk.Client({ connection, namespace: temporalNames.namespace });
       return { sdk, client, connection };
     })();
@@ -45,16 +49,7 @@ export function createTemporal(address: string): WorkflowEngine {
   return {
     isConfigured: address !== "",
 
-    async isReachable() {
-      if (address === "") return false;
-      const { connection } = await connect();
-      try {
-        await connection.withDeadline(Date.now() + callTimeoutMs, () => connection.workflowService.getSystemInfo({}));
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    isReachable: () => (address === "" ? Promise.resolve(false) : accepts(address)),
 
     async startRollout(rollout) {
       const { sdk, client, connection } = await connect();
@@ -98,4 +93,18 @@ export function createTemporal(address: string): WorkflowEngine {
       if (connected !== null) await (await connected).connection.close();
     },
   };
+}
+
+function accepts(address: string): Promise<boolean> {
+  const colon = address.lastIndexOf(":");
+  return new Promise((resolve) => {
+    const socket = connectSocket({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)), timeout: probeTimeoutMs });
+    const answer = (reachable: boolean): void => {
+      socket.destroy();
+      resolve(reachable);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("timeout", () => answer(false));
+    socket.once("error", () => answer(false));
+  });
 }

@@ -88,6 +88,11 @@ export async function noteLease(tx: Queryable, id: TenantId, applied: number): P
   return (await tx.query<TenantRecord>(text, [id, applied])).rows[0] ?? null;
 }
 
+/** Tenants of one tier, by slug. */
+export async function tenantsOfTier(db: Queryable, tier: Tier, limit: number): Promise<TenantRecord[]> {
+  return (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [tier, limit])).rows;
+}
+
 /** The synthetic tenant of a cell. */
 export async function findSynthetic(db: Queryable, cell: CellId): Promise<TenantRecord | null> {
   return (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE cell = $1 AND synthetic`, [cell])).rows[0] ?? null;

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { sha256 } from "../../../common/canonical.ts";
 import { CommandToken } from "../../../common/contracts/assertion.ts";
 import type { RegisterCell } from "../../../common/contracts/control-plane.ts";
+import type { ReleaseManifest } from "../../../common/contracts/release.ts";
+import { releaseName } from "../../../common/ids.ts";
 import { Shutdown } from "../../../common/http/shutdown.ts";
 import { generateSigningKey, loadSigningKey, type SigningKey } from "../../../common/keys.ts";
 import { createLog } from "../../../common/log.ts";
@@ -139,7 +141,7 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
 function statusOf(cell: string): unknown {
   return {
     ...{ cell, slot: "a", liveSlot: "a", phase: "live", release: "pulse@1", digest: "0".repeat(64), ready: true, problems: [] },
-    ...{ incarnation: "1", schema: { kit: 1, app: 1 }, tenants: 0, connections: 0, inFlight: 0, fleetGeneration: null },
+    ...{ incarnation: "1", schema: { kit: 0, app: 1 }, tenants: 0, connections: 0, inFlight: 0, fleetGeneration: null },
     ...{ queue: { outbox: 0, oldestSeconds: 0, dead: 0 }, startedAt: new Date(0).toISOString() },
   };
 }
@@ -154,4 +156,25 @@ async function textOf(request: IncomingMessage): Promise<string> {
 export async function partToken(part: string, key: SigningKey): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   return await signToken("cp-command", { iss: part, aud: "control-plane", iat: now, exp: now + 60 }, key);
+}
+
+/** A release of one program file and application migrations: number → text. */
+export function manifestOf(name: string, migrations: Readonly<Record<number, string>> = { 1: "CREATE 1" }): ReleaseManifest {
+  const [application = "", version = ""] = name.split("@");
+  const files = [{ path: "api.mjs", text: `// ${name}` }, ...Object.entries(migrations).map(([number, text]) => ({ path: `migrations/app/000${number}-m.expand.sql`, text }))];
+  return {
+    ...{ name: releaseName(name), application, version, runtime: "v24.0.0", configuration: {}, aggregates: [] },
+    files: files.map(({ path, text }) => ({ path, digest: sha256(text), bytes: text.length, executable: false })),
+    migrations: Object.entries(migrations).map(([number, text]) => ({ series: "app", number: Number(number), name: "m", class: "expand", digest: sha256(text) })),
+  };
+}
+
+/** Sends the files that `manifestOf` named, then the manifest (or what is given in its place). */
+export async function uploadRelease(plane: TestPlane, manifest: ReleaseManifest, body: unknown = manifest): Promise<Answer> {
+  const texts = [`// ${manifest.name}`, "CREATE 1", "CREATE 2", "CREATE other"];
+  for (const text of texts) {
+    const { status } = await plane.call("PUT", `/v1/blobs/${sha256(text)}`, new TextEncoder().encode(text), { "content-type": "application/octet-stream" });
+    if (status !== 200) throw new Error(`a blob was answered ${status}`);
+  }
+  return await plane.call("POST", "/v1/releases", body);
 }
