@@ -65,18 +65,27 @@ export function createApp(options: AppOptions): Server {
 const Health = Type.Object({ status: Type.String() }, { additionalProperties: false });
 
 function healthRoutes(server: Server, { pool, fleet }: AppOptions): void {
-  server.get("/healthz", { schema: { summary: "Alive", response: { 200: Health } } }, async () => ({ status: "alive" }));
-  server.get("/readyz", { schema: { summary: "Able to answer", response: { 200: Health, default: Problem } } }, async () => {
-    fleet.cells();
-    await pool.query("SELECT 1").catch((cause: unknown) => {
-      throw aggregatorError("database-unreachable", "The aggregator's PostgreSQL does not answer.", { cause });
-    });
-    return { status: "ready" };
-  });
+  server.get("/healthz", { schema: { summary: "Alive", response: { 200: Health } } }, async () => ({
+    status: "alive",
+  }));
+  server.get(
+    "/readyz",
+    { schema: { summary: "Able to answer", response: { 200: Health, default: Problem } } },
+    async () => {
+      fleet.cells();
+      await pool.query("SELECT 1").catch((cause: unknown) => {
+        throw aggregatorError("database-unreachable", "The aggregator's PostgreSQL does not answer.", { cause });
+      });
+      return { status: "ready" };
+    },
+  );
 }
 
 function statusRoute(server: Server, options: AppOptions): void {
-  const schema = { summary: "How cells stand with their shipments", response: { 200: AggregatorStatus, default: Problem } };
+  const schema = {
+    summary: "How cells stand with their shipments",
+    response: { 200: AggregatorStatus, default: Problem },
+  };
   server.get("/v1/status", { schema }, async (request) => {
     await callerOf(request, options, "control-plane", "worker");
     const heard = await shippers(options.pool);

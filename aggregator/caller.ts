@@ -17,7 +17,11 @@ export interface CallerOptions {
  * Who sent a request, by its command token: a part of one of these roles, signed with that part's own key.
  * @throws token-refused
  */
-export async function callerOf(request: FastifyRequest, options: CallerOptions, ...roles: readonly PartRole[]): Promise<string> {
+export async function callerOf(
+  request: FastifyRequest,
+  options: CallerOptions,
+  ...roles: readonly PartRole[]
+): Promise<string> {
   const { authorization } = request.headers;
   if (authorization === undefined || !authorization.startsWith("Bearer ")) {
     throw aggregatorError("token-refused", "There is no bearer token.");
@@ -34,7 +38,8 @@ export async function callerOf(request: FastifyRequest, options: CallerOptions, 
       nowSeconds: Math.floor(options.clock.now() / 1000),
     });
     const signer = options.fleet.trusted(kid)?.part;
-    if (signer !== payload.iss) throw aggregatorError("token-refused", "The token names another issuer than its key's owner.");
+    if (signer !== payload.iss)
+      throw aggregatorError("token-refused", "The token names another issuer than its key's owner.");
     return payload.iss;
   } catch (error) {
     if (error instanceof TokenRefused) throw aggregatorError("token-refused", error.message, { cause: error });

@@ -22,7 +22,7 @@ export const aggregatorErrors = {
     title: "That span of time cannot be asked for",
     todo: "Give `from` before `to`, at most the retention time apart.",
   },
-  "incomplete": {
+  incomplete: {
     status: 503,
     title: "Not every cell is in the answer",
     todo: "Ask again when the cells named in `coverage` are back, or with completeness=best_effort.",

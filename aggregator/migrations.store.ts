@@ -15,7 +15,9 @@ const migrationLock = 7_021_960_002;
  */
 export async function migrate(pool: Pool): Promise<string[]> {
   const ran: string[] = [];
-  for (const name of readdirSync(folder).filter((file) => fileName.test(file)).toSorted()) {
+  for (const name of readdirSync(folder)
+    .filter((file) => fileName.test(file))
+    .toSorted()) {
     if (await inTransaction(pool, (tx) => runOnce(tx, name))) ran.push(name);
   }
   return ran;
@@ -28,7 +30,8 @@ async function runOnce(tx: Queryable, name: string): Promise<boolean> {
   await tx.query("CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, digest text NOT NULL)");
   const known = await tx.query<{ digest: string }>("SELECT digest FROM schema_migrations WHERE name = $1", [name]);
   const before = known.rows[0]?.digest;
-  if (before !== undefined && before !== digest) throw new Error(`migration ${name} ran with another text than it has now`);
+  if (before !== undefined && before !== digest)
+    throw new Error(`migration ${name} ran with another text than it has now`);
   if (before !== undefined) return false;
   await tx.query(sql);
   await tx.query("INSERT INTO schema_migrations (name, digest) VALUES ($1, $2)", [name, digest]);

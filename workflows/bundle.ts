@@ -8,7 +8,14 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const workflowsPath = fileURLToPath(new URL("./definitions/registered.ts", import.meta.url));
 
 /** The versions of packages, and all that definitions may import (the import rules say so): nothing else changes the bundle. */
-const sources = ["package-lock.json", "workflows/definitions/*.ts", "common/contracts/*.ts", "common/*.ts", "control-plane/rollout/*.ts", "control-plane/placement/*.ts"];
+const sources = [
+  "package-lock.json",
+  "workflows/definitions/*.ts",
+  "common/contracts/*.ts",
+  "common/*.ts",
+  "control-plane/rollout/*.ts",
+  "control-plane/placement/*.ts",
+];
 const keptBundles = 3;
 
 /**
@@ -30,7 +37,11 @@ export async function workflowBundle(directory: string, logger: TemporalLogger):
 
 function contentDigest(): string {
   const hash = createHash("sha256");
-  for (const file of globSync(sources, { cwd: root }).toSorted()) hash.update(`${file}\0`).update(readFileSync(join(root, file))).update("\0");
+  for (const file of globSync(sources, { cwd: root }).toSorted())
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, file)))
+      .update("\0");
   return hash.digest("hex").slice(0, 16);
 }
 

@@ -27,6 +27,16 @@ export const workflowErrors = {
     title: "The synthetic tenant's journey failed",
     todo: "The detail names the step; the old release stays live. Mend the release and create it under a new version.",
   },
+  "no-temporal": {
+    status: 503,
+    title: "This fleet has no Temporal",
+    todo: "Install Temporal's CLI, or name a server by TEMPORAL_ADDRESS, and start again; tenants are served without it.",
+  },
+  "temporal-unreachable": {
+    status: 503,
+    title: "Temporal does not answer",
+    todo: "Running operations wait and go on by themselves when it is back.",
+  },
   "no-router": {
     status: 503,
     title: "No router is registered",

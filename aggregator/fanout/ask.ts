@@ -68,7 +68,13 @@ export function createCellAsker(options: AskOptions): CellAsker {
     const headers = { authorization: `Bearer ${await options.tokenFor(cell.id)}`, [deadlineHeader]: String(leftMs) };
     const url = `${cell.slots[slot].adminUrl}${path}`;
     try {
-      const { status, text } = await exchange(options.dispatcher, { url, method: "GET", headers, timeoutMs: leftMs, answerLimit });
+      const { status, text } = await exchange(options.dispatcher, {
+        url,
+        method: "GET",
+        headers,
+        timeoutMs: leftMs,
+        answerLimit,
+      });
       const answer = parseJson(text);
       if (status === 200 && Value.Check(AggregateAnswer, answer) && answer.cell === cell.id) return answer;
       options.log.warn({ event: "cell-answer-refused", cell: cell.id, slot, status });
@@ -83,7 +89,9 @@ export function createCellAsker(options: AskOptions): CellAsker {
   return {
     async ask(cells, path) {
       const deadline = options.clock.monotonic() + allMs;
-      const answers = await Promise.all(cells.map(async (cell) => [cell.id, await askCell(cell, path, deadline)] as const));
+      const answers = await Promise.all(
+        cells.map(async (cell) => [cell.id, await askCell(cell, path, deadline)] as const),
+      );
       return new Map(answers);
     },
     leftAlone: () => [...breakers].flatMap(([cell, breaker]) => (breaker.isClosed ? [] : [cell])),

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from "fastify";
 import { Problem } from "../../common/contracts/problem.ts";
 import { Shipment, ShipmentReceipt } from "../../common/contracts/rollups.ts";
 import type { Server } from "../../common/http/server.ts";
@@ -17,10 +18,15 @@ const bodyLimitBytes = 32 * 1_048_576;
 
 /** `POST /v1/shipments`: cells push their rollups. */
 export function ingestRoutes(server: Server, options: IngestOptions): void {
+  const callers = new WeakMap<FastifyRequest, string>();
   server.post(
     "/v1/shipments",
     {
       bodyLimit: bodyLimitBytes,
+      // Who is asking is known before the body is read: strangers cannot make us read megabytes.
+      onRequest: async (request) => {
+        callers.set(request, await callerOf(request, options, "cell"));
+      },
       schema: {
         summary: "Takes a numbered shipment of a cell's rollups; the receipt names the number expected next",
         body: Shipment,
@@ -28,9 +34,10 @@ export function ingestRoutes(server: Server, options: IngestOptions): void {
       },
     },
     async (request) => {
-      const caller = await callerOf(request, options, "cell");
       const shipment = request.body;
-      if (caller !== shipment.cell) throw aggregatorError("not-your-shipment", `${caller} sent a shipment of ${shipment.cell}.`);
+      const caller = callers.get(request);
+      if (caller !== shipment.cell)
+        throw aggregatorError("not-your-shipment", `${caller} sent a shipment of ${shipment.cell}.`);
       const taken = await takeShipment(options.pool, shipment, oldestKept(options.clock.now(), options.retentionDays));
       if (taken.kind === "gap") {
         request.log.warn({ event: "shipment-gap", cell: shipment.cell, number: shipment.number, next: taken.next });

@@ -17,19 +17,17 @@ export async function takeShipment(pool: Pool, shipment: Shipment, oldestBucket:
     const next = await expectedNext(tx, shipment);
     if (shipment.number < next) return { next, kind: "duplicate" };
     if ((shipment.from ?? shipment.number) > next) {
-      await tx.query("UPDATE shipments SET gap_since = coalesce(gap_since, now()) WHERE cell = $1 AND incarnation = $2", [
-        shipment.cell,
-        shipment.incarnation,
-      ]);
+      await tx.query(
+        "UPDATE shipments SET gap_since = coalesce(gap_since, now()) WHERE cell = $1 AND incarnation = $2",
+        [shipment.cell, shipment.incarnation],
+      );
       return { next, kind: "gap" };
     }
     await writeRows(tx, shipment.cell, newestOfEach(shipment.rows, oldestBucket));
-    await tx.query("UPDATE shipments SET next = $3, as_of = $4, gap_since = NULL WHERE cell = $1 AND incarnation = $2", [
-      shipment.cell,
-      shipment.incarnation,
-      shipment.number + 1,
-      shipment.asOf,
-    ]);
+    await tx.query(
+      "UPDATE shipments SET next = $3, as_of = $4, gap_since = NULL WHERE cell = $1 AND incarnation = $2",
+      [shipment.cell, shipment.incarnation, shipment.number + 1, shipment.asOf],
+    );
     return { next: shipment.number + 1, kind: "taken" };
   });
 }

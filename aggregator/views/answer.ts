@@ -45,7 +45,11 @@ function keyOf({ by, regions }: Question, part: TenantPart): string {
 
 /** All views there are add up; a view of another kind would want rows of another shape. */
 function valueOf(kind: MeasureKind, parts: readonly TenantPart[]): number {
-  const merged = mergeMeasures(kind, "tenants", parts.map(({ measure }) => measure));
+  const merged = mergeMeasures(
+    kind,
+    "tenants",
+    parts.map(({ measure }) => measure),
+  );
   if (merged.kind === "sum" || merged.kind === "distinct-count") return merged.value;
   throw new TypeError(`rows hold numbers, and a ${merged.kind} is none`);
 }

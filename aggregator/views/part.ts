@@ -37,7 +37,13 @@ export function liveMeasure(merge: MergeKind, value: unknown): Measure {
 
 /** A tenant's value of a span of time, from its hours. @throws malformed-value */
 export function rollupMeasure(merge: MergeKind, hours: readonly unknown[]): Measure {
-  return overTenants(mergeMeasures(merge, "buckets", hours.map((value) => measureOf(merge, value))));
+  return overTenants(
+    mergeMeasures(
+      merge,
+      "buckets",
+      hours.map((value) => measureOf(merge, value)),
+    ),
+  );
 }
 
 /** Users belong to one tenant: from here on distinct ones are counts, which add up exactly. */

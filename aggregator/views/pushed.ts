@@ -19,7 +19,13 @@ export interface Pushed {
  * The parts of these cells' tenants, from their rollups. A tenant belongs to the cell that the fleet document or the last shipment names, whichever
  * knows the higher epoch.
  */
-export async function pushedParts(pool: Pool, fleet: Fleet, view: View, span: Span, cells: readonly CellRow[]): Promise<Pushed> {
+export async function pushedParts(
+  pool: Pool,
+  fleet: Fleet,
+  view: View,
+  span: Span,
+  cells: readonly CellRow[],
+): Promise<Pushed> {
   const wanted = new Set<CellId>(cells.map(({ id }) => id));
   if (wanted.size === 0) return { parts: [], results: [] };
   const placed = fleet.tenantsOf(wanted);
@@ -34,9 +40,20 @@ export async function pushedParts(pool: Pool, fleet: Fleet, view: View, span: Sp
     const cell = moved ? published.cell : row.cell;
     const epoch = moved ? published.epoch : row.epoch;
     if (!wanted.has(cell)) return [];
-    return [{ tenant: row.tenant, epoch, cell, slug: row.slug, tier: row.tier, measure: rollupMeasure(view.merge, row.hours) }];
+    return [
+      {
+        tenant: row.tenant,
+        epoch,
+        cell,
+        slug: row.slug,
+        tier: row.tier,
+        measure: rollupMeasure(view.merge, row.hours),
+      },
+    ];
   });
-  const asOf = new Map(heard.flatMap((shipper) => (shipper.asOf === null ? [] : [[shipper.cell, shipper.asOf.getTime()] as const])));
+  const asOf = new Map(
+    heard.flatMap((shipper) => (shipper.asOf === null ? [] : [[shipper.cell, shipper.asOf.getTime()] as const])),
+  );
   const results = [...wanted].map((cell): CellResult => {
     const asOfMs = asOf.get(cell);
     return asOfMs === undefined ? { cell, kind: "failed" } : { cell, kind: "answered", asOfMs };

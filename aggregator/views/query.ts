@@ -47,7 +47,13 @@ export async function answerQuery(options: QueryOptions, query: Query): Promise<
 
   const expected = cells.map(({ id }) => id);
   const found = coverageOf(expected, [...asked.results, ...pushed.results], options.clock.now(), staleAfterMs);
-  const coverage = query.source === "live" ? withStale(found, silent.map(({ id }) => id)) : found;
+  const coverage =
+    query.source === "live"
+      ? withStale(
+          found,
+          silent.map(({ id }) => id),
+        )
+      : found;
   const regions = new Map(cells.map(({ id, region }) => [id, region]));
   return {
     name: query.view.name,
@@ -79,10 +85,24 @@ async function askLive(options: QueryOptions, { view, span }: Query, cells: read
 }
 
 /** The cell's tenants; null where a value is not what the view's kind wants, and nothing of the cell can be trusted. */
-function partsOf({ fleet, log }: QueryOptions, view: View, cell: CellId, answer: AggregateAnswer): readonly TenantPart[] | null {
+function partsOf(
+  { fleet, log }: QueryOptions,
+  view: View,
+  cell: CellId,
+  answer: AggregateAnswer,
+): readonly TenantPart[] | null {
   try {
-    const customers = answer.rows.filter(({ tenant, tier }) => tier !== "synthetic" && fleet.tenant(tenant)?.synthetic !== true);
-    return customers.map(({ tenant, epoch, slug, tier, value }) => ({ tenant, epoch, cell, slug, tier, measure: liveMeasure(view.merge, value) }));
+    const customers = answer.rows.filter(
+      ({ tenant, tier }) => tier !== "synthetic" && fleet.tenant(tenant)?.synthetic !== true,
+    );
+    return customers.map(({ tenant, epoch, slug, tier, value }) => ({
+      tenant,
+      epoch,
+      cell,
+      slug,
+      tier,
+      measure: liveMeasure(view.merge, value),
+    }));
   } catch (error) {
     if (!(error instanceof CellplaneError)) throw error;
     log.error({ event: "cell-answer-refused", cell, err: error });

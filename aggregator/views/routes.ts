@@ -21,12 +21,16 @@ const Asked = Type.Object(
 );
 
 /** `GET /v1/query/:name`: questions over all cells, each answer with its coverage. */
-export function viewRoutes(server: Server, options: QueryOptions & CallerOptions & { readonly retentionDays: number }): void {
+export function viewRoutes(
+  server: Server,
+  options: QueryOptions & CallerOptions & { readonly retentionDays: number },
+): void {
   server.get(
     "/v1/query/:name",
     {
       schema: {
-        summary: "Answers a question over all cells, with its coverage; completeness=all refuses an answer that lacks a cell",
+        summary:
+          "Answers a question over all cells, with its coverage; completeness=all refuses an answer that lacks a cell",
         params: Type.Object({ name: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
         querystring: Asked,
         response: { 200: QueryAnswer, default: Problem },
@@ -42,7 +46,8 @@ export function viewRoutes(server: Server, options: QueryOptions & CallerOptions
       const { complete, stale, failed } = answer.coverage;
       if (completeness === "all" && !complete) {
         const missing = [...stale, ...failed];
-        const detail = missing.length === 0 ? "There is no cell." : `Not in the answer as it is now: ${missing.join(", ")}.`;
+        const detail =
+          missing.length === 0 ? "There is no cell." : `Not in the answer as it is now: ${missing.join(", ")}.`;
         throw aggregatorError("incomplete", detail, { extra: { coverage: answer.coverage } });
       }
       return answer;

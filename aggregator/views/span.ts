@@ -17,6 +17,7 @@ export function spanOf(from: string | undefined, to: string | undefined, nowMs: 
   const end = Math.ceil((to === undefined ? nowMs : Date.parse(to)) / hourMs) * hourMs;
   const begin = from === undefined ? end - 24 * hourMs : Math.floor(Date.parse(from) / hourMs) * hourMs;
   if (!(begin < end)) throw aggregatorError("bad-span", "`from` is not before `to`.");
-  if (end - begin > longestDays * 24 * hourMs) throw aggregatorError("bad-span", `Rollups are kept for ${longestDays} days.`);
+  if (end - begin > longestDays * 24 * hourMs)
+    throw aggregatorError("bad-span", `Rollups are kept for ${longestDays} days.`);
   return { from: new Date(begin), to: new Date(end) };
 }

@@ -50,7 +50,10 @@ test("paused, judging goes on and nothing new begins; resumed, it goes on", asyn
     assert.equal(done.state, "completed");
     assert.deepEqual(
       done.history.filter(({ actor }) => actor === "anna").map(({ event, reason }) => [event, reason]),
-      [["pause", "a look first"], ["resume", null]],
+      [
+        ["pause", "a look first"],
+        ["resume", null],
+      ],
     );
   });
 });
@@ -88,15 +91,14 @@ test("halted, it can be rolled back; that is no verdict on the release", async (
 test("a roll-back in mid-deployment waits until the cell has settled, then takes it back", async () => {
   const fleet = new FakeFleet(2, "pulse@1");
   await stage.withWorker(fleet, async (queue) => {
-    let go: () => void = () => undefined;
-    const gate = new Promise<void>((resolve) => (go = resolve));
-    fleet.holdBefore = async (step) => (step.startsWith("install cell-1 pulse@2") ? await gate : undefined);
+    const gate = Promise.withResolvers<void>();
+    fleet.holdBefore = async (step) => (step.startsWith("install cell-1 pulse@2") ? await gate.promise : undefined);
     const handle = await stage.start(queue, fleet);
     await stage.until(handle, ({ cells }) => cells[0]?.step === "checking", 100);
     const told = await command(handle, "roll-back");
     assert.equal(told.state, "deploying", "a cell is never left half-way");
     await assert.rejects(command(handle, "roll-back"), refusedWith("not-in-this-state", /about to begin/));
-    go();
+    gate.resolve();
     const done = await handle.result();
     assert.equal(done.state, "rolled-back");
     assert.deepEqual(new Set(Object.values(fleet.live)), atOldRelease);
@@ -110,7 +112,10 @@ test("a command for another plan, or for a state that has passed, is refused", a
     const seen = await stage.until(handle, baking, 200);
     await assert.rejects(command(handle, "halt", { planHash: "f".repeat(64) }), refusedWith("plan-differs", /plan is/));
     await command(handle, "pause", { planHash: seen.plan.hash, revision: seen.revision });
-    await assert.rejects(command(handle, "halt", { revision: seen.revision }), refusedWith("revision-differs", /is at revision/));
+    await assert.rejects(
+      command(handle, "halt", { revision: seen.revision }),
+      refusedWith("revision-differs", /is at revision/),
+    );
     await command(handle, "cancel");
     assert.equal((await handle.result()).state, "cancelled");
   });
@@ -138,7 +143,10 @@ test("every transition reaches the registry, in order, also when it is away for 
     assert.equal(done.state, "completed");
     assert.deepEqual(fleet.saved.at(-1), done);
     const revisions = fleet.saved.map(({ revision }) => revision);
-    assert.deepEqual(revisions, revisions.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      revisions,
+      revisions.toSorted((a, b) => a - b),
+    );
     assert.deepEqual(done.history.map(({ event }) => event).slice(0, 2), ["planned", "began"]);
   });
 });

@@ -59,9 +59,16 @@ test("a release that fails a share of requests is stopped at the canary, quarant
     assert.match(done.reason ?? "", /% of \d+ requests failed/);
     assert.deepEqual([...fleet.quarantined.keys()], ["pulse@3-bad"]);
     assert.deepEqual(new Set(Object.values(fleet.live)), new Set(["pulse@1"]));
-    assert.equal(fleet.log.filter((step) => step.startsWith("install") && step.endsWith("pulse@3-bad")).length, 1, "only the canary had it");
+    assert.equal(
+      fleet.log.filter((step) => step.startsWith("install") && step.endsWith("pulse@3-bad")).length,
+      1,
+      "only the canary had it",
+    );
     assert.equal(done.history.find(({ verdict }) => verdict?.verdict === "FAIL")?.verdict?.gate, "absolute");
-    assert.deepEqual(done.waves.map(({ state }) => state), ["rolled-back", "pending", "pending"]);
+    assert.deepEqual(
+      done.waves.map(({ state }) => state),
+      ["rolled-back", "pending", "pending"],
+    );
     assert.equal(fleet.currentRelease, null);
     assert.equal(fleet.claims.size, 0);
   });
@@ -71,7 +78,8 @@ test("a release that turns bad in a later wave is rolled back everywhere, the la
   const fleet = new FakeFleet(3, "pulse@1");
   await stage.withWorker(fleet, async (queue) => {
     fleet.beforeStep = (step) => {
-      if (step.startsWith("switch") && fleet.log.filter((done) => done.startsWith("switch")).length === 1) fleet.behaviours["pulse@2"] = { failsEvery: 3 };
+      if (step.startsWith("switch") && fleet.log.filter((done) => done.startsWith("switch")).length === 1)
+        fleet.behaviours["pulse@2"] = { failsEvery: 3 };
     };
     const done = await (await stage.start(queue, fleet)).result();
     assert.equal(done.state, "rolled-back");
@@ -88,7 +96,12 @@ test("a release that never gets ready leaves the cell as it was; the rollout is 
     assert.equal(done.state, "rolled-back");
     assert.match(done.reason ?? "", /cell-1: pulse@2 in slot b of cell-1: the database does not answer/);
     assert.deepEqual([...fleet.quarantined.keys()], ["pulse@2"]);
-    assert.deepEqual(fleet.log, ["install cell-1 pulse@2", "migrate cell-1 pulse@2", "start cell-1 b pulse@2", "stop cell-1 b"]);
+    assert.deepEqual(fleet.log, [
+      "install cell-1 pulse@2",
+      "migrate cell-1 pulse@2",
+      "start cell-1 b pulse@2",
+      "stop cell-1 b",
+    ]);
   });
 });
 

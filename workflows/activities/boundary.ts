@@ -50,5 +50,9 @@ function bounded(activity: Activity): Activity {
 /** A failure that Temporal understands, for one of our errors; anything else stays what it is. */
 export function toFailure(error: unknown): unknown {
   if (!(error instanceof CellplaneError)) return error;
-  return ApplicationFailure.create({ message: error.message, type: error.code, nonRetryable: finalCodes.has(error.code) });
+  return ApplicationFailure.create({
+    message: error.message,
+    type: error.code,
+    nonRetryable: finalCodes.has(error.code),
+  });
 }

@@ -68,7 +68,10 @@ export function cellActivities(deps: CellActivityDeps) {
         if (ready && release === input.release.name) return;
         if (performance.now() > deadline) {
           const why = release === null ? "it does not answer" : problems.join("; ");
-          throw workflowError("release-not-ready", `${input.release.name} in slot ${input.slot} of ${input.cell}: ${why}.`);
+          throw workflowError(
+            "release-not-ready",
+            `${input.release.name} in slot ${input.slot} of ${input.cell}: ${why}.`,
+          );
         }
         await sleep(pollEveryMs);
       }

@@ -20,9 +20,21 @@ export function journeyOf(application: string, nowMs: number): readonly JourneyS
   if (application !== "pulse") {
     return [{ name: "front door", method: "GET", path: "/", passes: (status) => status < 500 }];
   }
-  const event = { id: randomUUID(), type: "synthetic.journey", user: "synthetic", at: new Date(nowMs).toISOString(), value: 1 };
+  const event = {
+    id: randomUUID(),
+    type: "synthetic.journey",
+    user: "synthetic",
+    at: new Date(nowMs).toISOString(),
+    value: 1,
+  };
   return [
-    { name: "send an event", method: "POST", path: "/v1/events", body: JSON.stringify({ events: [event] }), passes: (status) => status === 202 },
+    {
+      name: "send an event",
+      method: "POST",
+      path: "/v1/events",
+      body: JSON.stringify({ events: [event] }),
+      passes: (status) => status === 202,
+    },
     { name: "read statistics", method: "GET", path: "/v1/stats", passes: (status) => status === 200 },
   ];
 }

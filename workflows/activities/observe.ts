@@ -38,7 +38,8 @@ export async function observe(deps: ObserveDeps, input: ObserveInput): Promise<O
   await Promise.all(
     input.load.map(async ({ cell, requests }) => {
       const release = input.cells.find((wanted) => wanted.cell === cell)?.release;
-      if (release !== undefined) await deps.synthetic.load(cell, splitRelease(release).application, requests, input.overMs);
+      if (release !== undefined)
+        await deps.synthetic.load(cell, splitRelease(release).application, requests, input.overMs);
     }),
   );
   const [routers, checks] = await Promise.all([
@@ -72,7 +73,8 @@ async function readRouter(
 async function checkCell(deps: ObserveDeps, cell: CellId, wanted: ReleaseName): Promise<CellCheck> {
   const registered = await deps.registry.cell(cell);
   const status = await liveStatus(deps.parts, cell, registered.liveSlot, registered.slots);
-  if (status === null) return { cell, answered: false, ready: false, release: null, problems: ["its admin API does not answer"] };
+  if (status === null)
+    return { cell, answered: false, ready: false, release: null, problems: ["its admin API does not answer"] };
   const { liveSlot, release, ready, problems } = status;
   if (!ready || release !== wanted) return { cell, answered: true, ready, release, problems };
   try {

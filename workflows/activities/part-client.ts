@@ -40,11 +40,19 @@ export function createPartClient(options: PartClientOptions): PartClient {
   return {
     async get(url, audience, schema) {
       const headers = { authorization: `Bearer ${await tokenFor(audience)}` };
-      const answer = await reach(options.dispatcher, { url, method: "GET", headers, timeoutMs: options.timeoutMs, answerLimit });
+      const answer = await reach(options.dispatcher, {
+        url,
+        method: "GET",
+        headers,
+        timeoutMs: options.timeoutMs,
+        answerLimit,
+      });
       const path = new URL(url).pathname;
-      if (answer.status !== 200) throw workflowError("part-refused", `${audience} answered ${answer.status} at ${path}.`);
+      if (answer.status !== 200)
+        throw workflowError("part-refused", `${audience} answered ${answer.status} at ${path}.`);
       const document = parseJson(answer.text);
-      if (!Value.Check(schema, document)) throw workflowError("part-refused", `${audience} answered no valid document at ${path}.`);
+      if (!Value.Check(schema, document))
+        throw workflowError("part-refused", `${audience} answered no valid document at ${path}.`);
       return document;
     },
   };

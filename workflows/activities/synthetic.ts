@@ -56,8 +56,19 @@ export function syntheticKey(identity: Identity, tenant: TenantId): string {
 export function createSynthetic(options: SyntheticOptions): Synthetic {
   async function assertionFor(cell: CellId, tenant: SyntheticTenant): Promise<string> {
     const now = Math.floor(options.clock.now() / 1000);
-    const claims = { iss: options.identity.part, aud: cell, tenant: tenant.id, epoch: tenant.epoch, principal: options.identity.part, synthetic: true };
-    return await signToken("cp-assertion", { ...claims, iat: now, exp: now + assertionLifeSeconds }, options.identity.key);
+    const claims = {
+      iss: options.identity.part,
+      aud: cell,
+      tenant: tenant.id,
+      epoch: tenant.epoch,
+      principal: options.identity.part,
+      synthetic: true,
+    };
+    return await signToken(
+      "cp-assertion",
+      { ...claims, iat: now, exp: now + assertionLifeSeconds },
+      options.identity.key,
+    );
   }
 
   async function take(step: JourneyStep, origin: string, headers: Readonly<Record<string, string>>): Promise<number> {
@@ -80,11 +91,15 @@ export function createSynthetic(options: SyntheticOptions): Synthetic {
     },
 
     async journeyAtSlot(cell, slot, application) {
-      const [{ slots }, tenant] = await Promise.all([options.registry.cell(cell), options.registry.syntheticTenant(cell)]);
+      const [{ slots }, tenant] = await Promise.all([
+        options.registry.cell(cell),
+        options.registry.syntheticTenant(cell),
+      ]);
       const headers = { host: tenant.host, [internalHeaders.assertion]: await assertionFor(cell, tenant) };
       for (const step of journeyOf(application, options.clock.now())) {
         const status = await take(step, slots[slot].url, headers);
-        if (!step.passes(status)) throw workflowError("smoke-failed", `Slot ${slot} of ${cell} answered ${status} to "${step.name}".`);
+        if (!step.passes(status))
+          throw workflowError("smoke-failed", `Slot ${slot} of ${cell} answered ${status} to "${step.name}".`);
       }
     },
 

@@ -126,10 +126,16 @@ function slotsFor(report: CellReport, input: CellDeployInput): readonly [Slot, S
 function checkBefore(input: CellDeployInput, report: CellReport): void {
   const live = report.slots[report.liveSlot];
   if (live.release !== input.from && live.release !== input.to) {
-    throw ApplicationFailure.nonRetryable(`${input.cell} runs ${live.release ?? "nothing"}, the plan says ${input.from ?? "nothing"}.`, "plan-outdated");
+    throw ApplicationFailure.nonRetryable(
+      `${input.cell} runs ${live.release ?? "nothing"}, the plan says ${input.from ?? "nothing"}.`,
+      "plan-outdated",
+    );
   }
   if (live.release !== null && !live.ready) {
-    throw ApplicationFailure.nonRetryable(`${input.cell} is not healthy before the deployment: ${live.problems.join("; ")}.`, "cell-not-healthy");
+    throw ApplicationFailure.nonRetryable(
+      `${input.cell} is not healthy before the deployment: ${live.problems.join("; ")}.`,
+      "cell-not-healthy",
+    );
   }
 }
 
@@ -144,7 +150,12 @@ async function tell(cell: CellId, step: CellStep): Promise<void> {
 }
 
 /** Codes of failures that another try with the same release would meet again. */
-const faultsOfReleases: ReadonlySet<string> = new Set(["release-not-ready", "release-corrupt", "migration-failed", "smoke-failed"]);
+const faultsOfReleases: ReadonlySet<string> = new Set([
+  "release-not-ready",
+  "release-corrupt",
+  "migration-failed",
+  "smoke-failed",
+]);
 
 function blamesRelease(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : error;

@@ -38,7 +38,12 @@ export class Journal {
     const { plan } = input;
     this.#input = input;
     this.#progress = plannedProgress(plan);
-    this.#waves = plan.waves.map(({ number, cells }) => ({ number, state: "pending", cells: cells.map(({ cell }) => cell), bakeEndsAt: null }));
+    this.#waves = plan.waves.map(({ number, cells }) => ({
+      number,
+      state: "pending",
+      cells: cells.map(({ cell }) => cell),
+      bakeEndsAt: null,
+    }));
     this.#cells = plan.waves.flatMap(({ number, cells }) =>
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     );
@@ -142,7 +147,14 @@ export class Journal {
   #note(event: string, note: Note): void {
     const at = now();
     this.#updatedAt = at;
-    const entry = { at, event, wave: note.wave ?? this.#progress.wave, cell: note.cell ?? null, actor: note.actor ?? self, reason: note.reason ?? null };
+    const entry = {
+      at,
+      event,
+      wave: note.wave ?? this.#progress.wave,
+      cell: note.cell ?? null,
+      actor: note.actor ?? self,
+      reason: note.reason ?? null,
+    };
     this.#history = [...this.#history, note.verdict === undefined ? entry : { ...entry, verdict: note.verdict }];
   }
 }

@@ -30,7 +30,12 @@ export const backOptions: ActivityOptions = {
 };
 
 /** Records are tried until the registry is back, however long that takes. */
-export const recordOptions: ActivityOptions = { heartbeatTimeout, cancellationType, retry, startToCloseTimeout: "20 seconds" };
+export const recordOptions: ActivityOptions = {
+  heartbeatTimeout,
+  cancellationType,
+  retry,
+  startToCloseTimeout: "20 seconds",
+};
 
 /** Readings are tried once: a reading that could not be taken is itself an observation. */
 export const observeOptions: ActivityOptions = {

@@ -39,7 +39,7 @@ export async function rollout(input: RolloutInput): Promise<Rollout> {
       journal.obey(command);
       return journal.record;
     },
-    { validator: (command) => refuse(journal, command) },
+    { validator: (command: CommandInput) => refuse(journal, command) },
   );
   return await CancellationScope.nonCancellable(() => run(input, journal));
 }
@@ -47,7 +47,10 @@ export async function rollout(input: RolloutInput): Promise<Rollout> {
 async function run(input: RolloutInput, journal: Journal): Promise<Rollout> {
   const recorder = keepRecording(journal);
   while (!isFinal(journal.progress.state)) await step(input, journal);
-  await record.finishRollout({ operation: input.operation, completed: journal.progress.state === "completed" ? input.plan.release : null });
+  await record.finishRollout({
+    operation: input.operation,
+    completed: journal.progress.state === "completed" ? input.plan.release : null,
+  });
   await recorder;
   await condition(allHandlersFinished);
   return journal.record;

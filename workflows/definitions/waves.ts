@@ -1,5 +1,10 @@
 import { condition, executeChild, ParentClosePolicy, proxyActivities, rootCause } from "@temporalio/workflow";
-import { type CellDeployResult, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
+import {
+  type CellDeployResult,
+  type Rollout,
+  type RolloutInput,
+  temporalNames,
+} from "../../common/contracts/rollout.ts";
 import type { ReleaseName } from "../../common/ids.ts";
 import type { CellActivities } from "../activities/cell.ts";
 import type { RolloutActivities } from "../activities/rollout.ts";
@@ -29,15 +34,38 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
 
     const results = await Promise.all(pending.slice(0, cellsAtOnce).map((cell) => deployForward(input, journal, cell)));
     const failed = results.find(({ step }) => step !== "deployed");
-    if (failed !== undefined) return await failWave(input, journal, failed, results.some(({ releaseAtFault }) => releaseAtFault));
+    if (failed !== undefined)
+      return await failWave(
+        input,
+        journal,
+        failed,
+        results.some(({ releaseAtFault }) => releaseAtFault),
+      );
   }
 }
 
-async function deployForward(input: RolloutInput, journal: Journal, { cell, wave, from, to }: CellRecord): Promise<CellDeployResult> {
-  return await runChild(journal, { operation: input.operation, wave, cell, from, to, digest: input.plan.digest, direction: "forward" });
+async function deployForward(
+  input: RolloutInput,
+  journal: Journal,
+  { cell, wave, from, to }: CellRecord,
+): Promise<CellDeployResult> {
+  return await runChild(journal, {
+    operation: input.operation,
+    wave,
+    cell,
+    from,
+    to,
+    digest: input.plan.digest,
+    direction: "forward",
+  });
 }
 
-async function failWave(input: RolloutInput, journal: Journal, failed: CellDeployResult, releaseAtFault: boolean): Promise<void> {
+async function failWave(
+  input: RolloutInput,
+  journal: Journal,
+  failed: CellDeployResult,
+  releaseAtFault: boolean,
+): Promise<void> {
   const reason = `${failed.cell}: ${failed.error ?? "the release could not be deployed"}`;
   journal.waveIs(journal.wave.number, "failed");
   if (releaseAtFault) await record.quarantineRelease({ release: input.plan.release, reason });
@@ -49,21 +77,39 @@ export async function rollBackAll(input: RolloutInput, journal: Journal): Promis
   const changed = journal.cells.filter(({ step }) => step === "deployed" || step === "failed").toReversed();
   const failures: string[] = [];
   for (let first = 0; first < changed.length; first += cellsAtOnce) {
-    const results = await Promise.all(changed.slice(first, first + cellsAtOnce).map((cell) => deployBack(input, journal, cell)));
-    failures.push(...results.flatMap(({ cell, step, error }) => (step === "rolled-back" ? [] : `${cell}: ${error ?? "not rolled back"}`)));
+    const results = await Promise.all(
+      changed.slice(first, first + cellsAtOnce).map((cell) => deployBack(input, journal, cell)),
+    );
+    failures.push(
+      ...results.flatMap(({ cell, step, error }) =>
+        step === "rolled-back" ? [] : `${cell}: ${error ?? "not rolled back"}`,
+      ),
+    );
   }
   for (const wave of new Set(changed.map((cell) => cell.wave))) journal.waveIs(wave, "rolled-back");
   if (failures.length === 0) journal.learn({ kind: "rolled-back" });
   else journal.learn({ kind: "rollback-failed", reason: failures.join("; ") }, { reason: failures.join("; ") });
 }
 
-async function deployBack(input: RolloutInput, journal: Journal, { cell, wave, from, to }: CellRecord): Promise<CellDeployResult> {
+async function deployBack(
+  input: RolloutInput,
+  journal: Journal,
+  { cell, wave, from, to }: CellRecord,
+): Promise<CellDeployResult> {
   if (from === null) {
     journal.cellIs(cell, "failed", "it had no release before");
     return { cell, step: "failed", slot: null, error: "it had no release before", releaseAtFault: false };
   }
   const digest = await digestOf(from);
-  return await runChild(journal, { operation: input.operation, wave, cell, from: to, to: from, digest, direction: "back" });
+  return await runChild(journal, {
+    operation: input.operation,
+    wave,
+    cell,
+    from: to,
+    to: from,
+    digest,
+    direction: "back",
+  });
 }
 
 async function digestOf(release: ReleaseName): Promise<string> {
@@ -77,7 +123,13 @@ async function runChild(journal: Journal, input: Parameters<typeof deployCell>[0
     args: [input],
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
   }).catch((error: unknown): CellDeployResult => {
-    return { cell: input.cell, step: "failed", slot: null, error: rootCause(error) ?? String(error), releaseAtFault: false };
+    return {
+      cell: input.cell,
+      step: "failed",
+      slot: null,
+      error: rootCause(error) ?? String(error),
+      releaseAtFault: false,
+    };
   });
   journal.cellIs(input.cell, result.step, result.error);
   return result;

@@ -22,7 +22,9 @@ beforeEach(async () => {
     { id: "cell-3", region: "eu" },
   ]);
   for (const [n, id] of ["cell-1", "cell-2", "cell-3"].entries()) {
-    stage.cell(id).handler = answers(cellId(id), [{ tenant: tenant(n + 1), value: (n + 1) * 10, tier: n === 0 ? "pro" : "free" }]);
+    stage.cell(id).handler = answers(cellId(id), [
+      { tenant: tenant(n + 1), value: (n + 1) * 10, tier: n === 0 ? "pro" : "free" },
+    ]);
   }
 });
 afterEach(async () => {
@@ -33,13 +35,23 @@ const all = ["cell-1", "cell-2", "cell-3"];
 
 test("asked live, the answer contains every cell and says so", async () => {
   const answer = await stage.query("events?by=cell");
-  assert.deepEqual(answer.rows, [{ key: "cell-3", value: 30 }, { key: "cell-2", value: 20 }, { key: "cell-1", value: 10 }]);
+  assert.deepEqual(answer.rows, [
+    { key: "cell-3", value: 30 },
+    { key: "cell-2", value: 20 },
+    { key: "cell-1", value: 10 },
+  ]);
   assert.equal(answer.total, 60);
   const { asOf, ...lists } = answer.coverage;
   assert.deepEqual(lists, { complete: true, expected: all, answered: all, stale: [], failed: [] });
   assert.deepEqual(Object.keys(asOf), all);
-  assert.deepEqual((await stage.query("events?by=tier")).rows, [{ key: "free", value: 50 }, { key: "pro", value: 10 }]);
-  assert.deepEqual((await stage.query("events?by=region")).rows, [{ key: "eu", value: 40 }, { key: "us", value: 20 }]);
+  assert.deepEqual((await stage.query("events?by=tier")).rows, [
+    { key: "free", value: 50 },
+    { key: "pro", value: 10 },
+  ]);
+  assert.deepEqual((await stage.query("events?by=region")).rows, [
+    { key: "eu", value: 40 },
+    { key: "us", value: 20 },
+  ]);
 });
 
 test("a dead cell is filled in from what it pushed and named stale; one that never pushed is named failed", async () => {
@@ -47,10 +59,19 @@ test("a dead cell is filled in from what it pushed and named stale; one that nev
   stage.cell("cell-2").handler = dead;
   stage.cell("cell-3").handler = dead;
   const { rows, total, coverage } = await stage.query("events?by=cell");
-  assert.deepEqual(rows, [{ key: "cell-1", value: 10 }, { key: "cell-2", value: 7 }]);
+  assert.deepEqual(rows, [
+    { key: "cell-1", value: 10 },
+    { key: "cell-2", value: 7 },
+  ]);
   assert.equal(total, 17);
   const { asOf, ...lists } = coverage;
-  assert.deepEqual(lists, { complete: false, expected: all, answered: ["cell-1"], stale: ["cell-2"], failed: ["cell-3"] });
+  assert.deepEqual(lists, {
+    complete: false,
+    expected: all,
+    answered: ["cell-1"],
+    stale: ["cell-2"],
+    failed: ["cell-3"],
+  });
   assert.notEqual(asOf["cell-2"], null);
   assert.equal(asOf["cell-3"], null);
 });
@@ -97,16 +118,25 @@ test("a tenant in a move that two cells tell of is counted once, at the highest 
   stage.cell("cell-1").handler = answers(cellId("cell-1"), [{ tenant: tenant(1), value: 10, epoch: 4 }]);
   stage.cell("cell-2").handler = answers(cellId("cell-2"), [{ tenant: tenant(1), value: 11, epoch: 5 }]);
   const { rows } = await stage.query("events?by=cell");
-  assert.deepEqual(rows, [{ key: "cell-3", value: 30 }, { key: "cell-2", value: 11 }]);
+  assert.deepEqual(rows, [
+    { key: "cell-3", value: 30 },
+    { key: "cell-2", value: 11 },
+  ]);
 });
 
 test("synthetic tenants are in no total", async () => {
-  stage.cell("cell-1").handler = answers(cellId("cell-1"), [{ tenant: tenant(1), value: 10 }, { tenant: tenant(9), value: 500, tier: "synthetic" }]);
+  stage.cell("cell-1").handler = answers(cellId("cell-1"), [
+    { tenant: tenant(1), value: 10 },
+    { tenant: tenant(9), value: 500, tier: "synthetic" },
+  ]);
   assert.equal((await stage.query("events")).total, 60);
 });
 
 test("a cell whose values are not of the kind that the question wants is not believed at all", async () => {
-  stage.cell("cell-2").handler = answers(cellId("cell-2"), [{ tenant: tenant(2), value: "many" }, { tenant: tenant(4), value: 1 }]);
+  stage.cell("cell-2").handler = answers(cellId("cell-2"), [
+    { tenant: tenant(2), value: "many" },
+    { tenant: tenant(4), value: 1 },
+  ]);
   const { total, coverage } = await stage.query("events");
   assert.equal(total, 40);
   assert.deepEqual(coverage.failed, ["cell-2"]);
@@ -119,9 +149,18 @@ test("from rollups alone, a cell not heard for a while is stale, and no cell is 
   const { total, coverage } = await stage.query("events?source=rollup");
   assert.equal(total, 30);
   const { asOf, ...lists } = coverage;
-  assert.deepEqual(lists, { complete: false, expected: all, answered: ["cell-1"], stale: ["cell-2"], failed: ["cell-3"] });
+  assert.deepEqual(lists, {
+    complete: false,
+    expected: all,
+    answered: ["cell-1"],
+    stale: ["cell-2"],
+    failed: ["cell-3"],
+  });
   assert.equal(asOf["cell-2"], old);
-  assert.equal(all.reduce((sum, id) => sum + stage.cell(id).asked, 0), 0);
+  assert.equal(
+    all.reduce((sum, id) => sum + stage.cell(id).asked, 0),
+    0,
+  );
 });
 
 test("unknown questions, spans and members are clear refusals", async () => {

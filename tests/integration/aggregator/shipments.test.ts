@@ -56,7 +56,11 @@ test("an aggregator that knows nothing asks from the beginning, and one run may 
 test("another life of the cell numbers anew", async () => {
   await stage.ship("cell-1", 1, [eventsRow(1, 10)]);
   assert.equal(await stage.ship("cell-1", 1, [eventsRow(1, 7, { epoch: 2 })], { incarnation: "2" }), 2);
-  assert.deepEqual(await pushed(), { "tenant-1": 7 }, "a restored cell's word counts at its new epoch, though it is less");
+  assert.deepEqual(
+    await pushed(),
+    { "tenant-1": 7 },
+    "a restored cell's word counts at its new epoch, though it is less",
+  );
 });
 
 test("of a tenant that moved the highest epoch counts, once, whoever ships last", async () => {
@@ -79,7 +83,10 @@ test("distinct users merge over hours and add up over tenants", async () => {
   const before = new Date(Date.parse(thisHour) - hourMs).toISOString();
   await stage.ship("cell-1", 1, [users(1, ["ann", "bob"]), users(1, ["bob", "cid"], before), users(2, ["ann"])]);
   const { rows, total } = await stage.query("active-users?by=tenant&source=rollup");
-  assert.deepEqual(rows, [{ key: "tenant-1", value: 3 }, { key: "tenant-2", value: 1 }]);
+  assert.deepEqual(rows, [
+    { key: "tenant-1", value: 3 },
+    { key: "tenant-2", value: 1 },
+  ]);
   assert.equal(total, 4);
 });
 
@@ -90,17 +97,33 @@ test("rows older than the retention time are not kept", async () => {
 });
 
 test("a cell ships for itself only; without a token, or with a stranger's, nothing is taken", async () => {
-  const shipment = { cell: cellId("cell-2"), incarnation: "1", number: 1, asOf: new Date().toISOString(), rows: [eventsRow(1, 10)] };
+  const shipment = {
+    cell: cellId("cell-2"),
+    incarnation: "1",
+    number: 1,
+    asOf: new Date().toISOString(),
+    rows: [eventsRow(1, 10)],
+  };
   const forged = await stage.post("cell-1", shipment);
   assert.equal(forged.status, 403);
   assert.equal(((await forged.json()) as { code: string }).code, "not-your-shipment");
-  const unsigned = await fetch(forged.url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(shipment) });
+  const unsigned = await fetch(forged.url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(shipment),
+  });
   assert.equal(unsigned.status, 401);
   assert.deepEqual(await pushed(), {});
 });
 
 test("a malformed shipment is refused whole", async () => {
-  const shipment = { cell: cellId("cell-1"), incarnation: "1", number: 1, asOf: new Date().toISOString(), rows: [eventsRow(1, 1), { ...eventsRow(2, 2), surprise: true }] };
+  const shipment = {
+    cell: cellId("cell-1"),
+    incarnation: "1",
+    number: 1,
+    asOf: new Date().toISOString(),
+    rows: [eventsRow(1, 1), { ...eventsRow(2, 2), surprise: true }],
+  };
   assert.equal((await stage.post("cell-1", shipment)).status, 400);
   assert.deepEqual(await pushed(), {});
 });
@@ -109,7 +132,16 @@ test("a tenant is counted at the cell that the fleet document names, when it kno
   await stage.ship("cell-1", 1, [eventsRow(1, 10)]);
   await stage.ship("cell-2", 1, []);
   stage.tenants.set(tenant(1), {
-    id: tenant(1), slug: "tenant-1", domains: [], tier: "free", cell: cellId("cell-2"), epoch: 2, state: "active", reason: null, moving: false, synthetic: false,
+    id: tenant(1),
+    slug: "tenant-1",
+    domains: [],
+    tier: "free",
+    cell: cellId("cell-2"),
+    epoch: 2,
+    state: "active",
+    reason: null,
+    moving: false,
+    synthetic: false,
     limits: { requestsPerSecond: 1, inFlight: 1, bodyBytes: 1 },
   });
   assert.deepEqual((await stage.query("events?by=region&source=rollup")).rows, [{ key: "us", value: 10 }]);

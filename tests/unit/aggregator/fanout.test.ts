@@ -45,5 +45,8 @@ test("a gate lets only so many run at once, in order, and goes on after a failur
   const results = await Promise.allSettled([0, 1, 2, 3, 4].map(work));
   assert.equal(most, 2);
   assert.deepEqual(order, [0, 1, 2, 3, 4]);
-  assert.deepEqual(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled", "fulfilled", "fulfilled"]);
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled", "fulfilled", "fulfilled"],
+  );
 });

@@ -27,8 +27,14 @@ test("of two words about one tenant the higher epoch counts, wherever it stands"
 test("rows come largest first, equal ones by name; a cell without a region is said to be of an unknown one", () => {
   const parts = [part(2, 5), part(1, 5), part(3, 9, { cell: cellId("cell-2") })];
   const regions = new Map([[cellId("cell-1"), "eu"]]);
-  assert.deepEqual(answerOf({ by: "tenant", merge: "sum", regions }, parts).rows.map(({ key }) => key), ["t3", "t1", "t2"]);
-  assert.deepEqual(answerOf({ by: "region", merge: "sum", regions }, parts).rows, [{ key: "eu", value: 10 }, { key: "unknown", value: 9 }]);
+  assert.deepEqual(
+    answerOf({ by: "tenant", merge: "sum", regions }, parts).rows.map(({ key }) => key),
+    ["t3", "t1", "t2"],
+  );
+  assert.deepEqual(answerOf({ by: "region", merge: "sum", regions }, parts).rows, [
+    { key: "eu", value: 10 },
+    { key: "unknown", value: 9 },
+  ]);
 });
 
 test("no parts are no rows and a total of zero", () => {
@@ -45,12 +51,22 @@ test("distinct members merge over a tenant's hours, whether as a sketch or count
 test("a span is widened to whole hours, the last day by default", () => {
   const now = Date.parse("2026-03-04T10:20:30Z");
   const day = spanOf(undefined, undefined, now, 90);
-  assert.deepEqual([day.from.toISOString(), day.to.toISOString()], ["2026-03-03T11:00:00.000Z", "2026-03-04T11:00:00.000Z"]);
+  assert.deepEqual(
+    [day.from.toISOString(), day.to.toISOString()],
+    ["2026-03-03T11:00:00.000Z", "2026-03-04T11:00:00.000Z"],
+  );
   const narrow = spanOf("2026-03-04T08:59:00Z", "2026-03-04T09:01:00Z", now, 90);
-  assert.deepEqual([narrow.from.toISOString(), narrow.to.toISOString()], ["2026-03-04T08:00:00.000Z", "2026-03-04T10:00:00.000Z"]);
+  assert.deepEqual(
+    [narrow.from.toISOString(), narrow.to.toISOString()],
+    ["2026-03-04T08:00:00.000Z", "2026-03-04T10:00:00.000Z"],
+  );
 });
 
-for (const [from, to] of [["2026-03-04T12:00:00Z", undefined], ["2020-01-01T00:00:00Z", undefined], ["2026-03-04T09:00:00Z", "2026-03-04T09:00:00Z"]]) {
+for (const [from, to] of [
+  ["2026-03-04T12:00:00Z", undefined],
+  ["2020-01-01T00:00:00Z", undefined],
+  ["2026-03-04T09:00:00Z", "2026-03-04T09:00:00Z"],
+]) {
   test(`a span from ${from} to ${to ?? "now"} is refused`, () => {
     assert.throws(
       () => spanOf(from, to, Date.parse("2026-03-04T10:20:30Z"), 90),

@@ -5,7 +5,12 @@ import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
-import { type CommandInput, type Rollout, type RolloutPolicy, temporalNames } from "../../../common/contracts/rollout.ts";
+import {
+  type CommandInput,
+  type Rollout,
+  type RolloutPolicy,
+  temporalNames,
+} from "../../../common/contracts/rollout.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
@@ -32,7 +37,9 @@ export class Stage {
     Runtime.install({ logger });
     const path = findTemporalTestServer();
     if (path === null) throw new Error("Temporal's time-skipping test server is missing: `npm test` brings it");
-    const environment = await TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: "existing-path", path } } });
+    const environment = await TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: "existing-path", path } },
+    });
     return new Stage(environment, await bundle());
   }
 
@@ -48,7 +55,13 @@ export class Stage {
       connection: this.environment.nativeConnection,
       taskQueue: queue,
       workflowBundle: { codePath: this.#bundle },
-      activities: createActivities({ ...fleet, readyWithinMs: 300 }),
+      activities: createActivities({
+        driver: fleet.driver,
+        registry: fleet.registry,
+        synthetic: fleet.synthetic,
+        parts: fleet.parts,
+        readyWithinMs: 300,
+      }),
     });
     return await worker.runUntil(() => work(queue));
   }
@@ -81,7 +94,11 @@ export async function bundle(): Promise<string> {
   return await workflowBundle(join(tmpdir(), "cellplane-workflow-bundle"), logger);
 }
 
-export async function command(handle: Handle, name: CommandInput["command"], more: Partial<CommandInput> = {}): Promise<Rollout> {
+export async function command(
+  handle: Handle,
+  name: CommandInput["command"],
+  more: Partial<CommandInput> = {},
+): Promise<Rollout> {
   const input: CommandInput = { command: name, actor: "anna", reason: null, planHash: null, revision: null, ...more };
   return await handle.executeUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate, { args: [input] });
 }
@@ -112,6 +129,15 @@ function releaseOf(name: ReleaseName): Release {
     state: "available",
     reason: null,
     createdAt: new Date(0).toISOString(),
-    manifest: { name, application: "pulse", version, runtime: "v24.21.0", files: [], migrations: [], configuration: {}, aggregates: [] },
+    manifest: {
+      name,
+      application: "pulse",
+      version,
+      runtime: "v24.21.0",
+      files: [],
+      migrations: [],
+      configuration: {},
+      aggregates: [],
+    },
   };
 }

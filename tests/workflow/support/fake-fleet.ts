@@ -74,7 +74,9 @@ export class FakeFleet {
 
   /** Releases that run beside a live one. */
   get besides(): readonly string[] {
-    return [...this.#cells].flatMap(([id, cell]) => (cell.slots[other(cell.liveSlot)] === null ? [] : `${id} ${cell.slots[other(cell.liveSlot)]}`));
+    return [...this.#cells].flatMap(([id, cell]) =>
+      cell.slots[other(cell.liveSlot)] === null ? [] : `${id} ${cell.slots[other(cell.liveSlot)]}`,
+    );
   }
 
   get last(): Rollout {
@@ -89,7 +91,12 @@ export class FakeFleet {
       const report = (slot: Slot) => {
         const release = cell.slots[slot];
         const ready = release !== null && this.#of(release).neverReady !== true;
-        return { release, digest: release === null ? null : digest, ready, problems: ready ? [] : ["the database does not answer"] };
+        return {
+          release,
+          digest: release === null ? null : digest,
+          ready,
+          problems: ready ? [] : ["the database does not answer"],
+        };
       };
       return { liveSlot: cell.liveSlot, slots: { a: report("a"), b: report("b") } };
     },
@@ -116,12 +123,20 @@ export class FakeFleet {
   readonly registry: RegistryPort = {
     cell: async (id) => {
       const { liveSlot, slots } = this.#cell(id);
-      const at = (slot: Slot) => ({ url: `http://${id}.${slot}`, adminUrl: `http://${id}.${slot}`, workerUrl: `http://${id}.${slot}` });
+      const at = (slot: Slot) => ({
+        url: `http://${id}.${slot}`,
+        adminUrl: `http://${id}.${slot}`,
+        workerUrl: `http://${id}.${slot}`,
+      });
       return { id, slots: { a: at("a"), b: at("b") }, liveSlot, release: slots[liveSlot] };
     },
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
     release: async (name) => ({ name, digest }),
-    syntheticTenant: async (cell) => ({ id: tenantId("00000000-0000-7000-8000-000000000000"), host: `synthetic-${cell}.cellplane.localhost`, epoch: 1 }),
+    syntheticTenant: async (cell) => ({
+      id: tenantId("00000000-0000-7000-8000-000000000000"),
+      host: `synthetic-${cell}.cellplane.localhost`,
+      epoch: 1,
+    }),
     ensureKey: async () => undefined,
     takeClaims: async (operation, cells) => {
       const held = cells.find((cell) => (this.claims.get(cell) ?? operation) !== operation);
@@ -171,7 +186,12 @@ export class FakeFleet {
     const { hostname } = new URL(url);
     if (hostname !== "router-1") return this.#status(...(hostname.split(".") as [CellId, Slot]));
     if (!this.routerAnswers) throw workflowError("part-unreachable", "The router does not answer.");
-    return { source: "router-1", instance: "one", at: new Date().toISOString(), counters: [...this.#counters.values()] };
+    return {
+      source: "router-1",
+      instance: "one",
+      at: new Date().toISOString(),
+      counters: [...this.#counters.values()],
+    };
   }
 
   #status(id: CellId, slot: Slot): CellStatus {
@@ -179,9 +199,22 @@ export class FakeFleet {
     const release = slots[slot];
     if (release === null) throw workflowError("part-unreachable", `Slot ${slot} of ${id} does not answer.`);
     return {
-      cell: id, slot, liveSlot, phase: slot === liveSlot ? "live" : "standby", release, digest, ready: true, problems: [], incarnation: "1",
-      schema: { kit: 1, app: 1 }, tenants: 2, connections: 0, inFlight: 0, queue: { outbox: 0, oldestSeconds: 0, dead: 0 },
-      fleetGeneration: null, startedAt: new Date(0).toISOString(),
+      cell: id,
+      slot,
+      liveSlot,
+      phase: slot === liveSlot ? "live" : "standby",
+      release,
+      digest,
+      ready: true,
+      problems: [],
+      incarnation: "1",
+      schema: { kit: 1, app: 1 },
+      tenants: 2,
+      connections: 0,
+      inFlight: 0,
+      queue: { outbox: 0, oldestSeconds: 0, dead: 0 },
+      fleetGeneration: null,
+      startedAt: new Date(0).toISOString(),
     };
   }
 
@@ -189,12 +222,24 @@ export class FakeFleet {
     const { liveSlot, slots } = this.#cell(id);
     const release = slots[liveSlot];
     const key = `${id} ${release} ${synthetic}`;
-    const before = this.#counters.get(key) ?? { cell: id, release, synthetic, requests: 0, errors: 0, latency: latencyBoundsMs.map(() => 0).concat(0) };
+    const before = this.#counters.get(key) ?? {
+      cell: id,
+      release,
+      synthetic,
+      requests: 0,
+      errors: 0,
+      latency: latencyBoundsMs.map(() => 0).concat(0),
+    };
     const every = release === null ? 1 : this.#of(release).failsEvery;
     this.#sent += 1;
     const failed = every !== undefined && this.#sent % every === 0;
     const latency = before.latency.with(4, (before.latency[4] ?? 0) + 1);
-    this.#counters.set(key, { ...before, requests: before.requests + 1, errors: before.errors + (failed ? 1 : 0), latency });
+    this.#counters.set(key, {
+      ...before,
+      requests: before.requests + 1,
+      errors: before.errors + (failed ? 1 : 0),
+      latency,
+    });
   }
 
   async #step(step: string): Promise<void> {
@@ -217,7 +262,11 @@ export class FakeFleet {
 const conflict = { status: 409, title: "Claimed", todo: "Wait." };
 
 function migrationFailed(): CellplaneError {
-  return new CellplaneError("migration-failed", { status: 500, title: "The migrations did not run", todo: "Mend it." }, "0002-x.expand.sql: syntax error");
+  return new CellplaneError(
+    "migration-failed",
+    { status: 500, title: "The migrations did not run", todo: "Mend it." },
+    "0002-x.expand.sql: syntax error",
+  );
 }
 
 function other(slot: Slot): Slot {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Agent } from "undici";
@@ -44,7 +45,10 @@ export class AggregatorStage {
   readonly #operator = generateSigningKey();
   #address = "";
 
-  static async open(database: FreshDatabase, cells: readonly { readonly id: string; readonly region: string }[]): Promise<AggregatorStage> {
+  static async open(
+    database: FreshDatabase,
+    cells: readonly { readonly id: string; readonly region: string }[],
+  ): Promise<AggregatorStage> {
     const stage = new AggregatorStage();
     for (const { id, region } of cells) await stage.#addCell(cellId(id), region);
     stage.#keys.set(stage.#operator.kid, { key: stage.#operator, part: "control-plane", role: "control-plane" });
@@ -67,7 +71,14 @@ export class AggregatorStage {
   }
 
   async ship(id: string, number: number, rows: readonly RollupRow[], more: Partial<Shipment> = {}): Promise<number> {
-    const response = await this.post(id, { cell: cellId(id), incarnation: "1", number, asOf: new Date().toISOString(), rows: [...rows], ...more });
+    const response = await this.post(id, {
+      cell: cellId(id),
+      incarnation: "1",
+      number,
+      asOf: new Date().toISOString(),
+      rows: [...rows],
+      ...more,
+    });
     if (response.status !== 200) throw new Error(await response.text());
     return ((await response.json()) as ShipmentReceipt).next;
   }
@@ -102,11 +113,19 @@ export class AggregatorStage {
       cell.asked += 1;
       cell.handler(request, response);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
     this.#servers.push(server);
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const addresses = { url, adminUrl: url, workerUrl: url };
-    this.#rows.push({ id, region, cordoned: false, slots: { a: addresses, b: addresses }, liveSlot: "a", release: null });
+    this.#rows.push({
+      id,
+      region,
+      cordoned: false,
+      slots: { a: addresses, b: addresses },
+      liveSlot: "a",
+      release: null,
+    });
   }
 
   async #serve(database: FreshDatabase): Promise<void> {
@@ -115,10 +134,27 @@ export class AggregatorStage {
     await migrate(pool);
     const key = generateSigningKey();
     const dispatcher = new Agent();
-    const asker = createCellAsker({ dispatcher, tokenFor: commandTokens("aggregator", key, systemClock), clock: systemClock, log });
-    const app = createApp({ part: "aggregator", pool, fleet: this.#fleet(), asker, clock: systemClock, retentionDays: 90, log });
+    const asker = createCellAsker({
+      dispatcher,
+      tokenFor: commandTokens("aggregator", key, systemClock),
+      clock: systemClock,
+      log,
+    });
+    const app = createApp({
+      part: "aggregator",
+      pool,
+      fleet: this.#fleet(),
+      asker,
+      clock: systemClock,
+      retentionDays: 90,
+      log,
+    });
     this.#address = await app.listen({ host: "127.0.0.1", port: 0 });
-    this.#closers.push(() => pool.end(), () => dispatcher.destroy(), () => app.close());
+    this.#closers.push(
+      () => pool.end(),
+      () => dispatcher.destroy(),
+      () => app.close(),
+    );
   }
 
   #fleet(): Fleet {
@@ -159,6 +195,15 @@ export const silent: CellHandler = () => undefined;
 
 export function eventsRow(n: number, value: number, more: Partial<RollupRow> = {}): RollupRow {
   return {
-    aggregate: "events", merge: "sum", tenant: tenant(n), slug: `tenant-${n}`, tier: "free", synthetic: false, epoch: 1, bucket: thisHour, value, ...more,
+    aggregate: "events",
+    merge: "sum",
+    tenant: tenant(n),
+    slug: `tenant-${n}`,
+    tier: "free",
+    synthetic: false,
+    epoch: 1,
+    bucket: thisHour,
+    value,
+    ...more,
   };
 }

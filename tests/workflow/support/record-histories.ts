@@ -1,0 +1,35 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { operationId } from "../../../common/ids.ts";
+import { temporalNames } from "../../../common/contracts/rollout.ts";
+import { Stage } from "./environment.ts";
+import { FakeFleet } from "./fake-fleet.ts";
+import { packHistory } from "./history.ts";
+
+// Writes the histories that replay.test.ts replays. Run it by hand when workflows are changed on purpose in a way that running
+// ones may not survive; the histories of before then stay beside the new ones until none of their kind can still run.
+const folder = fileURLToPath(new URL("../histories/", import.meta.url));
+const version = process.argv[2] ?? "1";
+
+const stage = await Stage.open();
+mkdirSync(folder, { recursive: true });
+for (const [name, release, behaviour] of [
+  ["completed", "pulse@2", {}],
+  ["rolled-back", "pulse@3-bad", { failsEvery: 4 }],
+] as const) {
+  const fleet = new FakeFleet(2, "pulse@1");
+  fleet.behaviours[release] = behaviour;
+  await stage.withWorker(fleet, async (queue) => {
+    const handle = await stage.start(queue, fleet, { timeScale: 1 / 600 }, release);
+    const { id } = await handle.result();
+    write(`rollout-${name}`, await handle.fetchHistory());
+    const direction = name === "completed" ? "forward" : "back";
+    const child = temporalNames.cellDeployId(operationId(id), "cell-1", direction);
+    write(`cell-${direction}`, await stage.environment.client.workflow.getHandle(child).fetchHistory());
+  });
+}
+await stage.close();
+
+function write(name: string, history: Parameters<typeof packHistory>[0]): void {
+  writeFileSync(`${folder}${name}-${version}.json.gz`, packHistory(history));
+}
