@@ -2,7 +2,7 @@ import type { GrantLease, Lease } from "../../common/contracts/cell-admin.ts";
 import type { TenantId } from "../../common/ids.ts";
 import { inTransaction, type Pool, type Queryable } from "../../common/postgres/pool.ts";
 
-const columns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze`;
+const columns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze_id AS freeze`;
 
 /** Every lease of the cell, tombstones too, ordered by tenant. */
 export async function listLeases(system: Queryable): Promise<Lease[]> {
@@ -33,7 +33,7 @@ export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLea
       `INSERT INTO cellplane.leases (tenant_id, state, epoch, incarnation, slug, tier, synthetic)
        SELECT $1, 'active', $2, incarnation, $3, $4, $5 FROM cellplane.cell
        ON CONFLICT (tenant_id) DO UPDATE SET state = 'active', epoch = excluded.epoch, incarnation = excluded.incarnation, slug = excluded.slug,
-         tier = excluded.tier, synthetic = excluded.synthetic, suspended = false, suspend_reason = NULL, operation = NULL, attempt = 0, freeze = NULL,
+         tier = excluded.tier, synthetic = excluded.synthetic, suspended = false, suspend_reason = NULL, operation = NULL, attempt = 0, freeze_id = NULL,
          freeze_deadline = NULL, release_record = NULL, updated_at = clock_timestamp()
        RETURNING ${columns}`,
       [tenant, grant.epoch, grant.slug, grant.tier, grant.synthetic],

@@ -85,7 +85,7 @@ export async function readLife(client: Client): Promise<{ readonly incarnation: 
 export async function beginLife(client: Client, cell: string, incarnation: string, slot: Slot): Promise<void> {
   await client.query(
     `INSERT INTO cellplane.cell (cell, incarnation, live_slot) VALUES ($1, $2, $3)
-     ON CONFLICT (only) DO UPDATE SET incarnation = excluded.incarnation, shipment = 0`,
+     ON CONFLICT (the_one) DO UPDATE SET incarnation = excluded.incarnation, shipment = 0`,
     [cell, incarnation, slot],
   );
 }

@@ -34,6 +34,8 @@ export interface TenantServerOptions<Settings extends TObject> {
 export async function createTenantServer<Settings extends TObject>(options: TenantServerOptions<Settings>): Promise<Server> {
   const { state, connections, samples, services } = options;
   const server = createServer({ log: services.log });
+  // Fastify takes text/plain by default; here only what a route declares.
+  server.removeContentTypeParser("text/plain");
   connections.watch(server.server);
 
   server.addHook("onRequest", async (_request, reply) => {
@@ -89,7 +91,7 @@ async function answerError(error: FastifyError, request: FastifyRequest, reply: 
   const known: CellplaneError = databaseProblem(error) ?? toCellplaneError(error);
   if (known.status === 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
   else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
-  if (replayable.has(known.status) && !(isTenants(request) && request.tenant.committed)) reply.header(internalHeaders.notExecuted, "1");
+  if (replayable.has(known.status) && !(isTenants(request) && request.tenant.committed)) reply.header(internalHeaders.notExecuted, known.code);
   const refusal = leaseRefusal(error);
   if (refusal !== undefined && isTenants(request)) reply.header(...(await refusalHeader(signer, request.tenant.id, refusal)));
   sendProblem(reply, known, request.id);

@@ -11,7 +11,7 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 -- The cell itself: one row.
 CREATE TABLE cellplane.cell (
-  only boolean PRIMARY KEY DEFAULT true CHECK (only),
+  the_one boolean PRIMARY KEY DEFAULT true CHECK (the_one),
   cell text NOT NULL,
   -- One life of this database; its twin lies in a file outside the data directory.
   incarnation text NOT NULL,
@@ -38,12 +38,12 @@ CREATE TABLE cellplane.leases (
   synthetic boolean NOT NULL,
   operation uuid,
   attempt integer NOT NULL DEFAULT 0 CHECK (attempt >= 0),
-  freeze text,
+  freeze_id text,
   freeze_deadline timestamptz,
   -- The signed word that it was given away; kept as a tombstone that answers 421.
   release_record text,
   updated_at timestamptz NOT NULL DEFAULT now(),
-  CHECK (state <> 'frozen' OR (freeze IS NOT NULL AND freeze_deadline IS NOT NULL)),
+  CHECK (state <> 'frozen' OR (freeze_id IS NOT NULL AND freeze_deadline IS NOT NULL)),
   CHECK (state <> 'released' OR release_record IS NOT NULL)
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON cellplane.leases TO cell_system;
@@ -115,13 +115,13 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'CPL05', MESSAGE = 'tenants'' tables are written under READ COMMITTED only';
   END IF;
   PERFORM pg_advisory_xact_lock_shared(cellplane.lock_key(v_tenant));
-  SELECT l.state, l.epoch, l.suspended, l.suspend_reason, l.release_record, l.freeze, l.freeze_deadline
+  SELECT l.state, l.epoch, l.suspended, l.suspend_reason, l.release_record, l.freeze_id, l.freeze_deadline
     INTO held FROM cellplane.leases l WHERE l.tenant_id = v_tenant;
   IF held.state = 'frozen' AND held.freeze_deadline < clock_timestamp() THEN
     -- Past its deadline a freeze ends by whoever comes first; the late release then fails its compare-and-set.
-    UPDATE cellplane.leases l SET state = 'active', freeze = NULL, freeze_deadline = NULL, updated_at = clock_timestamp()
-      WHERE l.tenant_id = v_tenant AND l.state = 'frozen' AND l.epoch = held.epoch AND l.freeze = held.freeze AND l.freeze_deadline < clock_timestamp();
-    SELECT l.state, l.epoch, l.suspended, l.suspend_reason, l.release_record, l.freeze, l.freeze_deadline
+    UPDATE cellplane.leases l SET state = 'active', freeze_id = NULL, freeze_deadline = NULL, updated_at = clock_timestamp()
+      WHERE l.tenant_id = v_tenant AND l.state = 'frozen' AND l.epoch = held.epoch AND l.freeze_id = held.freeze_id AND l.freeze_deadline < clock_timestamp();
+    SELECT l.state, l.epoch, l.suspended, l.suspend_reason, l.release_record, l.freeze_id, l.freeze_deadline
       INTO held FROM cellplane.leases l WHERE l.tenant_id = v_tenant;
   END IF;
   IF held.state IS NULL OR held.state NOT IN ('active', 'frozen') OR held.epoch <> v_epoch THEN
