@@ -1,11 +1,14 @@
-import { Argument, Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { Answer, Context } from "./context.ts";
 
 /** What a command does; its file is loaded only when the command is run, so that all others start fast. */
 export type Action<Input> = (context: Context, input: Input) => Promise<Answer>;
 
 /** Runs an action with the context that the global options make. */
-export type RunAction = (options: { readonly home: string | undefined }, work: (context: Context) => Promise<Answer>) => Promise<void>;
+export type RunAction = (
+  options: { readonly home: string | undefined },
+  work: (context: Context) => Promise<Answer>,
+) => Promise<void>;
 
 /** Adds commands to a parent; every group of commands is such a function. */
 export type DefineCommands = (parent: Command, run: RunAction) => void;

@@ -2,7 +2,9 @@ import Type from "typebox";
 import { readConfig } from "../common/config.ts";
 
 const Settings = Type.Object({
-  CELLPLANE_HOME: Type.Optional(Type.String({ description: "Folder with the fleet's state; default .cellplane in the project's folder" })),
+  CELLPLANE_HOME: Type.Optional(
+    Type.String({ description: "Folder with the fleet's state; default .cellplane in the project's folder" }),
+  ),
   NO_COLOR: Type.Optional(Type.String({ description: "Set to anything: no colours (no-color.org)" })),
   TERM: Type.Optional(Type.String({ description: "Kind of terminal; `dumb` has neither colours nor a cursor" })),
 });

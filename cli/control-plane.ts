@@ -14,8 +14,8 @@ export interface ControlPlane {
   delete<Answer>(path: string): Promise<Answer>;
   /** Whether there is something at `path`. */
   has(path: string): Promise<boolean>;
-  /** Sends bytes as they are. */
-  upload(path: string, bytes: Uint8Array): Promise<void>;
+  /** Sends bytes as they are; a blob of a file is never wholly in memory. */
+  upload(path: string, bytes: Blob): Promise<void>;
 }
 
 /**
@@ -26,7 +26,12 @@ export function controlPlaneAt(url: string, token: string): ControlPlane {
   const call = async (method: string, path: string, options: CallOptions = {}): Promise<Response> => {
     const headers: Record<string, string> = { authorization: `Bearer ${token}`, accept: "application/json" };
     if (options.contentType !== undefined) headers["content-type"] = options.contentType;
-    const init: RequestInit = { method, headers, redirect: "error", signal: AbortSignal.timeout(options.limitMs ?? callLimitMs) };
+    const init: RequestInit = {
+      method,
+      headers,
+      redirect: "error",
+      signal: AbortSignal.timeout(options.limitMs ?? callLimitMs),
+    };
     if (options.body !== undefined) init.body = options.body;
     try {
       return await fetch(new URL(path, url), init);
@@ -49,14 +54,14 @@ export function controlPlaneAt(url: string, token: string): ControlPlane {
       return true;
     },
     upload: async (path, bytes) => {
-      const options = { body: bytes as Uint8Array<ArrayBuffer>, contentType: "application/octet-stream", limitMs: uploadLimitMs };
+      const options = { body: bytes, contentType: "application/octet-stream", limitMs: uploadLimitMs };
       await readAnswer(url, await call("PUT", path, options));
     },
   };
 }
 
 interface CallOptions {
-  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly body?: string | Blob;
   readonly contentType?: string;
   readonly limitMs?: number;
 }
@@ -72,7 +77,10 @@ async function readAnswer(url: string, response: Response): Promise<unknown> {
   const value = type.includes("json") && text !== "" ? parse(text, response) : null;
   if (response.ok) return value;
   if (type.startsWith(problemContentType) && isProblem(value)) throw new RemoteProblem(value);
-  throw cliError("unexpected-answer", `${new URL(response.url).pathname} answered ${response.status} without a problem document.`);
+  throw cliError(
+    "unexpected-answer",
+    `${new URL(response.url).pathname} answered ${response.status} without a problem document.`,
+  );
 }
 
 function parse(text: string, response: Response): unknown {

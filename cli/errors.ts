@@ -33,11 +33,6 @@ export const cliErrors = {
     title: "Some processes would not stop",
     todo: "Look at their logs in <home>/logs, then run `cellplane stop` again.",
   },
-  "bundle-failed": {
-    status: 400,
-    title: "The application could not be made into a release",
-    todo: "Mend what detail names and create the release again.",
-  },
   unforeseen: {
     status: 500,
     title: "The command failed in a way that nobody foresaw",

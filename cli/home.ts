@@ -44,7 +44,10 @@ async function readAs<Schema extends TSchema>(schema: Schema, path: string): Pro
   }
   if (!Value.Check(schema, value)) {
     const [first] = Value.Errors(schema, value);
-    throw cliError("home-unreadable", `${path} does not fit: ${first?.instancePath || "the document"} ${first?.message ?? "is wrong"}.`);
+    throw cliError(
+      "home-unreadable",
+      `${path} does not fit: ${first?.instancePath || "the document"} ${first?.message ?? "is wrong"}.`,
+    );
   }
   return value as Static<Schema>;
 }

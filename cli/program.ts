@@ -12,7 +12,10 @@ Every command takes --json (one JSON document on stdout, an error too) and --hom
 failed, 2 usage, 3 rolled back, halted, cancelled or waiting for a decision, 4 not reachable.`;
 
 /** The whole command line; nothing of it runs before it is parsed. */
-export function createProgram(surroundings: { readonly write: (text: string) => void; readonly run: RunAction }): Command {
+export function createProgram(surroundings: {
+  readonly write: (text: string) => void;
+  readonly run: RunAction;
+}): Command {
   const program = new Command("cellplane")
     .description("Runs a multi-tenant service as many small, self-contained cells.")
     .option("--json", "exactly one JSON document on stdout, everything else on stderr")

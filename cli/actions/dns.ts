@@ -13,7 +13,10 @@ export async function planDns(context: Context): Promise<Answer> {
 }
 
 /** `dns apply` */
-export async function applyDns(context: Context, input: { readonly plan?: string; readonly reason?: string }): Promise<Answer> {
+export async function applyDns(
+  context: Context,
+  input: { readonly plan?: string; readonly reason?: string },
+): Promise<Answer> {
   const plane = await context.controlPlane();
   const body: ApplyDns = {
     ...(input.plan === undefined ? {} : { planHash: input.plan }),
@@ -36,13 +39,31 @@ function planText(plan: DnsPlan): string {
     ["domain", plan.baseDomain],
     ["generation", `${plan.generation.term}.${plan.generation.n}`],
     ["plan", plan.hash],
-    ["zone", plan.zoneRead ? (applied === null ? "nothing applied yet" : `at ${applied.generation.term}.${applied.generation.n}, ${applied.state}`) : "not read (no zone or no credentials): all records count as missing"],
+    [
+      "zone",
+      plan.zoneRead
+        ? applied === null
+          ? "nothing applied yet"
+          : `at ${applied.generation.term}.${applied.generation.n}, ${applied.state}`
+        : "not read (no zone or no credentials): all records count as missing",
+    ],
     ["records", plan.records.length],
-    ["health checks", `${plan.healthChecks.length} (${plan.healthChecksToCreate.length} to make, ${plan.healthChecksToDelete.length} to remove)`],
+    [
+      "health checks",
+      `${plan.healthChecks.length} (${plan.healthChecksToCreate.length} to make, ${plan.healthChecksToDelete.length} to remove)`,
+    ],
   ]);
-  const changes = plan.changes.length === 0 ? "Nothing to change." : table(["CHANGE", "WHY", "NAME", "TYPE", "ROUTING", "TARGET", "HEALTH CHECK"], plan.changes.map(changeRow));
-  const conflicts = plan.conflicts.map(({ name, type }) => `OCCUPIED  ${name} ${type}: a record that is not ours; nothing is applied while it is there`);
-  const drift = plan.drift.length === 0 ? [] : [`DRIFT  ${plan.drift.length} records were changed by somebody else since this plan was applied`];
+  const changes =
+    plan.changes.length === 0
+      ? "Nothing to change."
+      : table(["CHANGE", "WHY", "NAME", "TYPE", "ROUTING", "TARGET", "HEALTH CHECK"], plan.changes.map(changeRow));
+  const conflicts = plan.conflicts.map(
+    ({ name, type }) => `OCCUPIED  ${name} ${type}: a record that is not ours; nothing is applied while it is there`,
+  );
+  const drift =
+    plan.drift.length === 0
+      ? []
+      : [`DRIFT  ${plan.drift.length} records were changed by somebody else since this plan was applied`];
   return [head, "", changes, ...conflicts, ...drift].join("\n");
 }
 

@@ -27,8 +27,13 @@ interface ProcessLog {
 export async function showLogs(context: Context, input: LogsInput): Promise<Answer> {
   const fleet = await context.fleet();
   const known = fleet.cells.find((cell) => cell.id === input.cell);
-  if (known === undefined) throw cliError("usage", `This fleet has no cell ${input.cell}; it has ${fleet.cells.map((cell) => cell.id).join(", ")}.`);
-  if (input.follow === true && context.json) throw cliError("usage", "--follow never ends, so there is no one JSON document.");
+  if (known === undefined)
+    throw cliError(
+      "usage",
+      `This fleet has no cell ${input.cell}; it has ${fleet.cells.map((cell) => cell.id).join(", ")}.`,
+    );
+  if (input.follow === true && context.json)
+    throw cliError("usage", "--follow never ends, so there is no one JSON document.");
   const paths = await logsOf(join(context.home, homePaths.logs), cellId(input.cell), input.role);
   const logs: ProcessLog[] = await Promise.all(
     paths.map(async ({ process, path }) => ({ process, path, lines: (await tail(path)).slice(-input.lines) })),
@@ -37,16 +42,26 @@ export async function showLogs(context: Context, input: LogsInput): Promise<Answ
   return { json: { cell: input.cell, logs }, text: logs.map(logText).join("\n\n") };
 }
 
-async function logsOf(folder: string, cell: string, role: string | undefined): Promise<{ process: string; path: string }[]> {
+async function logsOf(
+  folder: string,
+  cell: string,
+  role: string | undefined,
+): Promise<{ process: string; path: string }[]> {
   const shape = new RegExp(`^${cell}-(${role ?? "api|worker|postgres|redis"})(-[ab])?\\.log$`);
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
+  const names = await namesIn(folder);
   return names
     .filter((name) => shape.test(name))
     .toSorted()
     .map((name) => ({ process: name.slice(0, -".log".length), path: join(folder, name) }));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 async function tail(path: string): Promise<string[]> {

@@ -19,7 +19,10 @@ export async function askQuery(context: Context, input: QueryInput): Promise<Ans
   }
   const plane = await context.controlPlane();
   const answer = await plane.get<QueryAnswer>(`/v1/query/${input.name}?${wishes.toString()}`);
-  const rows = table([input.by.toUpperCase(), input.name.toUpperCase()], answer.rows.map((row) => [row.key, row.value]));
+  const rows = table(
+    [input.by.toUpperCase(), input.name.toUpperCase()],
+    answer.rows.map((row) => [row.key, row.value]),
+  );
   return { json: answer, text: `${rows}\n\n${coverageText(answer.coverage, Date.now())}` };
 }
 

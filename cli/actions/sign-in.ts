@@ -7,5 +7,8 @@ export async function signIn(context: Context): Promise<Answer> {
   const { code, expiresAt } = await plane.post<SignInCode>("/v1/sign-in-codes");
   const { urls } = await context.fleet();
   const link = `${urls.dashboard.replace(/\/$/, "")}/#code=${code}`;
-  return { json: { code, expiresAt, url: urls.dashboard, link }, text: `Open  ${link}\nor enter  ${code}  at ${urls.dashboard}; it works once, until ${expiresAt}.` };
+  return {
+    json: { code, expiresAt, url: urls.dashboard, link },
+    text: `Open  ${link}\nor enter  ${code}  at ${urls.dashboard}; it works once, until ${expiresAt}.`,
+  };
 }

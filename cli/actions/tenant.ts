@@ -1,4 +1,10 @@
-import type { CreatedKey, CreatedTenant, CreateTenant, Tenant, TenantList } from "../../common/contracts/control-plane.ts";
+import type {
+  CreatedKey,
+  CreatedTenant,
+  CreateTenant,
+  Tenant,
+  TenantList,
+} from "../../common/contracts/control-plane.ts";
 import type { Answer, Context } from "../context.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { cliError } from "../errors.ts";
@@ -18,11 +24,22 @@ interface TenantChange extends OneTenant {
 /** `tenant create`: the control plane answers when the tenant is served, or refuses with `cell-unreachable`; then the same call goes on. */
 export async function createTenant(context: Context, input: CreateTenant): Promise<Answer> {
   const plane = await context.controlPlane();
-  const body: CreateTenant = { slug: input.slug, tier: input.tier, ...(input.region === undefined ? {} : { region: input.region }) };
+  const body: CreateTenant = {
+    slug: input.slug,
+    tier: input.tier,
+    ...(input.region === undefined ? {} : { region: input.region }),
+  };
   const created = await plane.post<CreatedTenant>("/v1/tenants", body);
   const { urls } = await context.fleet();
   const text = [
-    facts([["tenant", created.slug], ["id", created.id], ["host", created.host], ["tier", created.tier], ["cell", created.cell], ["key", created.key]]),
+    facts([
+      ["tenant", created.slug],
+      ["id", created.id],
+      ["host", created.host],
+      ["tier", created.tier],
+      ["cell", created.cell],
+      ["key", created.key],
+    ]),
     "",
     "The key is shown this once.",
     "",
@@ -73,7 +90,13 @@ export async function resumeTenant(context: Context, input: TenantChange): Promi
 export async function createKey(context: Context, input: OneTenant): Promise<Answer> {
   const plane = await context.controlPlane();
   const created = await plane.post<CreatedKey>(`${pathOf(input.slug)}/keys`);
-  return { json: created, text: `${facts([["id", created.id], ["key", created.key]])}\n\nThe key is shown this once.` };
+  return {
+    json: created,
+    text: `${facts([
+      ["id", created.id],
+      ["key", created.key],
+    ])}\n\nThe key is shown this once.`,
+  };
 }
 
 /** `key revoke` */
@@ -111,7 +134,10 @@ function tenantAnswer(tenant: Tenant): Answer {
     ["epoch", tenant.epoch],
     ["state", tenant.reason === null ? tenant.state : `${tenant.state}: ${tenant.reason}`],
     ["residency", tenant.region],
-    ["limits", `${limits.requestsPerSecond} requests/s, ${limits.inFlight} in flight, ${limits.bodyBytes} bytes a body`],
+    [
+      "limits",
+      `${limits.requestsPerSecond} requests/s, ${limits.inFlight} in flight, ${limits.bodyBytes} bytes a body`,
+    ],
     ["created", tenant.createdAt],
     ["keys", tenant.keys.length === 0 ? null : tenant.keys.map((key) => `${key.id} (${key.createdAt})`).join(", ")],
   ]);

@@ -8,7 +8,11 @@ const mostLines = 10_000;
 export const defineCells: DefineCommands = (parent, run) => {
   const cell = parent.command("cell").description("cells: each a complete stack of its own");
 
-  act(cell.command("list").description("cells with region, release, health and tenants"), run, async () => (await import("../actions/cell.ts")).listCells);
+  act(
+    cell.command("list").description("cells with region, release, health and tenants"),
+    run,
+    async () => (await import("../actions/cell.ts")).listCells,
+  );
 
   const stop = cell
     .command("stop")
@@ -37,6 +41,7 @@ export const defineCells: DefineCommands = (parent, run) => {
 
 function wholeNumber(text: string): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > mostLines) throw new InvalidArgumentError(`It must be a whole number from 1 to ${mostLines}.`);
+  if (!Number.isInteger(count) || count < 1 || count > mostLines)
+    throw new InvalidArgumentError(`It must be a whole number from 1 to ${mostLines}.`);
   return count;
 }

@@ -23,12 +23,18 @@ export const defineFleet: DefineCommands = (parent, run) => {
     .addOption(wordOption("--by <grouping>", "one row for each of these", groupings).default("tenant"))
     .option("--from <time>", "beginning, as 2026-01-31T00:00:00Z (default: a day ago)")
     .option("--to <time>", "end (default: now)")
-    .addOption(wordOption("--completeness <wish>", "all: refuse an answer that leaves a cell out", ["all", "best_effort"]));
+    .addOption(
+      wordOption("--completeness <wish>", "all: refuse an answer that leaves a cell out", ["all", "best_effort"]),
+    );
   act(query, run, async () => (await import("../actions/query.ts")).askQuery);
   withExamples(query, "query active-users --by tier", "query events --by cell --json");
 
   const processes = parent.command("process").description("the parts' processes, through the supervisor");
-  act(processes.command("list").description("every process of the fleet"), run, async () => (await import("../actions/process.ts")).listProcesses);
+  act(
+    processes.command("list").description("every process of the fleet"),
+    run,
+    async () => (await import("../actions/process.ts")).listProcesses,
+  );
   const stopProcess = processes
     .command("stop")
     .description("stop a part; it stays down until it is started again")
@@ -46,5 +52,9 @@ export const defineFleet: DefineCommands = (parent, run) => {
   act(stop, run, async () => (await import("../actions/stop.ts")).stopFleet);
   withExamples(stop, "stop", "stop --home /srv/other-fleet");
 
-  act(parent.command("version").description("version of this command and of the Node that runs it"), run, async () => (await import("../actions/version.ts")).showVersion);
+  act(
+    parent.command("version").description("version of this command and of the Node that runs it"),
+    run,
+    async () => (await import("../actions/version.ts")).showVersion,
+  );
 };

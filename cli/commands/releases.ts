@@ -12,5 +12,9 @@ export const defineReleases: DefineCommands = (parent, run) => {
   act(create, run, async () => (await import("../actions/release.ts")).createRelease);
   withExamples(create, "release create examples/pulse-2 --version 2");
 
-  act(release.command("list").description("stored releases, newest first"), run, async () => (await import("../actions/release.ts")).listReleases);
+  act(
+    release.command("list").description("stored releases, newest first"),
+    run,
+    async () => (await import("../actions/release.ts")).listReleases,
+  );
 };

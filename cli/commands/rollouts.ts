@@ -15,7 +15,12 @@ export const defineRollouts: DefineCommands = (parent, run) => {
   const rollout = parent.command("rollout").description("bring a release to the cells in waves");
   defineStart(rollout, run);
 
-  const show = watched(rollout.command("show").description("a rollout as the registry has it").argument("[id]", "its id (default: the latest)"));
+  const show = watched(
+    rollout
+      .command("show")
+      .description("a rollout as the registry has it")
+      .argument("[id]", "its id (default: the latest)"),
+  );
   act(show, run, async () => (await import("../actions/rollout/commands.ts")).showRollout);
   withExamples(show, "rollout show", "rollout show --watch");
 
@@ -40,7 +45,11 @@ function defineStart(rollout: Command, run: RunAction): void {
     .argument("<release>", "a stored release, e.g. pulse@2")
     .option("--time-scale <factor>", "multiplies the bakes; 1 in production, small for demos", numberIn(0, 1))
     .option("--canary-cells <count>", "cells in the first wave", numberIn(0, 1000))
-    .option("--waves <percentages>", "share of the fleet reached after each further wave, e.g. 10,50,100", numbersIn(0, 100))
+    .option(
+      "--waves <percentages>",
+      "share of the fleet reached after each further wave, e.g. 10,50,100",
+      numbersIn(0, 100),
+    )
     .option("--bake <seconds>", "bake after each wave, before scaling, e.g. 60,120", numbersIn(0, 604_800))
     .option("--reason <text>", "why; kept in history and audit");
   act(watched(start), run, async () => (await import("../actions/rollout/commands.ts")).startRollout);
@@ -55,7 +64,8 @@ function watched(command: Command): Command {
 function numberIn(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !(value >= least && value <= most)) throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+    if (text.trim() === "" || !(value >= least && value <= most))
+      throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
     return value;
   };
 }

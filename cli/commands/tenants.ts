@@ -14,7 +14,10 @@ export const defineTenants: DefineCommands = (parent, run) => {
   act(create, run, async () => (await import("../actions/tenant.ts")).createTenant);
   withExamples(create, "tenant create acme --tier pro", "tenant create acme --tier enterprise --region eu --json");
 
-  const list = tenant.command("list").description("all tenants with cell, tier and state").option("--synthetic", "the cells' synthetic tenants instead");
+  const list = tenant
+    .command("list")
+    .description("all tenants with cell, tier and state")
+    .option("--synthetic", "the cells' synthetic tenants instead");
   act(list, run, async () => (await import("../actions/tenant.ts")).listTenants);
 
   const show = tenant.command("show").description("one tenant").argument("<slug>", "the tenant");
@@ -36,7 +39,10 @@ export const defineTenants: DefineCommands = (parent, run) => {
   act(resume, run, async () => (await import("../actions/tenant.ts")).resumeTenant);
 
   const key = parent.command("key").description("API keys of tenants");
-  const createKey = key.command("create").description("another key for a tenant, shown this once").argument("<slug>", "the tenant");
+  const createKey = key
+    .command("create")
+    .description("another key for a tenant, shown this once")
+    .argument("<slug>", "the tenant");
   act(createKey, run, async () => (await import("../actions/tenant.ts")).createKey);
   const revoke = key
     .command("revoke")
@@ -47,7 +53,10 @@ export const defineTenants: DefineCommands = (parent, run) => {
   withExamples(revoke, "key revoke acme 01980c2e-7c3f-7b1e-9d3f-4d8f0f6a2b11");
 
   const place = parent.command("place").description("placement of tenants on cells");
-  const explain = place.command("explain").description("why a tenant is where it is, cell by cell").argument("<tenant>", "the tenant's slug");
+  const explain = place
+    .command("explain")
+    .description("why a tenant is where it is, cell by cell")
+    .argument("<tenant>", "the tenant's slug");
   act(explain, run, async () => (await import("../actions/tenant.ts")).explainPlacement);
   withExamples(explain, "place explain acme");
 };

@@ -25,12 +25,19 @@ export function App() {
       </Frame>
     );
   }
-  if (whoami.isPending) return <p className="boot" role="status">Connecting to the control plane …</p>;
+  if (whoami.isPending)
+    return (
+      <p className="boot" role="status">
+        Connecting to the control plane …
+      </p>
+    );
   if (isSignedOut(whoami.error)) return <SignIn />;
   return (
     <main className="boot">
       <ProblemNote error={whoami.error} />
-      <button type="button" className="button" onClick={() => void whoami.refetch()}>Try again</button>
+      <button type="button" className="button" onClick={() => void whoami.refetch()}>
+        Try again
+      </button>
     </main>
   );
 }

@@ -40,7 +40,9 @@ describe("the dashboard in a browser", () => {
 
   it("signs in with a code that works once, refuses it the second time, and takes a link", async () => {
     const { code, url, link } = await signInCode();
-    await eventually("the dashboard is built", 120_000, async () => ((await (await fetch(url)).text()).includes('type="module"') ? true : null));
+    await eventually("the dashboard is built", 120_000, async () =>
+      (await (await fetch(url)).text()).includes('type="module"') ? true : null,
+    );
     const policy = (await fetch(url)).headers.get("content-security-policy");
     assert.match(policy ?? "", /default-src 'none'; script-src 'self'; style-src 'self'/);
 

@@ -7,11 +7,15 @@ export function changesBetween(before: Rollout | null, after: Rollout): string[]
   const steps = new Map(before?.cells.map((cell) => [cell.cell, cell.step]));
   for (const cell of after.cells) {
     if (steps.get(cell.cell) === cell.step || (before === null && cell.step === "pending")) continue;
-    lines.push(`${clockOf(after.updatedAt)}  wave ${cell.wave}  ${cell.cell}  ${cell.step}${cell.error === null ? "" : `: ${cell.error}`}`);
+    lines.push(
+      `${clockOf(after.updatedAt)}  wave ${cell.wave}  ${cell.cell}  ${cell.step}${cell.error === null ? "" : `: ${cell.error}`}`,
+    );
   }
   if (before?.state !== after.state || before.paused !== after.paused) {
     const waiting = after.waitingFor === null ? "" : ` for ${after.waitingFor}`;
-    lines.push(`${clockOf(after.updatedAt)}  ${after.release} ${after.state}${waiting}${after.paused ? ", paused" : ""}`);
+    lines.push(
+      `${clockOf(after.updatedAt)}  ${after.release} ${after.state}${waiting}${after.paused ? ", paused" : ""}`,
+    );
   }
   return lines;
 }
@@ -19,7 +23,10 @@ export function changesBetween(before: Rollout | null, after: Rollout): string[]
 /** One entry of a rollout's history. */
 export function entryText(entry: HistoryEntry): string {
   const where = [entry.wave === null ? "" : `wave ${entry.wave}`, entry.cell ?? ""].filter((word) => word !== "");
-  const verdict = entry.verdict === undefined ? "" : ` ${entry.verdict.verdict} (${entry.verdict.gate}, ${entry.verdict.traffic} traffic): ${entry.verdict.reason}`;
+  const verdict =
+    entry.verdict === undefined
+      ? ""
+      : ` ${entry.verdict.verdict} (${entry.verdict.gate}, ${entry.verdict.traffic} traffic): ${entry.verdict.reason}`;
   const reason = entry.reason === null || entry.reason === entry.verdict?.reason ? "" : `: ${entry.reason}`;
   return [clockOf(entry.at), ...where, `${entry.event}${verdict}${reason}`].join("  ");
 }

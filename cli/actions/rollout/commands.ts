@@ -41,7 +41,10 @@ export async function startRollout(context: Context, input: StartInput): Promise
 }
 
 /** `rollout show` */
-export async function showRollout(context: Context, input: { readonly id?: string; readonly watch?: boolean }): Promise<Answer> {
+export async function showRollout(
+  context: Context,
+  input: { readonly id?: string; readonly watch?: boolean },
+): Promise<Answer> {
   const plane = await context.controlPlane();
   return await answer(context, plane, await readRollout(plane, input.id), input.watch === true);
 }
@@ -83,7 +86,11 @@ async function readRollout(plane: ControlPlane, id: string | undefined): Promise
 async function answer(context: Context, plane: ControlPlane, rollout: Rollout, watch: boolean): Promise<Answer> {
   if (!watch) return { json: rollout, text: rolloutText(rollout) };
   const ended = await watchRollout(context, plane, rollout);
-  return { json: ended, text: context.terminal ? "" : rolloutTree(ended, Date.now()).join("\n"), exit: endingOf(ended) ?? exitCodes.done };
+  return {
+    json: ended,
+    text: context.terminal ? "" : rolloutTree(ended, Date.now()).join("\n"),
+    exit: endingOf(ended) ?? exitCodes.done,
+  };
 }
 
 function rolloutText(rollout: Rollout): string {

@@ -6,7 +6,12 @@ type WaveCell = Rollout["cells"][number];
 
 /** A rollout as a tree of waves and cells, one string a line. Pure: the same rollout at the same moment, the same lines. */
 export function rolloutTree(rollout: Rollout, nowMs: number): string[] {
-  const lines = [headline(rollout), ...rollout.waves.flatMap((wave, position) => waveLines(rollout, wave, position === rollout.waves.length - 1, nowMs))];
+  const lines = [
+    headline(rollout),
+    ...rollout.waves.flatMap((wave, position) =>
+      waveLines(rollout, wave, position === rollout.waves.length - 1, nowMs),
+    ),
+  ];
   if (rollout.reason !== null) lines.push("", `reason  ${rollout.reason}`);
   return lines;
 }

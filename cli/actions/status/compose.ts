@@ -46,7 +46,12 @@ export interface CellStatus {
   /** running: database, cache and the live slot's API and worker live; stopped: none of its processes does; degraded: anything between. */
   readonly state: "running" | "degraded" | "stopped";
   readonly tenants: number | null;
-  readonly processes: readonly { readonly role: CellRole; readonly release: ReleaseName | null; readonly pid: number; readonly port: number | null }[];
+  readonly processes: readonly {
+    readonly role: CellRole;
+    readonly release: ReleaseName | null;
+    readonly pid: number;
+    readonly port: number | null;
+  }[];
 }
 
 /**
@@ -88,7 +93,9 @@ export function composeStatus(
         state: stateOf(id, own, slot),
         tenants: known?.tenants ?? null,
         processes: own.flatMap((process) =>
-          process.pid !== null && isCellRole(process.role) ? [{ role: process.role, release: process.release, pid: process.pid, port: process.port }] : [],
+          process.pid !== null && isCellRole(process.role)
+            ? [{ role: process.role, release: process.release, pid: process.pid, port: process.port }]
+            : [],
         ),
       };
     }),
@@ -97,7 +104,9 @@ export function composeStatus(
 
 /** The slots of a cell in which an API process lives. With two of them only the cell itself knows which is live. */
 export function servingSlots(cell: CellId, processes: readonly ProcessStatus[]): Slot[] {
-  return slots.filter((slot) => processes.some((process) => process.name === `${cell}-api-${slot}` && process.pid !== null));
+  return slots.filter((slot) =>
+    processes.some((process) => process.name === `${cell}-api-${slot}` && process.pid !== null),
+  );
 }
 
 /**
@@ -120,7 +129,9 @@ function stateOf(cell: CellId, own: readonly ProcessStatus[], slot: Slot | null)
   const living = own.filter((process) => process.pid !== null);
   if (living.length === 0) return "stopped";
   const needed = [`${cell}-postgres`, `${cell}-redis`, `${cell}-api-${slot ?? "a"}`, `${cell}-worker-${slot ?? "a"}`];
-  return needed.every((name) => living.some((process) => process.name === name && process.state === "running")) ? "running" : "degraded";
+  return needed.every((name) => living.some((process) => process.name === name && process.state === "running"))
+    ? "running"
+    : "degraded";
 }
 
 function isCellRole(role: string): role is CellRole {

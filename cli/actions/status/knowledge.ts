@@ -17,7 +17,9 @@ const patienceMs = 2_000;
 export async function askedKnowledge(context: Context): Promise<Map<CellId, CellKnowledge>> {
   const plane = await context.controlPlane();
   const { cells } = await plane.get<CellList>("/v1/cells", patienceMs);
-  return new Map(cells.map((cell) => [cell.id, { liveSlot: cell.liveSlot, release: cell.release, tenants: cell.tenants }]));
+  return new Map(
+    cells.map((cell) => [cell.id, { liveSlot: cell.liveSlot, release: cell.release, tenants: cell.tenants }]),
+  );
 }
 
 /**
@@ -31,7 +33,11 @@ export function documentKnowledge(home: string): Map<CellId, CellKnowledge> {
   return new Map(
     [...document.rowsOf<CellRow>("cell")].map((cell) => [
       cell.id,
-      { liveSlot: cell.liveSlot, release: cell.release, tenants: tenants.filter((tenant) => tenant.cell === cell.id).length },
+      {
+        liveSlot: cell.liveSlot,
+        release: cell.release,
+        tenants: tenants.filter((tenant) => tenant.cell === cell.id).length,
+      },
     ]),
   );
 }

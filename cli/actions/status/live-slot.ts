@@ -15,15 +15,25 @@ const patienceMs = 1_000;
  * is signed with the control plane's key from the home, which whoever may read it may do in any case.
  * @returns nothing for a cell that does not answer
  */
-export async function askLiveSlots(home: string, fleet: FleetFile, serving: ReadonlyMap<CellId, readonly Slot[]>): Promise<Map<CellId, Slot>> {
+export async function askLiveSlots(
+  home: string,
+  fleet: FleetFile,
+  serving: ReadonlyMap<CellId, readonly Slot[]>,
+): Promise<Map<CellId, Slot>> {
   const asked = fleet.cells.filter((cell) => (serving.get(cell.id)?.length ?? 0) > 1);
   if (asked.length === 0) return new Map();
-  const tokenFor = commandTokens("control-plane", loadSigningKey(join(home, homePaths.keys, "control-plane.pem")), systemClock);
+  const tokenFor = commandTokens(
+    "control-plane",
+    loadSigningKey(join(home, homePaths.keys, "control-plane.pem")),
+    systemClock,
+  );
   const answers = await Promise.all(
     asked.map(async ({ id, ports }) => {
       const token = await tokenFor(id);
       const admins = (serving.get(id) ?? []).map((slot) => `http://127.0.0.1:${ports.slots[slot].admin}/v1/status`);
-      const [slot] = (await Promise.all(admins.map((url) => liveSlotAt(url, token)))).filter((answer) => answer !== null);
+      const [slot] = (await Promise.all(admins.map((url) => liveSlotAt(url, token)))).filter(
+        (answer) => answer !== null,
+      );
       return slot === undefined ? null : ([id, slot] as const);
     }),
   );
@@ -32,7 +42,10 @@ export async function askLiveSlots(home: string, fleet: FleetFile, serving: Read
 
 async function liveSlotAt(url: string, token: string): Promise<Slot | null> {
   try {
-    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(patienceMs) });
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(patienceMs),
+    });
     const answer: unknown = await response.json();
     return response.ok && Value.Check(CellStatus, answer) ? answer.liveSlot : null;
   } catch {

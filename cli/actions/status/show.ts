@@ -19,7 +19,11 @@ function statusText(status: FleetStatus, home: string): string {
       row("control-plane", status.controlPlane.pid, status.controlPlane.url),
       row("dashboard", status.controlPlane.pid, status.dashboard.url),
       row("aggregator", status.aggregator.pid, status.aggregator.url),
-      row("temporal", temporal.pid, temporal.address === null ? null : `${temporal.address}, ${temporal.ui ?? "no UI"}`),
+      row(
+        "temporal",
+        temporal.pid,
+        temporal.address === null ? null : `${temporal.address}, ${temporal.ui ?? "no UI"}`,
+      ),
       row("worker", status.worker.pid, null),
     ],
   );

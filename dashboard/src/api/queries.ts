@@ -1,5 +1,14 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { AuditList, AuditVerification, Overview, ReleaseList, RolloutList, Tenant, TenantList, Whoami } from "../../../common/contracts/control-plane.ts";
+import type {
+  AuditList,
+  AuditVerification,
+  Overview,
+  ReleaseList,
+  RolloutList,
+  Tenant,
+  TenantList,
+  Whoami,
+} from "../../../common/contracts/control-plane.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import type { Grouping, QueryAnswer } from "../../../common/contracts/rollups.ts";
 import { call } from "./client.ts";

@@ -20,7 +20,9 @@ export function AuditPage() {
               <table>
                 <thead>
                   <tr>
-                    <th scope="col" className="number">#</th>
+                    <th scope="col" className="number">
+                      #
+                    </th>
                     <th scope="col">When</th>
                     <th scope="col">Who</th>
                     <th scope="col">What</th>
@@ -64,5 +66,9 @@ export function AuditPage() {
 function ChainBadge() {
   const { data } = useQuery(auditVerificationQuery);
   if (data === undefined) return null;
-  return data.intact ? <Badge tone="good">chain intact</Badge> : <Badge tone="bad">{`chain broken at ${data.brokenAt ?? "its end"}: ${data.why ?? "unknown"}`}</Badge>;
+  return data.intact ? (
+    <Badge tone="good">chain intact</Badge>
+  ) : (
+    <Badge tone="bad">{`chain broken at ${data.brokenAt ?? "its end"}: ${data.why ?? "unknown"}`}</Badge>
+  );
 }

@@ -29,16 +29,25 @@ export function CellMatrix({ fleet }: { readonly fleet: Overview }) {
               <th scope="col">Region</th>
               <th scope="col">Health</th>
               {releases.map((release) => (
-                <th key={release} scope="col" className="release-column mono">{release}</th>
+                <th key={release} scope="col" className="release-column mono">
+                  {release}
+                </th>
               ))}
-              <th scope="col" className="number">Tenants</th>
+              <th scope="col" className="number">
+                Tenants
+              </th>
               <th scope="col">Slot</th>
               <th scope="col">Checked</th>
             </tr>
           </thead>
           <tbody>
             {fleet.cells.map((cell) => (
-              <CellRow key={cell.id} cell={cell} releases={releases} step={rollout?.cells.find((one) => one.cell === cell.id)} />
+              <CellRow
+                key={cell.id}
+                cell={cell}
+                releases={releases}
+                step={rollout?.cells.find((one) => one.cell === cell.id)}
+              />
             ))}
           </tbody>
         </table>
@@ -47,7 +56,15 @@ export function CellMatrix({ fleet }: { readonly fleet: Overview }) {
   );
 }
 
-function CellRow({ cell, releases, step }: { readonly cell: Cell; readonly releases: readonly string[]; readonly step: Step | undefined }) {
+function CellRow({
+  cell,
+  releases,
+  step,
+}: {
+  readonly cell: Cell;
+  readonly releases: readonly string[];
+  readonly step: Step | undefined;
+}) {
   return (
     <tr>
       <th scope="row" className="mono">
@@ -58,7 +75,9 @@ function CellRow({ cell, releases, step }: { readonly cell: Cell; readonly relea
       <td>
         <Badge tone={healthTones[cell.health]}>{cell.health}</Badge>
         {cell.problems.map((problem) => (
-          <div key={problem} className="problem-line">{problem}</div>
+          <div key={problem} className="problem-line">
+            {problem}
+          </div>
         ))}
       </td>
       {releases.map((release) => (
@@ -75,11 +94,31 @@ function CellRow({ cell, releases, step }: { readonly cell: Cell; readonly relea
   );
 }
 
-function ReleaseMark({ cell, release, step }: { readonly cell: Cell; readonly release: string; readonly step: Step | undefined }) {
-  if (cell.release === release) return <span className={`live-mark tone-${healthTones[cell.health]}`} role="img" aria-label={`${cell.id} serves ${release}`} />;
+function ReleaseMark({
+  cell,
+  release,
+  step,
+}: {
+  readonly cell: Cell;
+  readonly release: string;
+  readonly step: Step | undefined;
+}) {
+  if (cell.release === release)
+    return (
+      <span
+        className={`live-mark tone-${healthTones[cell.health]}`}
+        role="img"
+        aria-label={`${cell.id} serves ${release}`}
+      />
+    );
   if (step?.to === release && step.step !== "pending") return <span className="step-word">{step.step}</span>;
-  if (step?.to === release) return <span className="planned-mark" role="img" aria-label={`${cell.id} will get ${release}`} />;
-  return <span className="faint" aria-label="no">·</span>;
+  if (step?.to === release)
+    return <span className="planned-mark" role="img" aria-label={`${cell.id} will get ${release}`} />;
+  return (
+    <span className="faint" aria-label="no">
+      ·
+    </span>
+  );
 }
 
 function columnsOf(cells: readonly Cell[], rollout: Rollout | null): string[] {

@@ -31,10 +31,25 @@ function Tiles({ fleet }: { readonly fleet: Overview }) {
   const unserved = fleet.tenants.total - (fleet.tenants.byState["active"] ?? 0);
   return (
     <dl className="tiles">
-      <Tile name="Cells healthy" value={`${healthy} of ${fleet.cells.length}`} more={regionsOf(fleet)} alarm={healthy < fleet.cells.length} />
-      <Tile name="Tenants" value={String(fleet.tenants.total)} more={unserved === 0 ? tiers.map(([tier, count]) => `${count} ${tier}`).join(", ") : `${unserved} not active`} alarm={false} />
+      <Tile
+        name="Cells healthy"
+        value={`${healthy} of ${fleet.cells.length}`}
+        more={regionsOf(fleet)}
+        alarm={healthy < fleet.cells.length}
+      />
+      <Tile
+        name="Tenants"
+        value={String(fleet.tenants.total)}
+        more={unserved === 0 ? tiers.map(([tier, count]) => `${count} ${tier}`).join(", ") : `${unserved} not active`}
+        alarm={false}
+      />
       <Tile name="Release" value={releasesOf(fleet).join(", ") || "none"} more={fleet.application} alarm={false} />
-      <Tile name="Operations" value={temporalText[fleet.temporal].value} more={temporalText[fleet.temporal].more} alarm={fleet.temporal === "unreachable"} />
+      <Tile
+        name="Operations"
+        value={temporalText[fleet.temporal].value}
+        more={temporalText[fleet.temporal].more}
+        alarm={fleet.temporal === "unreachable"}
+      />
     </dl>
   );
 }
@@ -45,7 +60,17 @@ const temporalText: Readonly<Record<Overview["temporal"], { readonly value: stri
   missing: { value: "Off", more: "no Temporal here; rollouts are refused" },
 };
 
-function Tile({ name, value, more, alarm }: { readonly name: string; readonly value: string; readonly more: string; readonly alarm: boolean }) {
+function Tile({
+  name,
+  value,
+  more,
+  alarm,
+}: {
+  readonly name: string;
+  readonly value: string;
+  readonly more: string;
+  readonly alarm: boolean;
+}) {
   return (
     <div className={`tile ${alarm ? "alarm" : ""}`}>
       <dt>{name}</dt>

@@ -25,7 +25,9 @@ export function Parts({ fleet }: { readonly fleet: Overview }) {
           <tbody>
             {parts.map((part) => (
               <tr key={part.id}>
-                <th scope="row" className="mono">{part.id}</th>
+                <th scope="row" className="mono">
+                  {part.id}
+                </th>
                 <td>{part.role}</td>
                 <td>
                   <Badge tone={tones[part.state]}>{part.state}</Badge>

@@ -1,4 +1,9 @@
 import type { Cell } from "../../../common/contracts/control-plane.ts";
 import type { Tone } from "../pieces/Badge.tsx";
 
-export const healthTones: Readonly<Record<Cell["health"], Tone>> = { healthy: "good", degraded: "warn", down: "bad", unknown: "calm" };
+export const healthTones: Readonly<Record<Cell["health"], Tone>> = {
+  healthy: "good",
+  degraded: "warn",
+  down: "bad",
+  unknown: "calm",
+};

@@ -7,19 +7,37 @@ import { overviewQuery } from "../api/queries.ts";
 import { Icon, Mark } from "../pieces/Icon.tsx";
 import { pageNames, type PageName } from "./page.ts";
 
-const titles: Readonly<Record<PageName, string>> = { fleet: "Fleet", rollout: "Rollout", tenants: "Tenants", numbers: "Numbers", audit: "Audit" };
+const titles: Readonly<Record<PageName, string>> = {
+  fleet: "Fleet",
+  rollout: "Rollout",
+  tenants: "Tenants",
+  numbers: "Numbers",
+  audit: "Audit",
+};
 
 /** What surrounds every page: the mark, the pages, whether what is shown is live, and who is signed in. */
-export function Frame({ page, whoami, children }: { readonly page: PageName; readonly whoami: Whoami; readonly children: ReactNode }) {
+export function Frame({
+  page,
+  whoami,
+  children,
+}: {
+  readonly page: PageName;
+  readonly whoami: Whoami;
+  readonly children: ReactNode;
+}) {
   useEffect(() => {
     document.title = `${titles[page]} · Cellplane`;
   }, [page]);
   return (
     <div className="frame">
-      <a className="skip" href="#content" onClick={(event) => {
-        event.preventDefault();
-        document.getElementById("content")?.focus();
-      }}>
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("content")?.focus();
+        }}
+      >
         Skip to content
       </a>
       <aside className="side">

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { type SubmitEvent, useEffect, useId, useRef, useState } from "react";
 import { ProblemNote } from "./ProblemNote.tsx";
 
 interface ReasonDialogProps {
@@ -22,7 +22,7 @@ export function ReasonDialog(props: ReasonDialogProps) {
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     props.onConfirm(reason.trim() === "" ? undefined : reason.trim());
   };
@@ -34,7 +34,14 @@ export function ReasonDialog(props: ReasonDialogProps) {
         <label htmlFor={field}>
           Reason <span className="faint">(kept in history and audit)</span>
         </label>
-        <input id={field} className="field" value={reason} maxLength={500} autoFocus onChange={(event) => setReason(event.target.value)} />
+        <input
+          id={field}
+          className="field"
+          value={reason}
+          maxLength={500}
+          autoFocus
+          onChange={(event) => setReason(event.target.value)}
+        />
         <ProblemNote error={props.error} />
         <div className="dialog-buttons">
           <button type="button" className="button" onClick={() => dialog.current?.close()}>

@@ -14,7 +14,8 @@ export function Commands({ rollout }: { readonly rollout: Rollout }) {
   const client = useQueryClient();
   const [asked, setAsked] = useState<RolloutCommand | null>(null);
   const send = useMutation({
-    mutationFn: (request: RolloutCommandRequest) => call<unknown>("POST", `/v1/rollouts/${rollout.id}/commands`, request),
+    mutationFn: (request: RolloutCommandRequest) =>
+      call<unknown>("POST", `/v1/rollouts/${rollout.id}/commands`, request),
     onSuccess: async () => {
       setAsked(null);
       await client.invalidateQueries();
@@ -27,7 +28,12 @@ export function Commands({ rollout }: { readonly rollout: Rollout }) {
   return (
     <div className="buttons" role="group" aria-label="Commands">
       {commandsFor(rollout).map((command) => (
-        <button key={command} type="button" className={`button ${command === "roll-back" ? "danger" : ""}`} onClick={() => setAsked(command)}>
+        <button
+          key={command}
+          type="button"
+          className={`button ${command === "roll-back" ? "danger" : ""}`}
+          onClick={() => setAsked(command)}
+        >
           {commandWords[command].label}
         </button>
       ))}
@@ -39,7 +45,9 @@ export function Commands({ rollout }: { readonly rollout: Rollout }) {
           dangerous={commandWords[asked].dangerous}
           busy={send.isPending}
           error={send.error}
-          onConfirm={(reason) => send.mutate({ command: asked, planHash: rollout.plan.hash, ...(reason === undefined ? {} : { reason }) })}
+          onConfirm={(reason) =>
+            send.mutate({ command: asked, planHash: rollout.plan.hash, ...(reason === undefined ? {} : { reason }) })
+          }
           onClose={close}
         />
       )}

@@ -31,13 +31,19 @@ export function History({ entries }: { readonly entries: readonly HistoryEntry[]
 }
 
 function Entry({ entry }: { readonly entry: HistoryEntry }) {
-  const where = [entry.wave === null ? null : `wave ${entry.wave}`, entry.cell].filter((word) => word !== null).join(" · ");
+  const where = [entry.wave === null ? null : `wave ${entry.wave}`, entry.cell]
+    .filter((word) => word !== null)
+    .join(" · ");
   const reason = entry.reason ?? entry.verdict?.reason ?? null;
   const line = (
     <>
       <span className="history-event">{entry.event}</span>
       {where !== "" && <span className="faint">{where}</span>}
-      {entry.verdict !== undefined && <Badge tone={verdictTones[entry.verdict.verdict]}>{`${entry.verdict.verdict} · ${entry.verdict.gate} · ${entry.verdict.traffic}`}</Badge>}
+      {entry.verdict !== undefined && (
+        <Badge
+          tone={verdictTones[entry.verdict.verdict]}
+        >{`${entry.verdict.verdict} · ${entry.verdict.gate} · ${entry.verdict.traffic}`}</Badge>
+      )}
       <span className="faint">{entry.actor}</span>
       {reason !== null && <span className="history-reason">{reason}</span>}
     </>
@@ -83,7 +89,8 @@ function Numbers({ numbers }: { readonly numbers: Readonly<Record<string, number
     <ul className="pairs">
       {pairs.map(([name, value]) => (
         <li key={name}>
-          <span className="faint">{name}</span> <span className="mono">{Number.isInteger(value) ? value.toLocaleString("en") : value.toPrecision(5)}</span>
+          <span className="faint">{name}</span>{" "}
+          <span className="mono">{Number.isInteger(value) ? value.toLocaleString("en") : value.toPrecision(5)}</span>
         </li>
       ))}
     </ul>

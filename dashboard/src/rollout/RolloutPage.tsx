@@ -28,7 +28,11 @@ export function RolloutPage({ whoami }: { readonly whoami: Whoami }) {
           return (
             <>
               {mayOperate && !open && <StartRollout temporal={fleet.temporal} onStarted={() => setPicked(null)} />}
-              {id === null ? <p className="card empty">No rollout yet. The cells run what they were provisioned with.</p> : <OneRollout id={id} mayOperate={mayOperate} />}
+              {id === null ? (
+                <p className="card empty">No rollout yet. The cells run what they were provisioned with.</p>
+              ) : (
+                <OneRollout id={id} mayOperate={mayOperate} />
+              )}
               <Earlier current={id} onPick={setPicked} />
             </>
           );
@@ -58,7 +62,9 @@ function Summary({ rollout, mayOperate }: { readonly rollout: Rollout; readonly 
   return (
     <section className="card summary" aria-labelledby="rollout-name">
       <div className="card-head">
-        <h2 id="rollout-name" className="mono">{rollout.release}</h2>
+        <h2 id="rollout-name" className="mono">
+          {rollout.release}
+        </h2>
         <div role="status" className="badges">
           <Badge tone={stateTones[rollout.state]}>
             {rollout.state}
@@ -70,8 +76,11 @@ function Summary({ rollout, mayOperate }: { readonly rollout: Rollout; readonly 
       </div>
       {rollout.reason !== null && <p className={`note tone-${stateTones[rollout.state]}`}>{rollout.reason}</p>}
       <p className="faint">
-        Started by {rollout.requestedBy} <Ago at={rollout.createdAt} /> · changed <Ago at={rollout.updatedAt} /> · migrations: {rollout.plan.migrationClass ?? "none"} · plan{" "}
-        <span className="mono" title={rollout.plan.hash}>{rollout.plan.hash.slice(0, 12)}</span>
+        Started by {rollout.requestedBy} <Ago at={rollout.createdAt} /> · changed <Ago at={rollout.updatedAt} /> ·
+        migrations: {rollout.plan.migrationClass ?? "none"} · plan{" "}
+        <span className="mono" title={rollout.plan.hash}>
+          {rollout.plan.hash.slice(0, 12)}
+        </span>
       </p>
     </section>
   );
@@ -100,7 +109,12 @@ function Earlier({ current, onPick }: { readonly current: string | null; readonl
             {data.map((rollout) => (
               <tr key={rollout.id} className={rollout.id === current ? "picked" : undefined}>
                 <th scope="row">
-                  <button type="button" className="link mono" aria-current={rollout.id === current} onClick={() => onPick(rollout.id)}>
+                  <button
+                    type="button"
+                    className="link mono"
+                    aria-current={rollout.id === current}
+                    onClick={() => onPick(rollout.id)}
+                  >
                     {rollout.release}
                   </button>
                 </th>

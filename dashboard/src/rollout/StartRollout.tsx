@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useId, useState } from "react";
+import { type SubmitEvent, useId, useState } from "react";
 import type { Overview } from "../../../common/contracts/control-plane.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import { call } from "../api/client.ts";
@@ -8,29 +8,47 @@ import { ProblemNote } from "../pieces/ProblemNote.tsx";
 import { ReasonDialog } from "../pieces/ReasonDialog.tsx";
 
 /** Begins a rollout of a stored release. Shown while none is under way, because there is one at a time. */
-export function StartRollout({ temporal, onStarted }: { readonly temporal: Overview["temporal"]; readonly onStarted: () => void }) {
+export function StartRollout({
+  temporal,
+  onStarted,
+}: {
+  readonly temporal: Overview["temporal"];
+  readonly onStarted: () => void;
+}) {
   const client = useQueryClient();
   const releases = useQuery(releasesQuery);
   const select = useId();
   const [release, setRelease] = useState("");
   const [asked, setAsked] = useState(false);
   const start = useMutation({
-    mutationFn: (reason: string | undefined) => call<Rollout>("POST", "/v1/rollouts", { release, ...(reason === undefined ? {} : { reason }) }),
+    mutationFn: (reason: string | undefined) =>
+      call<Rollout>("POST", "/v1/rollouts", { release, ...(reason === undefined ? {} : { reason }) }),
     onSuccess: async () => {
       setAsked(false);
       onStarted();
       await client.invalidateQueries();
     },
   });
-  const ask = (event: FormEvent) => {
+  const ask = (event: SubmitEvent) => {
     event.preventDefault();
     setAsked(true);
   };
-  if (temporal === "missing") return <p className="card empty">Rollouts need Temporal, and this fleet was started without it. Install Temporal's CLI and run npm start again.</p>;
+  if (temporal === "missing")
+    return (
+      <p className="card empty">
+        Rollouts need Temporal, and this fleet was started without it. Install Temporal's CLI and run npm start again.
+      </p>
+    );
   return (
     <form className="card start" onSubmit={ask}>
       <label htmlFor={select}>Roll out</label>
-      <select id={select} className="field" value={release} required onChange={(event) => setRelease(event.target.value)}>
+      <select
+        id={select}
+        className="field"
+        value={release}
+        required
+        onChange={(event) => setRelease(event.target.value)}
+      >
         <option value="" disabled>
           choose a release
         </option>

@@ -16,7 +16,11 @@ export function Waves({ rollout }: { readonly rollout: Rollout }) {
       </div>
       <ol className="waves">
         {rollout.waves.map((wave) => (
-          <li key={wave.number} className={`wave tone-${waveTones[wave.state]}`} aria-current={wave.number === rollout.wave ? "step" : undefined}>
+          <li
+            key={wave.number}
+            className={`wave tone-${waveTones[wave.state]}`}
+            aria-current={wave.number === rollout.wave ? "step" : undefined}
+          >
             <WaveHead wave={wave} rollout={rollout} />
             <ul className="wave-cells">
               {rollout.cells
@@ -46,8 +50,14 @@ function WaveHead({ wave, rollout }: { readonly wave: Wave; readonly rollout: Ro
     <div className="wave-head">
       <h3>{wave.number === 1 ? "Wave 1 · canary" : `Wave ${wave.number}`}</h3>
       <Badge tone={waveTones[wave.state]}>{wave.state}</Badge>
-      {wave.state === "baking" && wave.bakeEndsAt !== null && <Bake endsAt={wave.bakeEndsAt} seconds={planned?.bakeSeconds ?? 0} />}
-      <span className="faint wave-risk">{risk.length === 0 ? "no tenants at risk" : `tenants at risk: ${risk.map(([tier, count]) => `${count} ${tier}`).join(", ")}`}</span>
+      {wave.state === "baking" && wave.bakeEndsAt !== null && (
+        <Bake endsAt={wave.bakeEndsAt} seconds={planned?.bakeSeconds ?? 0} />
+      )}
+      <span className="faint wave-risk">
+        {risk.length === 0
+          ? "no tenants at risk"
+          : `tenants at risk: ${risk.map(([tier, count]) => `${count} ${tier}`).join(", ")}`}
+      </span>
     </div>
   );
 }

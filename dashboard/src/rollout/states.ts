@@ -26,7 +26,15 @@ export const waveTones: Readonly<Record<Rollout["waves"][number]["state"], Tone>
 };
 
 /** The way forward of a cell, in order; where it stands fills the track. */
-export const forwardSteps = ["checking", "migrating", "starting", "smoke", "switching", "draining", "deployed"] as const satisfies readonly CellStep[];
+export const forwardSteps = [
+  "checking",
+  "migrating",
+  "starting",
+  "smoke",
+  "switching",
+  "draining",
+  "deployed",
+] as const satisfies readonly CellStep[];
 
 export const stepTone = (step: CellStep): Tone => {
   if (step === "deployed") return "good";
@@ -54,10 +62,33 @@ export function commandsFor(rollout: Rollout): RolloutCommand[] {
   return [paused || waiting ? "resume" : "pause", "halt", "roll-back", "cancel"];
 }
 
-export const commandWords: Readonly<Record<RolloutCommand, { readonly label: string; readonly explanation: string; readonly dangerous: boolean }>> = {
-  pause: { label: "Pause", explanation: "Nothing new is begun. What runs is finished, and judging goes on.", dangerous: false },
-  resume: { label: "Resume", explanation: "The rollout goes on where it stands. Where it waits for a decision it bakes again; no gate is skipped.", dangerous: false },
-  halt: { label: "Halt", explanation: "Everything is frozen in place: changed cells keep the new release, the others the old one.", dangerous: true },
-  "roll-back": { label: "Roll back", explanation: "Every changed cell returns to its last verified release. Nothing stops a roll-back half-way.", dangerous: true },
-  cancel: { label: "Cancel", explanation: "The rollout ends. Cells that were changed keep the new release.", dangerous: true },
+export const commandWords: Readonly<
+  Record<RolloutCommand, { readonly label: string; readonly explanation: string; readonly dangerous: boolean }>
+> = {
+  pause: {
+    label: "Pause",
+    explanation: "Nothing new is begun. What runs is finished, and judging goes on.",
+    dangerous: false,
+  },
+  resume: {
+    label: "Resume",
+    explanation:
+      "The rollout goes on where it stands. Where it waits for a decision it bakes again; no gate is skipped.",
+    dangerous: false,
+  },
+  halt: {
+    label: "Halt",
+    explanation: "Everything is frozen in place: changed cells keep the new release, the others the old one.",
+    dangerous: true,
+  },
+  "roll-back": {
+    label: "Roll back",
+    explanation: "Every changed cell returns to its last verified release. Nothing stops a roll-back half-way.",
+    dangerous: true,
+  },
+  cancel: {
+    label: "Cancel",
+    explanation: "The rollout ends. Cells that were changed keep the new release.",
+    dangerous: true,
+  },
 };

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type SubmitEvent, useEffect, useRef, useState } from "react";
 import type { Whoami } from "../../../common/contracts/control-plane.ts";
 import { call } from "../api/client.ts";
 import { whoamiQuery } from "../api/queries.ts";
@@ -15,7 +15,7 @@ export function SignIn() {
     onSuccess: (whoami) => client.setQueryData(whoamiQuery.queryKey, whoami),
   });
   useCodeOfLink(signIn.mutate);
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     signIn.mutate(code.trim());
   };
@@ -28,7 +28,16 @@ export function SignIn() {
         </div>
         <h1>Sign in</h1>
         <label htmlFor="code">One-time code</label>
-        <input id="code" className="field mono" value={code} autoComplete="one-time-code" spellCheck={false} autoFocus required onChange={(event) => setCode(event.target.value)} />
+        <input
+          id="code"
+          className="field mono"
+          value={code}
+          autoComplete="one-time-code"
+          spellCheck={false}
+          autoFocus
+          required
+          onChange={(event) => setCode(event.target.value)}
+        />
         <button type="submit" className="button primary" disabled={signIn.isPending || code.trim() === ""}>
           {signIn.isPending ? "Signing in …" : "Sign in"}
         </button>

@@ -10,7 +10,8 @@ export function TenantChange({ tenant }: { readonly tenant: Tenant }) {
   const [asked, setAsked] = useState(false);
   const verb = tenant.state === "suspended" ? "resume" : "suspend";
   const send = useMutation({
-    mutationFn: (reason: string | undefined) => call<Tenant>("POST", `/v1/tenants/${tenant.slug}/${verb}`, reason === undefined ? {} : { reason }),
+    mutationFn: (reason: string | undefined) =>
+      call<Tenant>("POST", `/v1/tenants/${tenant.slug}/${verb}`, reason === undefined ? {} : { reason }),
     onSuccess: async () => {
       setAsked(false);
       await client.invalidateQueries();
@@ -20,13 +21,22 @@ export function TenantChange({ tenant }: { readonly tenant: Tenant }) {
   const label = verb === "suspend" ? "Suspend" : "Resume";
   return (
     <>
-      <button type="button" className="button quiet" aria-label={`${label} ${tenant.slug}`} onClick={() => setAsked(true)}>
+      <button
+        type="button"
+        className="button quiet"
+        aria-label={`${label} ${tenant.slug}`}
+        onClick={() => setAsked(true)}
+      >
         {label}
       </button>
       {asked && (
         <ReasonDialog
           title={`${label} ${tenant.slug}?`}
-          explanation={verb === "suspend" ? "Its requests are refused with 403 and its jobs stop, until it is resumed. Nothing is deleted." : "Its requests and jobs are served again."}
+          explanation={
+            verb === "suspend"
+              ? "Its requests are refused with 403 and its jobs stop, until it is resumed. Nothing is deleted."
+              : "Its requests and jobs are served again."
+          }
           confirm={label}
           dangerous={verb === "suspend"}
           busy={send.isPending}

@@ -31,16 +31,35 @@ export function TenantsPage({ whoami }: { readonly whoami: Whoami }) {
   );
 }
 
-function Filters({ all, filter, onChange }: { readonly all: readonly Tenant[]; readonly filter: Filter; readonly onChange: (filter: Filter) => void }) {
+function Filters({
+  all,
+  filter,
+  onChange,
+}: {
+  readonly all: readonly Tenant[];
+  readonly filter: Filter;
+  readonly onChange: (filter: Filter) => void;
+}) {
   const id = useId();
   return (
     <form className="card filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <label htmlFor={`${id}-text`}>Search</label>
-      <input id={`${id}-text`} className="field" type="search" placeholder="slug, host or id" value={filter.text} onChange={(event) => onChange({ ...filter, text: event.target.value })} />
+      <input
+        id={`${id}-text`}
+        className="field"
+        type="search"
+        placeholder="slug, host or id"
+        value={filter.text}
+        onChange={(event) => onChange({ ...filter, text: event.target.value })}
+      />
       {(["tier", "cell", "state"] as const).map((name) => (
         <label key={name}>
           <span className="filter-name">{name}</span>
-          <select className="field" value={filter[name]} onChange={(event) => onChange({ ...filter, [name]: event.target.value })}>
+          <select
+            className="field"
+            value={filter[name]}
+            onChange={(event) => onChange({ ...filter, [name]: event.target.value })}
+          >
             <option value="">any</option>
             {wordsOf(all, name).map((word) => (
               <option key={word}>{word}</option>
@@ -52,7 +71,15 @@ function Filters({ all, filter, onChange }: { readonly all: readonly Tenant[]; r
   );
 }
 
-function TenantTable({ tenants, of, mayOperate }: { readonly tenants: readonly Tenant[]; readonly of: number; readonly mayOperate: boolean }) {
+function TenantTable({
+  tenants,
+  of,
+  mayOperate,
+}: {
+  readonly tenants: readonly Tenant[];
+  readonly of: number;
+  readonly mayOperate: boolean;
+}) {
   return (
     <section className="card" aria-label="Tenants">
       <p className="card-head faint" role="status">
@@ -68,9 +95,15 @@ function TenantTable({ tenants, of, mayOperate }: { readonly tenants: readonly T
               <th scope="col">Cell</th>
               <th scope="col">State</th>
               <th scope="col">Residency</th>
-              <th scope="col" className="number">Limit</th>
-              <th scope="col" className="number">Keys</th>
-              <th scope="col" className="number">Epoch</th>
+              <th scope="col" className="number">
+                Limit
+              </th>
+              <th scope="col" className="number">
+                Keys
+              </th>
+              <th scope="col" className="number">
+                Epoch
+              </th>
               <th scope="col">
                 <span className="unseen">Change</span>
               </th>

@@ -14,7 +14,9 @@ export const noFilter: Filter = { text: "", tier: "", cell: "", state: "" };
 export function filterTenants(tenants: readonly Tenant[], filter: Filter): Tenant[] {
   const text = filter.text.trim().toLowerCase();
   return tenants
-    .filter((tenant) => text === "" || tenant.slug.includes(text) || tenant.host.includes(text) || tenant.id.startsWith(text))
+    .filter(
+      (tenant) => text === "" || tenant.slug.includes(text) || tenant.host.includes(text) || tenant.id.startsWith(text),
+    )
     .filter((tenant) => filter.tier === "" || tenant.tier === filter.tier)
     .filter((tenant) => filter.cell === "" || tenant.cell === filter.cell)
     .filter((tenant) => filter.state === "" || tenant.state === filter.state)
@@ -23,5 +25,7 @@ export function filterTenants(tenants: readonly Tenant[], filter: Filter): Tenan
 
 /** The words that occur, to choose among. */
 export function wordsOf(tenants: readonly Tenant[], name: "tier" | "cell" | "state"): string[] {
-  return [...new Set(tenants.map((tenant) => tenant[name]))].toSorted((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  return [...new Set(tenants.map((tenant) => tenant[name]))].toSorted((one, other) =>
+    one.localeCompare(other, "en", { numeric: true }),
+  );
 }

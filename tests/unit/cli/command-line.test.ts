@@ -73,13 +73,28 @@ test("with the aggregator down a query is not reachable", async () => {
 });
 
 test("tenant create sends what was asked, with the operator's token, and prints the answer as it is", async () => {
-  const created = { id: "01980c2e-7c3f-7b1e-9d3f-4d8f0f6a2b11", slug: "acme", host: "acme.cellplane.localhost", tier: "pro", cell: "cell-1", key: "cpk_x", explanation: "cell-1 by strategy tenant" };
+  const created = {
+    id: "01980c2e-7c3f-7b1e-9d3f-4d8f0f6a2b11",
+    slug: "acme",
+    host: "acme.cellplane.localhost",
+    tier: "pro",
+    cell: "cell-1",
+    key: "cpk_x",
+    explanation: "cell-1 by strategy tenant",
+  };
   await using plane = await fakeControlPlane(() => ({ status: 201, body: created }));
   using home = new TestHome().ofFleet(plane.url);
   const run = await cellplane(home.path, "tenant", "create", "acme", "--tier", "pro", "--region", "eu", "--json");
   assert.equal(run.exit, 0);
   assert.deepEqual(run.json(), created);
-  assert.deepEqual(plane.calls, [{ method: "POST", path: "/v1/tenants", body: { slug: "acme", tier: "pro", region: "eu" }, authorization: `Bearer ${token}` }]);
+  assert.deepEqual(plane.calls, [
+    {
+      method: "POST",
+      path: "/v1/tenants",
+      body: { slug: "acme", tier: "pro", region: "eu" },
+      authorization: `Bearer ${token}`,
+    },
+  ]);
   const forPeople = await cellplane(home.path, "tenant", "create", "acme", "--tier", "pro");
   assert.match(forPeople.stdout, /curl .*Bearer cpk_x.*http:\/\/acme\.cellplane\.localhost:8080/);
 });
@@ -101,14 +116,32 @@ test("key revoke tells the key apart by tenant and id", async () => {
 });
 
 test("a partial answer says so first, and names the cell that is left out", async () => {
-  const coverage = { complete: false, expected: ["cell-1", "cell-2"], answered: ["cell-1"], stale: [], failed: ["cell-2"], asOf: { "cell-1": "2026-01-01T00:00:00.000Z", "cell-2": null } };
-  const answer = { name: "events", by: "tier", from: "2026-01-01T00:00:00.000Z", to: "2026-01-02T00:00:00.000Z", rows: [{ key: "free", value: 7 }], total: 7, coverage };
+  const coverage = {
+    complete: false,
+    expected: ["cell-1", "cell-2"],
+    answered: ["cell-1"],
+    stale: [],
+    failed: ["cell-2"],
+    asOf: { "cell-1": "2026-01-01T00:00:00.000Z", "cell-2": null },
+  };
+  const answer = {
+    name: "events",
+    by: "tier",
+    from: "2026-01-01T00:00:00.000Z",
+    to: "2026-01-02T00:00:00.000Z",
+    rows: [{ key: "free", value: 7 }],
+    total: 7,
+    coverage,
+  };
   await using plane = await fakeControlPlane(() => ({ body: answer }));
   using home = new TestHome().ofFleet(plane.url);
   const run = await cellplane(home.path, "query", "events", "--by", "tier");
   assert.equal(run.exit, 0);
   assert.match(run.stdout, /PARTIAL: 1 of 2 cells answered\.\n +left out +cell-2/);
-  assert.deepEqual((await cellplane(home.path, "query", "events", "--by", "tier", "--json")).json()["coverage"], coverage);
+  assert.deepEqual(
+    (await cellplane(home.path, "query", "events", "--by", "tier", "--json")).json()["coverage"],
+    coverage,
+  );
 });
 
 test("the demo's keys come from the owner's file", async () => {
@@ -132,9 +165,19 @@ test("--home goes before CELLPLANE_HOME", async () => {
 
 test("logs of a cell come from its own processes' files, the asked number of lines", async () => {
   const lines = Array.from({ length: 30 }, (_, number) => `{"n":${number}}`).join("\n");
-  using home = new TestHome().ofFleet().write("logs/cell-1-api-a.log", `${lines}\n`).write("logs/cell-1-redis.log", "up\n").write("logs/cell-10-api-a.log", "no\n");
+  using home = new TestHome()
+    .ofFleet()
+    .write("logs/cell-1-api-a.log", `${lines}\n`)
+    .write("logs/cell-1-redis.log", "up\n")
+    .write("logs/cell-10-api-a.log", "no\n");
   const run = await cellplane(home.path, "cell", "logs", "cell-1", "--lines", "2", "--json");
   const logs = run.json()["logs"] as { process: string; lines: string[] }[];
-  assert.deepEqual(logs.map((log) => [log.process, log.lines]), [["cell-1-api-a", ['{"n":28}', '{"n":29}']], ["cell-1-redis", ["up"]]]);
+  assert.deepEqual(
+    logs.map((log) => [log.process, log.lines]),
+    [
+      ["cell-1-api-a", ['{"n":28}', '{"n":29}']],
+      ["cell-1-redis", ["up"]],
+    ],
+  );
   assert.equal((await cellplane(home.path, "cell", "logs", "cell-9")).exit, 2);
 });

@@ -16,7 +16,11 @@ export function fleetFile(controlPlane = "http://127.0.0.1:9"): FleetFile {
   const cell = (number: number) => ({
     id: cellId(`cell-${number}`),
     region: number % 2 === 1 ? "eu" : "us",
-    ports: { postgres: 21_000 + number * 20, redis: 21_001 + number * 20, slots: { a: slot(21_002 + number * 20), b: slot(21_006 + number * 20) } },
+    ports: {
+      postgres: 21_000 + number * 20,
+      redis: 21_001 + number * 20,
+      slots: { a: slot(21_002 + number * 20), b: slot(21_006 + number * 20) },
+    },
   });
   return {
     version: 1,
@@ -25,7 +29,18 @@ export function fleetFile(controlPlane = "http://127.0.0.1:9"): FleetFile {
     applicationDirectory: null,
     firstRelease: releaseName("pulse@1"),
     demo: true,
-    ports: { router: 8080, routerAdmin: 8082, controlPlane: 8081, registry: 20_001, aggregator: 20_002, aggregatorDatabase: 20_003, worker: 20_004, temporal: 20_005, temporalUi: 20_006, feeder: null },
+    ports: {
+      router: 8080,
+      routerAdmin: 8082,
+      controlPlane: 8081,
+      registry: 20_001,
+      aggregator: 20_002,
+      aggregatorDatabase: 20_003,
+      worker: 20_004,
+      temporal: 20_005,
+      temporalUi: 20_006,
+      feeder: null,
+    },
     urls: {
       router: "http://127.0.0.1:8080",
       routerAdmin: "http://127.0.0.1:8082",
@@ -77,20 +92,29 @@ export async function fakeControlPlane(answer: (call: Call) => Reply | Promise<R
   const calls: Call[] = [];
   const server = createServer((request, response) => {
     void (async () => {
-      const call = { method: request.method ?? "", path: request.url ?? "", body: await bodyOf(request), authorization: request.headers.authorization };
+      const call = {
+        method: request.method ?? "",
+        path: request.url ?? "",
+        body: await bodyOf(request),
+        authorization: request.headers.authorization,
+      };
       calls.push(call);
       const { status = 200, body } = await answer(call);
       response.writeHead(status, { "content-type": status < 400 ? "application/json" : "application/problem+json" });
       response.end(body === null ? "" : JSON.stringify(body));
     })();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
     },
   };
 }
@@ -115,7 +139,10 @@ export async function cellplane(home: string, ...argv: string[]) {
 
 /** A problem document as the control plane sends it. */
 export function problem(status: number, code: string, detail = "why it is so"): Reply {
-  return { status, body: { type: `https://cellplane.dev/errors#${code}`, title: "A title", status, code, detail, todo: "What to do." } };
+  return {
+    status,
+    body: { type: `https://cellplane.dev/errors#${code}`, title: "A title", status, code, detail, todo: "What to do." },
+  };
 }
 
 const hash = "a".repeat(64);
@@ -125,7 +152,12 @@ const rolloutId = operationId("01980c2e-7c3f-7b1e-9d3f-4d8f0f6a2b11");
 export function rollout(changes: Partial<Rollout> = {}): Rollout {
   const [one, two] = [cellId("cell-1"), cellId("cell-2")];
   const [from, to] = [releaseName("pulse@1"), releaseName("pulse@2")];
-  const planned = (number: number, cell: typeof one) => ({ number, cells: [{ cell, from, to, tenants: 3 }], bakeSeconds: 10, tenantsAtRisk: { free: 3 } });
+  const planned = (number: number, cell: typeof one) => ({
+    number,
+    cells: [{ cell, from, to, tenants: 3 }],
+    bakeSeconds: 10,
+    tenantsAtRisk: { free: 3 },
+  });
   return {
     id: rolloutId,
     application: "pulse",
@@ -142,7 +174,16 @@ export function rollout(changes: Partial<Rollout> = {}): Rollout {
       digest: hash,
       migrationClass: "expand",
       waves: [planned(1, one), planned(2, two)],
-      policy: { canaryCells: 1, percentages: [100], bakeSeconds: [10], timeScale: 1, successObjective: 0.999, p99ObjectiveMs: 500, minimumSamples: 100, hardFailuresInARow: 3 },
+      policy: {
+        canaryCells: 1,
+        percentages: [100],
+        bakeSeconds: [10],
+        timeScale: 1,
+        successObjective: 0.999,
+        p99ObjectiveMs: 500,
+        minimumSamples: 100,
+        hardFailuresInARow: 3,
+      },
       expectedSeconds: 60,
       hash,
     },

@@ -15,7 +15,9 @@ function readings(...all: readonly Rollout[]) {
 }
 
 test("each state has its exit code, or goes on", () => {
-  const codes = Object.fromEntries(rolloutStates.map((state) => [state, endingOf({ state, waitingFor: state === "waiting" ? "decision" : null })]));
+  const codes = Object.fromEntries(
+    rolloutStates.map((state) => [state, endingOf({ state, waitingFor: state === "waiting" ? "decision" : null })]),
+  );
   assert.deepEqual(codes, {
     planned: null,
     deploying: null,
@@ -33,7 +35,9 @@ test("each state has its exit code, or goes on", () => {
 });
 
 test("the tree shows waves, cells, what is left of the bake, and the reason", () => {
-  const waves = rollout().waves.map((wave) => (wave.number === 1 ? { ...wave, state: "baking" as const, bakeEndsAt: "2026-01-01T00:01:15.000Z" } : wave));
+  const waves = rollout().waves.map((wave) =>
+    wave.number === 1 ? { ...wave, state: "baking" as const, bakeEndsAt: "2026-01-01T00:01:15.000Z" } : wave,
+  );
   const baking = rollout({ state: "baking", reason: "so it is", waves });
   const lines = rolloutTree(baking, Date.parse("2026-01-01T00:00:00.000Z"));
   assert.match(lines[0] ?? "", /^pulse@2 {2}baking/);
@@ -45,7 +49,10 @@ test("the tree shows waves, cells, what is left of the bake, and the reason", ()
 
 test("a change is told once", () => {
   const before = rollout();
-  const after = rollout({ state: "baking", history: [{ at: before.updatedAt, event: "bake-began", wave: 1, cell: null, actor: "workflow", reason: null }] });
+  const after = rollout({
+    state: "baking",
+    history: [{ at: before.updatedAt, event: "bake-began", wave: 1, cell: null, actor: "workflow", reason: null }],
+  });
   assert.deepEqual(changesBetween(before, after), ["00:00:05  wave 1  bake-began", "00:00:05  pulse@2 baking"]);
   assert.deepEqual(changesBetween(after, after), []);
 });
@@ -53,7 +60,17 @@ test("a change is told once", () => {
 test("start without --watch returns at once with the rollout", async () => {
   await using plane = await fakeControlPlane(() => ({ status: 202, body: rollout({ state: "planned" }) }));
   using home = new TestHome().ofFleet(plane.url);
-  const run = await cellplane(home.path, "rollout", "start", "pulse@2", "--time-scale", "0.1", "--bake", "5,10", "--json");
+  const run = await cellplane(
+    home.path,
+    "rollout",
+    "start",
+    "pulse@2",
+    "--time-scale",
+    "0.1",
+    "--bake",
+    "5,10",
+    "--json",
+  );
   assert.equal(run.exit, 0);
   assert.equal(run.json()["state"], "planned");
   assert.deepEqual(plane.calls[0]?.body, { release: "pulse@2", policy: { timeScale: 0.1, bakeSeconds: [5, 10] } });
@@ -70,7 +87,12 @@ test("--watch with --json prints the final document alone on stdout, progress on
 });
 
 test("--watch does not end in the middle of a roll-back", async () => {
-  const next = readings(rollout(), rollout({ state: "rolling-back" }), rollout({ state: "rolling-back" }), rollout({ state: "rolled-back", reason: "too many errors" }));
+  const next = readings(
+    rollout(),
+    rollout({ state: "rolling-back" }),
+    rollout({ state: "rolling-back" }),
+    rollout({ state: "rolled-back", reason: "too many errors" }),
+  );
   await using plane = await fakeControlPlane(() => ({ body: next() }));
   using home = new TestHome().ofFleet(plane.url);
   const run = await cellplane(home.path, "rollout", "start", "pulse@2", "--watch");
@@ -88,16 +110,22 @@ test("--watch bears a control plane that goes away for a moment", async () => {
   const port = Number(new URL(first.url).port);
   await sleep(1200);
   const second = createServer((_request, response) => {
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(rollout({ state: "completed" })));
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(JSON.stringify(rollout({ state: "completed" })));
   });
-  await new Promise<void>((resolve) => second.listen(port, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => {
+    second.listen(port, "127.0.0.1", resolve);
+  });
   try {
     const run = await running;
     assert.equal(run.exit, 0);
     assert.match(run.stdout, /does not answer; the rollout goes on without it/);
   } finally {
     second.closeAllConnections();
-    await new Promise((resolve) => second.close(resolve));
+    await new Promise<void>((resolve) => {
+      second.close(() => resolve());
+    });
   }
 });
 

@@ -15,8 +15,26 @@ import { fleetFile, TestHome } from "./fixtures.ts";
 const one = cellId("cell-1");
 let nextPid = 4000;
 
-function running(name: string, role: ProcessStatus["role"], cell: CellId | null = null, release: ReleaseName | null = null): ProcessStatus {
-  return { name, role, cell, release, pid: nextPid++, port: 21_000, url: null, state: "running", held: false, restarts: 0, since: "2026-01-01T00:00:00.000Z", lastExit: null };
+function running(
+  name: string,
+  role: ProcessStatus["role"],
+  cell: CellId | null = null,
+  release: ReleaseName | null = null,
+): ProcessStatus {
+  return {
+    name,
+    role,
+    cell,
+    release,
+    pid: nextPid++,
+    port: 21_000,
+    url: null,
+    state: "running",
+    held: false,
+    restarts: 0,
+    since: "2026-01-01T00:00:00.000Z",
+    lastExit: null,
+  };
 }
 
 const down = (process: ProcessStatus): ProcessStatus => ({ ...process, pid: null, state: "stopped" });
@@ -30,9 +48,19 @@ function cellProcesses(slot: "a" | "b" = "a", release = "pulse@1"): ProcessStatu
   ];
 }
 
-function statusOf(processes: readonly ProcessStatus[], known?: CellKnowledge, live?: "a" | "b", supervisorPid: number | null = 1) {
+function statusOf(
+  processes: readonly ProcessStatus[],
+  known?: CellKnowledge,
+  live?: "a" | "b",
+  supervisorPid: number | null = 1,
+) {
   const sight: Sight = { supervisorPid, processes };
-  return composeStatus(fleetFile(), sight, known === undefined ? new Map() : new Map([[one, known]]), live === undefined ? new Map() : new Map([[one, live]]));
+  return composeStatus(
+    fleetFile(),
+    sight,
+    known === undefined ? new Map() : new Map([[one, known]]),
+    live === undefined ? new Map() : new Map([[one, live]]),
+  );
 }
 
 test("with everything dead every key is there, pids and addresses null", () => {
@@ -65,14 +93,20 @@ test("a cell runs when database, cache, and the live slot's API and worker do", 
   const [cell] = statusOf(cellProcesses()).cells;
   assert.equal(cell?.state, "running");
   assert.equal(cell?.release, "pulse@1");
-  assert.deepEqual(cell?.processes.map((process) => process.role), ["postgres", "redis", "api", "worker"]);
+  assert.deepEqual(
+    cell?.processes.map((process) => process.role),
+    ["postgres", "redis", "api", "worker"],
+  );
 });
 
 test("a cell that lacks one of them is degraded, and lists what lives", () => {
   const processes = cellProcesses().map((process) => (process.role === "redis" ? down(process) : process));
   const [cell] = statusOf(processes).cells;
   assert.equal(cell?.state, "degraded");
-  assert.deepEqual(cell?.processes.map((process) => process.role), ["postgres", "api", "worker"]);
+  assert.deepEqual(
+    cell?.processes.map((process) => process.role),
+    ["postgres", "api", "worker"],
+  );
 });
 
 test("a stopped cell keeps the release of its live slot", () => {
