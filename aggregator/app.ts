@@ -22,8 +22,6 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly retentionDays: number;
   readonly log: Logger;
-  /** Called before any route is declared: the generator of the OpenAPI document registers itself here. */
-  readonly prepare?: (server: Server) => void;
 }
 
 const AggregatorStatus = Type.Object(
@@ -52,13 +50,10 @@ const AggregatorStatus = Type.Object(
 /** The aggregator's API: health, shipments in, answers out. No I/O before it listens. */
 export function createApp(options: AppOptions): Server {
   const server = createServer({ log: options.log });
-  options.prepare?.(server);
-  server.after(() => {
-    healthRoutes(server, options);
-    statusRoute(server, options);
-    ingestRoutes(server, options);
-    viewRoutes(server, options);
-  });
+  healthRoutes(server, options);
+  statusRoute(server, options);
+  ingestRoutes(server, options);
+  viewRoutes(server, options);
   return server;
 }
 

@@ -10,8 +10,6 @@ export interface AppOptions {
   /** Whether this fleet has Temporal at all. */
   readonly hasTemporal: boolean;
   readonly log: Logger;
-  /** Called before any route is declared: the generator of the OpenAPI document registers itself here. */
-  readonly prepare?: (server: Server) => void;
 }
 
 const Health = Type.Object({ status: Type.String() }, { additionalProperties: false });
@@ -19,21 +17,18 @@ const Health = Type.Object({ status: Type.String() }, { additionalProperties: fa
 /** The worker's admin API: health alone, because all else reaches it through Temporal. */
 export function createApp(options: AppOptions): Server {
   const server = createServer({ log: options.log });
-  options.prepare?.(server);
-  server.after(() => {
-    server.get("/healthz", { schema: { summary: "Alive", response: { 200: Health } } }, async () => ({
-      status: "alive",
-    }));
-    server.get(
-      "/readyz",
-      { schema: { summary: "Working for Temporal", response: { 200: Health, default: Problem } } },
-      async () => {
-        if (!options.hasTemporal) throw workflowError("no-temporal", "This fleet was started without Temporal.");
-        if (!(await options.isReachable()))
-          throw workflowError("temporal-unreachable", "Temporal does not answer; it is tried again by itself.");
-        return { status: "ready" };
-      },
-    );
-  });
+  server.get("/healthz", { schema: { summary: "Alive", response: { 200: Health } } }, async () => ({
+    status: "alive",
+  }));
+  server.get(
+    "/readyz",
+    { schema: { summary: "Working for Temporal", response: { 200: Health, default: Problem } } },
+    async () => {
+      if (!options.hasTemporal) throw workflowError("no-temporal", "This fleet was started without Temporal.");
+      if (!(await options.isReachable()))
+        throw workflowError("temporal-unreachable", "Temporal does not answer; it is tried again by itself.");
+      return { status: "ready" };
+    },
+  );
   return server;
 }
