@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cellId, matches, partId, patterns, releaseName, splitRelease, tenantId } from "../../../common/ids.ts";
+import { cellId, matches, partId, type patterns, releaseName, splitRelease, tenantId } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 
 const label63 = "a".repeat(63);

@@ -98,7 +98,7 @@ describe("a forged token is refused", () => {
     const lenient = { ...header, "https://example.test/be-lenient": true };
     await refusedFor(
       "malformed",
-      forged(header, claims, () => "AAAA"),
+      forged(lenient, claims, () => "AAAA"),
     );
   });
 
