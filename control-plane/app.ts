@@ -34,8 +34,14 @@ export function createApp(context: ApiContext, prepare: (server: Server) => void
   // Answers are checked by the compiler and the tests; a serialiser per route would cost half of the boot.
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
   server.addHook("onSend", async (_request, reply) => {
-    reply.headers({ "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cross-origin-opener-policy": "same-origin", "x-frame-options": "DENY" });
-    if (reply.getHeader("content-security-policy") === undefined) reply.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    reply.headers({
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cross-origin-opener-policy": "same-origin",
+      "x-frame-options": "DENY",
+    });
+    if (reply.getHeader("content-security-policy") === undefined)
+      reply.header("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
   });
   server.addHook("preClose", async () => context.streams.endAll());

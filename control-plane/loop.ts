@@ -54,7 +54,8 @@ export class Loop {
         this.#lastTrouble = "";
       } catch (error) {
         const trouble = error instanceof Error ? error.message : String(error);
-        if (trouble !== this.#lastTrouble) this.#options.log.warn({ event: "round-failed", loop: this.#options.name, err: error });
+        if (trouble !== this.#lastTrouble)
+          this.#options.log.warn({ event: "round-failed", loop: this.#options.name, err: error });
         this.#lastTrouble = trouble;
       }
     }

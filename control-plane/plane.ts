@@ -39,7 +39,12 @@ export interface Plane {
  * `shutdown`.
  * @param options.creationWaitMs how long a creation waits for its cell; given by tests.
  */
-export async function startPlane(config: Config, log: Logger, shutdown: Shutdown, options: { readonly creationWaitMs?: number } = {}): Promise<Plane> {
+export async function startPlane(
+  config: Config,
+  log: Logger,
+  shutdown: Shutdown,
+  options: { readonly creationWaitMs?: number } = {},
+): Promise<Plane> {
   const clock = systemClock;
   const pool = createPool({ url: config.DATABASE_URL, application: config.PART_ID, max: 20, log });
   shutdown.add("registry", () => pool.end());
@@ -70,9 +75,25 @@ export async function startPlane(config: Config, log: Logger, shutdown: Shutdown
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
   const context: ApiContext = {
-    ...{ pool, clock, log, partKeys, publisher, parts, monitor, leases, starter, engine, blobs, notifications },
+    pool,
+    clock,
+    log,
+    partKeys,
+    publisher,
+    parts,
+    monitor,
+    leases,
+    starter,
+    engine,
+    blobs,
+    notifications,
     zone: createHostedZone({ zoneId: config.ROUTE53_ZONE_ID, endpoint: config.ROUTE53_ENDPOINT }, clock),
-    dns: { fleet: config.FLEET_NAME, routers: config.DNS_ROUTERS, healthPort: config.DNS_HEALTH_PORT, healthPath: config.DNS_HEALTH_PATH },
+    dns: {
+      fleet: config.FLEET_NAME,
+      routers: config.DNS_ROUTERS,
+      healthPort: config.DNS_HEALTH_PORT,
+      healthPath: config.DNS_HEALTH_PATH,
+    },
     streams: new OpenStreams(),
     cookieName: `cellplane_session_${config.PORT}`,
     dashboardDirectory: config.DASHBOARD_DIRECTORY,

@@ -11,6 +11,11 @@ const stateClasses = ["08", "53", "57"];
 export function registryTrouble(error: Error): Error {
   const { code } = error as NodeJS.ErrnoException;
   const state = sqlState(error);
-  const isAway = (code !== undefined && socketCodes.has(code)) || poolWords.test(error.message) || (state !== undefined && stateClasses.includes(state.slice(0, 2)));
-  return isAway ? fail("registry-unavailable", "The registry's database does not answer now.", { cause: error }) : error;
+  const isAway =
+    (code !== undefined && socketCodes.has(code)) ||
+    poolWords.test(error.message) ||
+    (state !== undefined && stateClasses.includes(state.slice(0, 2)));
+  return isAway
+    ? fail("registry-unavailable", "The registry's database does not answer now.", { cause: error })
+    : error;
 }

@@ -8,7 +8,10 @@ import type { ApiContext } from "./context.ts";
 const pageLimit = 500;
 const defaultLimit = 100;
 const ListQuery = Type.Object(
-  { before: Type.Optional(Type.Integer({ minimum: 1 })), limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageLimit })) },
+  {
+    before: Type.Optional(Type.Integer({ minimum: 1 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageLimit })),
+  },
   { additionalProperties: false },
 );
 
@@ -19,7 +22,9 @@ export function auditRoutes(server: Server, { pool }: ApiContext): void {
     url: "/v1/audit",
     config: { access: "viewer" },
     schema: { summary: "List audit entries, latest first", querystring: ListQuery, response: answers(AuditList) },
-    handler: async ({ query }) => ({ entries: await listAudit(pool, query.limit ?? defaultLimit, query.before ?? null) }),
+    handler: async ({ query }) => ({
+      entries: await listAudit(pool, query.limit ?? defaultLimit, query.before ?? null),
+    }),
   });
 
   server.route({

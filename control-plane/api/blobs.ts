@@ -15,7 +15,9 @@ const contentType = "application/octet-stream";
 /** Content of releases: files named by their SHA-256, sent and read as they are. */
 export function blobRoutes(server: Server, { blobs }: ApiContext): void {
   // The body stays a stream; the limit is kept while it is written.
-  server.addContentTypeParser(contentType, { bodyLimit: blobLimitBytes }, (_request, payload, done) => done(null, payload));
+  server.addContentTypeParser(contentType, { bodyLimit: blobLimitBytes }, (_request, payload, done) =>
+    done(null, payload),
+  );
 
   async function sizeOf(digest: string): Promise<number> {
     const bytes = await blobs.size(digest);
@@ -49,9 +51,14 @@ export function blobRoutes(server: Server, { blobs }: ApiContext): void {
     method: "PUT",
     url: "/v1/blobs/:digest",
     config: { access: "operator" },
-    schema: { summary: "Send a blob; it is there when its SHA-256 is the one in the address", params: byDigest, response: answers(Blob) },
+    schema: {
+      summary: "Send a blob; it is there when its SHA-256 is the one in the address",
+      params: byDigest,
+      response: answers(Blob),
+    },
     handler: async ({ params, body, headers }) => {
-      if (!headers["content-type"]?.startsWith(contentType)) throw httpError("unsupported-media-type", `Send the bytes as ${contentType}.`);
+      if (!headers["content-type"]?.startsWith(contentType))
+        throw httpError("unsupported-media-type", `Send the bytes as ${contentType}.`);
       const content = body as Readable;
       const known = await blobs.size(params.digest);
       if (known === null) return { digest: params.digest, bytes: await blobs.write(params.digest, content) };

@@ -35,7 +35,11 @@ export function cellRoutes(server: Server, context: ApiContext): void {
     method: "POST",
     url: "/v1/cells",
     config: { access: "admin" },
-    schema: { summary: "Register a cell with its key and its synthetic tenant; again changes addresses and key", body: RegisterCell, response: answers(Cell) },
+    schema: {
+      summary: "Register a cell with its key and its synthetic tenant; again changes addresses and key",
+      body: RegisterCell,
+      response: answers(Cell),
+    },
     handler: async (request) => {
       await registerCell(context, { actor: personOf(request).name }, request.body);
       context.monitor.loop.signal();
@@ -56,7 +60,12 @@ export function cellRoutes(server: Server, context: ApiContext): void {
     method: "PATCH",
     url: "/v1/cells/:cell",
     config: { access: "operator" },
-    schema: { summary: "Cordon a cell (no new tenants), or lift it", params: byId, body: PatchCell, response: answers(Cell) },
+    schema: {
+      summary: "Cordon a cell (no new tenants), or lift it",
+      params: byId,
+      body: PatchCell,
+      response: answers(Cell),
+    },
     handler: async (request) => {
       const { cordoned, reason } = request.body;
       await cordonCell(context, { actor: personOf(request).name, reason }, request.params.cell, cordoned);

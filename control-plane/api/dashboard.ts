@@ -34,7 +34,11 @@ export function dashboardRoutes(server: Server, { dashboardDirectory }: ApiConte
     const type = contentTypes[extname(name)];
     const isThere = fileName.test(name) && type !== undefined && (await isFile(path));
     if (!isThere) throw fail("not-built", `There is no ${name.slice(0, 100)}.`);
-    return reply.type(type).header("cache-control", cacheControl).header("content-security-policy", policy).send(createReadStream(path));
+    return reply
+      .type(type)
+      .header("cache-control", cacheControl)
+      .header("content-security-policy", policy)
+      .send(createReadStream(path));
   }
 
   server.route({
@@ -44,7 +48,11 @@ export function dashboardRoutes(server: Server, { dashboardDirectory }: ApiConte
     schema: { summary: "The dashboard", hide: true },
     handler: async (_request, reply) => {
       if (await isFile(join(dashboardDirectory, "index.html"))) return await send(reply, "", "index.html", "no-cache");
-      return reply.type("text/html; charset=utf-8").header("cache-control", "no-store").header("content-security-policy", policy).send(placeholder);
+      return reply
+        .type("text/html; charset=utf-8")
+        .header("cache-control", "no-store")
+        .header("content-security-policy", policy)
+        .send(placeholder);
     },
   });
 
@@ -53,7 +61,8 @@ export function dashboardRoutes(server: Server, { dashboardDirectory }: ApiConte
     url: "/assets/:name",
     config: { access: "open" },
     schema: { summary: "The dashboard's scripts and styles; their names change with their content", hide: true },
-    handler: async ({ params }, reply) => await send(reply, "assets", params.name, "public, max-age=31536000, immutable"),
+    handler: async ({ params }, reply) =>
+      await send(reply, "assets", params.name, "public, max-age=31536000, immutable"),
   });
 
   for (const name of ["favicon.svg", "favicon.ico"]) {

@@ -22,12 +22,18 @@ export function dnsRoutes(server: Server, context: ApiContext): void {
     method: "POST",
     url: "/v1/dns/apply",
     config: { access: "admin" },
-    schema: { summary: "Bring the plan into Route 53; answers when all its name servers have it", body: ApplyDns, response: answers(DnsApplied) },
+    schema: {
+      summary: "Bring the plan into Route 53; answers when all its name servers have it",
+      body: ApplyDns,
+      response: answers(DnsApplied),
+    },
     handler: async (request) => {
       const { planHash, reason } = request.body;
       const input = await dnsInput(pool, dns);
       const applied = await zone.apply(input, planHash ?? null);
-      await change(context, { actor: personOf(request).name, reason }, async (step) => step.audit("dns.apply", `${input.baseDomain} ${applied.marker.plan}`));
+      await change(context, { actor: personOf(request).name, reason }, async (step) =>
+        step.audit("dns.apply", `${input.baseDomain} ${applied.marker.plan}`),
+      );
       return applied;
     },
   });

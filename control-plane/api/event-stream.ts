@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
 
 /** A reader that takes nothing for this long is gone. */
@@ -7,7 +8,7 @@ const stalledMs = 20_000;
 
 /** A Server-Sent Events answer (WHATWG HTML, section 9.2), written at the reader's pace. */
 export class EventStream {
-  readonly #response: import("node:http").ServerResponse;
+  readonly #response: ServerResponse;
   readonly #closed = new AbortController();
 
   /** Takes the reply over from Fastify; from here on errors can no longer be answered. */
@@ -16,7 +17,11 @@ export class EventStream {
     this.#response = reply.raw;
     this.#response.on("close", () => this.#closed.abort());
     this.#response.on("error", () => this.#closed.abort());
-    this.#response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" });
+    this.#response.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
     this.#response.flushHeaders();
   }
 

@@ -17,7 +17,9 @@ export function eventRoutes(server: Server, { notifications, streams, log }: Api
     config: { access: "viewer" },
     schema: { summary: "Changes of rollouts, cells, tenants and releases, as Server-Sent Events" },
     handler: async (_request, reply) => {
-      await streams.serve(reply, (stream) => tell(stream, notifications)).catch((error: unknown) => log.warn({ event: "event-stream-broken", err: error }));
+      await streams
+        .serve(reply, (stream) => tell(stream, notifications))
+        .catch((error: unknown) => log.warn({ event: "event-stream-broken", err: error }));
     },
   });
 }

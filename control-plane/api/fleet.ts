@@ -5,7 +5,10 @@ import { feed } from "../fleet/feed.ts";
 import { answers } from "./answers.ts";
 import type { ApiContext } from "./context.ts";
 
-const From = Type.Object({ term: Type.Integer({ minimum: 1 }), n: Type.Integer({ minimum: 0 }) }, { additionalProperties: false });
+const From = Type.Object(
+  { term: Type.Integer({ minimum: 1 }), n: Type.Integer({ minimum: 0 }) },
+  { additionalProperties: false },
+);
 
 /** The fleet document's feed, for parts alone. */
 export function fleetRoutes(server: Server, { publisher, streams, log }: ApiContext): void {
@@ -23,7 +26,9 @@ export function fleetRoutes(server: Server, { publisher, streams, log }: ApiCont
     config: { access: "part" },
     schema: { summary: "Signed deltas after a generation, as Server-Sent Events (for parts)", querystring: From },
     handler: async ({ query }, reply) => {
-      await streams.serve(reply, (stream) => feed(publisher, stream, query)).catch((error: unknown) => log.warn({ event: "feed-broken", err: error }));
+      await streams
+        .serve(reply, (stream) => feed(publisher, stream, query))
+        .catch((error: unknown) => log.warn({ event: "feed-broken", err: error }));
     },
   });
 }

@@ -51,7 +51,12 @@ export function overviewRoutes(server: Server, context: ApiContext): void {
         },
         parts: parts
           .filter(({ role }) => role !== "cell" && role !== "publisher")
-          .map(({ id, role, url }) => ({ id, role, url, state: role === "control-plane" ? ("up" as const) : monitor.part(id) })),
+          .map(({ id, role, url }) => ({
+            id,
+            role,
+            url,
+            state: role === "control-plane" ? ("up" as const) : monitor.part(id),
+          })),
       };
     },
   });
@@ -69,7 +74,8 @@ function temporalState({ engine, clock }: ApiContext): () => Promise<Overview["t
   let asked: { readonly at: number; readonly answer: Promise<boolean> } | null = null;
   return async () => {
     if (!engine.isConfigured) return "missing";
-    if (asked === null || clock.monotonic() - asked.at > temporalFreshMs) asked = { at: clock.monotonic(), answer: engine.isReachable() };
+    if (asked === null || clock.monotonic() - asked.at > temporalFreshMs)
+      asked = { at: clock.monotonic(), answer: engine.isReachable() };
     return (await asked.answer) ? "reachable" : "unreachable";
   };
 }

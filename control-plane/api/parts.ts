@@ -39,7 +39,12 @@ export function partRoutes(server: Server, context: ApiContext): void {
     method: "PUT",
     url: "/v1/parts/:id",
     config: { access: "admin" },
-    schema: { summary: "Register a part, or change its keys and address", params: byId, body: RegisterPart, response: answers(Part) },
+    schema: {
+      summary: "Register a part, or change its keys and address",
+      params: byId,
+      body: RegisterPart,
+      response: answers(Part),
+    },
     handler: async (request) => {
       const { role, keys, url } = request.body;
       if (role === "cell" || role === "publisher") throw fail("part-differs", `A ${role} is not registered here.`);

@@ -37,13 +37,22 @@ export function placementRoutes(server: Server, context: ApiContext): void {
     method: "POST",
     url: "/v1/placements/what-if",
     config: { access: "viewer" },
-    schema: { summary: "Where would such a tenant go now? Changes nothing", body: WhatIf, response: answers(Placement) },
+    schema: {
+      summary: "Where would such a tenant go now? Changes nothing",
+      body: WhatIf,
+      response: answers(Placement),
+    },
     handler: async ({ body }) => {
       const demand = demandOf(tenantId(uuidv7()), body.tier, body.region ?? null);
       const cells = await listCells(context.pool);
       try {
         const decision = placeAwayFromDown(demand, cells, downCells(context.monitor.cells), body.strategy);
-        return { tenant: null, cell: decision.cell, explanation: explain(decision), candidates: [...decision.candidates] };
+        return {
+          tenant: null,
+          cell: decision.cell,
+          explanation: explain(decision),
+          candidates: [...decision.candidates],
+        };
       } catch (error) {
         if (!(error instanceof NoCellFits)) throw error;
         return { tenant: null, cell: null, explanation: explainRefusal(error), candidates: [...error.candidates] };

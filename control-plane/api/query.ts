@@ -27,9 +27,10 @@ export function queryRoutes(server: Server, { pool, parts }: ApiContext): void {
       const url = `${aggregator.url}/v1/query/${request.params.name}${search}`;
       try {
         const { status, body } = await parts.call({ url, audience: aggregator.id, timeoutMs });
-        if (body === undefined) throw fail("aggregator-unreachable", `The aggregator answered ${status} without a document.`);
+        if (body === undefined)
+          throw fail("aggregator-unreachable", `The aggregator answered ${status} without a document.`);
         if (status >= 400) reply.type(problemContentType);
-        return reply.code(status).send(body as QueryAnswer);
+        return await reply.code(status).send(body as QueryAnswer);
       } catch (cause) {
         if (!(cause instanceof NoAnswer)) throw cause;
         throw fail("aggregator-unreachable", "The aggregator gave no answer in time.", { cause });

@@ -64,7 +64,9 @@ async function checkFiles(blobs: BlobStore, { files }: ReleaseManifest): Promise
   for (const { path, digest, bytes } of files) {
     const stored = await blobs.size(digest);
     if (stored === null) missing.push(digest);
-    else if (stored !== bytes) throw fail("release-invalid", `${path} has ${stored} bytes, the manifest says ${bytes}.`);
+    else if (stored !== bytes)
+      throw fail("release-invalid", `${path} has ${stored} bytes, the manifest says ${bytes}.`);
   }
-  if (missing.length > 0) throw fail("blob-missing", `${missing.length} of ${files.length} files are not there.`, { extra: { missing } });
+  if (missing.length > 0)
+    throw fail("blob-missing", `${missing.length} of ${files.length} files are not there.`, { extra: { missing } });
 }

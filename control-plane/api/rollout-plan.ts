@@ -20,23 +20,44 @@ const releaseLimit = 1_000;
  * @throws rollout-running, and whatever planning refuses
  */
 export async function planFor({ pool, monitor }: ApiContext, wish: StartRollout): Promise<RolloutPlan> {
-  const [settings, releases, cells, counts] = await Promise.all([readSettings(pool), listReleases(pool, releaseLimit), listCells(pool), countTenants(pool)]);
+  const [settings, releases, cells, counts] = await Promise.all([
+    readSettings(pool),
+    listReleases(pool, releaseLimit),
+    listCells(pool),
+    countTenants(pool),
+  ]);
   const { application } = settings;
   const open = await openRollout(pool, application);
   const isKnown = releases.some(({ name }) => name === wish.release);
   if (open !== null && isKnown) throw fail("rollout-running", `${open.id} (${open.release}) is ${open.state}.`);
   const fleet = cells.map((cell): FleetCell => {
     const tenants: Record<string, number> = {};
-    for (const { tier, count } of counts.filter((row) => row.cell === cell.id)) tenants[tier] = (tenants[tier] ?? 0) + count;
+    for (const { tier, count } of counts.filter((row) => row.cell === cell.id))
+      tenants[tier] = (tenants[tier] ?? 0) + count;
     const { id, region, ring, release } = cell;
-    return { cell: id, region, ring, release, schema: monitor.cell(id).status?.schema ?? schemaOf(cell, releases), tenants };
+    return {
+      cell: id,
+      region,
+      ring,
+      release,
+      schema: monitor.cell(id).status?.schema ?? schemaOf(cell, releases),
+      tenants,
+    };
   });
-  return planRollout({ application, release: wish.release, releases, cells: fleet, rings: [], policy: policyWith(wish.policy ?? {}) });
+  return planRollout({
+    application,
+    release: wish.release,
+    releases,
+    cells: fleet,
+    rings: [],
+    policy: policyWith(wish.policy ?? {}),
+  });
 }
 
 /** Of a cell that was not heard yet: the schema that its release brings. */
 function schemaOf(cell: CellRecord, releases: readonly Release[]): { kit: number; app: number } {
   const migrations = releases.find(({ name }) => name === cell.release)?.manifest.migrations ?? [];
-  const last = (series: string): number => Math.max(0, ...migrations.filter((migration) => migration.series === series).map(({ number }) => number));
+  const last = (series: string): number =>
+    Math.max(0, ...migrations.filter((migration) => migration.series === series).map(({ number }) => number));
   return { kit: last("kit"), app: last("app") };
 }

@@ -44,7 +44,8 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
     },
     handler: async (request, reply) => {
       const plan = await planFor(context, request.body);
-      if (!engine.isConfigured) throw fail("temporal-missing", "Rollouts are Temporal workflows, and this fleet was started without Temporal.");
+      if (!engine.isConfigured)
+        throw fail("temporal-missing", "Rollouts are Temporal workflows, and this fleet was started without Temporal.");
       const rollout = await beginRollout(context, { actor: personOf(request).name, reason: request.body.reason }, plan);
       context.starter.signal();
       return reply.code(202).send(rollout);
@@ -76,7 +77,10 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
       const { command, reason, planHash, revision } = request.body;
       const actor = personOf(request).name;
       await obey(context, request.params.id, {
-        ...{ command, actor, reason: reason ?? null, revision: revision ?? null },
+        command,
+        actor,
+        reason: reason ?? null,
+        revision: revision ?? null,
         // Always with the plan, so that a command never reaches the rollout after the one that was meant.
         planHash: planHash ?? (await showRollout(pool, request.params.id)).plan.hash,
       });
@@ -90,9 +94,12 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
   if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
   const cause = { actor: input.actor, reason: input.reason ?? undefined };
   if (input.command === "cancel" && (await cancelUnstarted(context, cause, id))) return;
-  if (!context.engine.isConfigured) throw fail("temporal-missing", "The rollout's workflow needs Temporal, and this fleet was started without it.");
+  if (!context.engine.isConfigured)
+    throw fail("temporal-missing", "The rollout's workflow needs Temporal, and this fleet was started without it.");
   const note = (refused: boolean, reason: string | null): Promise<unknown> =>
-    change(context, cause, async (step) => step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }));
+    change(context, cause, async (step) =>
+      step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }),
+    );
   try {
     await context.engine.command(rollout, input);
   } catch (error) {

@@ -22,14 +22,18 @@ export async function untilServed(context: ApiContext, { id, slug, cell }: Tenan
     const tenant = await findTenant(context.pool, slug);
     if (tenant !== null && tenant.state !== "provisioning") break;
     if (performance.now() + pauseMs > deadline) {
-      throw fail("cell-unreachable", `${slug} is placed in ${cell}, which has not taken it yet: ${context.leases.trouble(id) ?? "still waiting"}.`);
+      throw fail(
+        "cell-unreachable",
+        `${slug} is placed in ${cell}, which has not taken it yet: ${context.leases.trouble(id) ?? "still waiting"}.`,
+      );
     }
     await sleep(pauseMs);
     pauseMs = Math.min(lastPauseMs, pauseMs * 2);
   }
   const generation = await currentPosition(context.pool);
   const behind = await routersBehind({ ...context, generation, withinMs: Math.max(0, deadline - performance.now()) });
-  if (behind.length > 0) throw fail("cell-unreachable", `${slug} is active in ${cell}, but ${behind.join(", ")} has not heard of it yet.`);
+  if (behind.length > 0)
+    throw fail("cell-unreachable", `${slug} is active in ${cell}, but ${behind.join(", ")} has not heard of it yet.`);
 }
 
 /** Gives live routers a moment to have the last change, so that what was answered is mostly true at once. */

@@ -1,10 +1,26 @@
 import Type from "typebox";
-import { CreateTenant, CreatedKey, CreatedTenant, SuspendTenant, Tenant, TenantList } from "../../common/contracts/control-plane.ts";
+import {
+  CreateTenant,
+  CreatedKey,
+  CreatedTenant,
+  SuspendTenant,
+  Tenant,
+  TenantList,
+} from "../../common/contracts/control-plane.ts";
 import { CellIdSchema, KeyIdSchema, SlugSchema } from "../../common/contracts/ids.ts";
 import type { Server } from "../../common/http/server.ts";
 import { personOf } from "../auth/access.ts";
 import { downCells } from "../fleet/cell-health.ts";
-import { createKey, beginTenant, deliverTenant, resumeTenant, revokeKey, showTenant, showTenants, suspendTenant } from "../registry/tenants.ts";
+import {
+  createKey,
+  beginTenant,
+  deliverTenant,
+  resumeTenant,
+  revokeKey,
+  showTenant,
+  showTenants,
+  suspendTenant,
+} from "../registry/tenants.ts";
 import { readSettings } from "../registry/settings.store.ts";
 import { answers, created } from "./answers.ts";
 import type { ApiContext } from "./context.ts";
@@ -32,7 +48,11 @@ export function tenantRoutes(server: Server, context: ApiContext): void {
     method: "GET",
     url: "/v1/tenants",
     config: { access: "viewer" },
-    schema: { summary: "List tenants by slug, at most 1,000 at once", querystring: ListQuery, response: answers(TenantList) },
+    schema: {
+      summary: "List tenants by slug, at most 1,000 at once",
+      querystring: ListQuery,
+      response: answers(TenantList),
+    },
     handler: async ({ query }) => ({ tenants: await showTenants(pool, { ...query, limit: query.limit ?? pageLimit }) }),
   });
 
@@ -42,7 +62,8 @@ export function tenantRoutes(server: Server, context: ApiContext): void {
     config: { access: "operator" },
     schema: {
       summary: "Create a tenant; answers when it is served",
-      description: "Repeat the same call after a 503 `cell-unreachable`: it goes on where it was. The key is shown this once.",
+      description:
+        "Repeat the same call after a 503 `cell-unreachable`: it goes on where it was. The key is shown this once.",
       body: CreateTenant,
       response: created(CreatedTenant),
     },
@@ -65,12 +86,20 @@ export function tenantRoutes(server: Server, context: ApiContext): void {
     handler: async ({ params }) => await showTenant(pool, params.slug),
   });
 
-  for (const [verb, apply] of [["suspend", suspendTenant], ["resume", resumeTenant]] as const) {
+  for (const [verb, apply] of [
+    ["suspend", suspendTenant],
+    ["resume", resumeTenant],
+  ] as const) {
     server.route({
       method: "POST",
       url: `/v1/tenants/:slug/${verb}`,
       config: { access: "operator" },
-      schema: { summary: `${verb === "suspend" ? "Suspend" : "Resume"} a tenant`, params: bySlug, body: SuspendTenant, response: answers(Tenant) },
+      schema: {
+        summary: `${verb === "suspend" ? "Suspend" : "Resume"} a tenant`,
+        params: bySlug,
+        body: SuspendTenant,
+        response: answers(Tenant),
+      },
       handler: async (request) => {
         const cause = { actor: personOf(request).name, reason: request.body.reason };
         await apply(context, cause, request.params.slug);
@@ -84,7 +113,11 @@ export function tenantRoutes(server: Server, context: ApiContext): void {
     method: "POST",
     url: "/v1/tenants/:slug/keys",
     config: { access: "operator" },
-    schema: { summary: "Give a tenant one more API key; it is shown this once", params: bySlug, response: created(CreatedKey) },
+    schema: {
+      summary: "Give a tenant one more API key; it is shown this once",
+      params: bySlug,
+      response: created(CreatedKey),
+    },
     handler: async (request, reply) => {
       const key = await createKey(context, { actor: personOf(request).name }, request.params.slug);
       await settled(context);

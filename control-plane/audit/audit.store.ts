@@ -11,11 +11,22 @@ const entryOf = (row: Row): AuditEntry => ({ ...row, at: row.at.toISOString() })
 
 /** Adds an entry in the transaction of what it tells about. The head row is locked until the commit: call it last. */
 export async function appendAudit(tx: Queryable, note: AuditNote, at: Date): Promise<AuditEntry> {
-  const { rows } = await tx.query<{ sequence: number; hash: string }>("SELECT sequence, hash FROM audit_head FOR UPDATE");
+  const { rows } = await tx.query<{ sequence: number; hash: string }>(
+    "SELECT sequence, hash FROM audit_head FOR UPDATE",
+  );
   const [head] = rows;
   if (head === undefined) throw new Error("the audit's head is missing");
   const { actor, action, target, outcome, reason, operation } = note;
-  const plain = { sequence: head.sequence + 1, at: at.toISOString(), actor, action, target, outcome, reason, operation };
+  const plain = {
+    sequence: head.sequence + 1,
+    at: at.toISOString(),
+    actor,
+    action,
+    target,
+    outcome,
+    reason,
+    operation,
+  };
   const entry: AuditEntry = { ...plain, hash: chainHash(head.hash, plain) };
   const insert = `INSERT INTO audit_entries (sequence, at, actor, action, target, outcome, reason, operation, hash)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;

@@ -33,8 +33,10 @@ export function followChain(
 ): { readonly sequence: number; readonly hash: string; readonly broken: ChainBreak | null } {
   let { sequence, hash } = from;
   for (const entry of entries) {
-    if (entry.sequence !== sequence + 1) return { sequence, hash, broken: { sequence: sequence + 1, reason: "missing" } };
-    if (chainHash(hash, entry) !== entry.hash) return { sequence, hash, broken: { sequence: entry.sequence, reason: "changed" } };
+    if (entry.sequence !== sequence + 1)
+      return { sequence, hash, broken: { sequence: sequence + 1, reason: "missing" } };
+    if (chainHash(hash, entry) !== entry.hash)
+      return { sequence, hash, broken: { sequence: entry.sequence, reason: "changed" } };
     ({ sequence, hash } = entry);
   }
   return { sequence, hash, broken: null };

@@ -44,7 +44,8 @@ const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,4096})$/;
 export function guardRoutes(server: Server, options: AccessOptions): void {
   server.decorateRequest("person", null);
   server.addHook("onRoute", (route) => {
-    if (route.config?.access === undefined) throw new Error(`${String(route.method)} ${route.url} does not say who may use it`);
+    if (route.config?.access === undefined)
+      throw new Error(`${String(route.method)} ${route.url} does not say who may use it`);
   });
   server.addHook("onRequest", async (request: FastifyRequest, _reply: FastifyReply) => {
     const access = request.routeOptions.config.access;
@@ -72,7 +73,8 @@ async function whoIs(request: FastifyRequest, options: AccessOptions): Promise<{
     return { person, isSession: false };
   }
   const secret = request.cookies[options.cookieName];
-  if (secret === undefined) throw httpError("unauthenticated", "Neither an operator token nor a session came with the request.");
+  if (secret === undefined)
+    throw httpError("unauthenticated", "Neither an operator token nor a session came with the request.");
   refuseCrossSite(request);
   const person = await personOfSession(options, secret);
   if (person === null) throw fail("credential-refused", "The session has ended.");
@@ -83,7 +85,12 @@ async function whoIs(request: FastifyRequest, options: AccessOptions): Promise<{
 export function refuseCrossSite(request: FastifyRequest): void {
   const custom = request.headers["x-cellplane-request"];
   const { host, origin } = request.headers;
-  const provenance = { method: request.method, host, origin, customHeader: typeof custom === "string" ? custom : undefined };
+  const provenance = {
+    method: request.method,
+    host,
+    origin,
+    customHeader: typeof custom === "string" ? custom : undefined,
+  };
   if (isCrossSite(provenance)) throw fail("cross-site", "The request does not come from the dashboard's own pages.");
 }
 
@@ -91,9 +98,15 @@ export function refuseCrossSite(request: FastifyRequest): void {
 async function refuse(request: FastifyRequest, options: AccessOptions, person: Person, access: Access): Promise<never> {
   const target = request.url.split("?", 1)[0] ?? "/";
   await change(options, { actor: person.name }, async (step) => {
-    step.audit(`${request.method} ${request.routeOptions.url ?? target}`, target.slice(0, 200), { refused: true, reason: `${person.role} is not ${access}` });
+    step.audit(`${request.method} ${request.routeOptions.url ?? target}`, target.slice(0, 200), {
+      refused: true,
+      reason: `${person.role} is not ${access}`,
+    });
   });
-  throw fail("role-too-low", `This needs ${access === "token-only" ? "an operator token" : `the role ${access}`}; ${person.name} is ${person.role}.`);
+  throw fail(
+    "role-too-low",
+    `This needs ${access === "token-only" ? "an operator token" : `the role ${access}`}; ${person.name} is ${person.role}.`,
+  );
 }
 
 function bearerOf(request: FastifyRequest): string | undefined {

@@ -8,7 +8,10 @@ export interface Person {
 }
 
 /** Makes the token with this digest the named operator's; the one he had before no longer works. */
-export async function writeOperatorToken(tx: Queryable, token: Person & { readonly id: string; readonly digest: string }): Promise<boolean> {
+export async function writeOperatorToken(
+  tx: Queryable,
+  token: Person & { readonly id: string; readonly digest: string },
+): Promise<boolean> {
   const text = `INSERT INTO operator_tokens (id, name, role, digest) VALUES ($1, $2, $3, $4)
     ON CONFLICT (name) DO UPDATE SET role = excluded.role, digest = excluded.digest, revoked_at = NULL
     WHERE (operator_tokens.digest, operator_tokens.role) IS DISTINCT FROM (excluded.digest, excluded.role) OR operator_tokens.revoked_at IS NOT NULL`;
@@ -20,9 +23,17 @@ export async function findOperator(db: Queryable, digest: string): Promise<Perso
   return (await db.query<Person>(text, [digest])).rows[0] ?? null;
 }
 
-export async function insertCode(tx: Queryable, code: Person & { readonly digest: string; readonly expiresAt: Date }): Promise<void> {
+export async function insertCode(
+  tx: Queryable,
+  code: Person & { readonly digest: string; readonly expiresAt: Date },
+): Promise<void> {
   await tx.query("DELETE FROM sign_in_codes WHERE expires_at < now()");
-  await tx.query("INSERT INTO sign_in_codes (digest, name, role, expires_at) VALUES ($1, $2, $3, $4)", [code.digest, code.name, code.role, code.expiresAt]);
+  await tx.query("INSERT INTO sign_in_codes (digest, name, role, expires_at) VALUES ($1, $2, $3, $4)", [
+    code.digest,
+    code.name,
+    code.role,
+    code.expiresAt,
+  ]);
 }
 
 /** Uses a code up. @returns whose it was, or null when it never was, has expired or was used before. */
@@ -31,13 +42,24 @@ export async function takeCode(tx: Queryable, digest: string, now: Date): Promis
   return (await tx.query<Person>(text, [digest, now])).rows[0] ?? null;
 }
 
-export async function insertSession(tx: Queryable, session: Person & { readonly digest: string; readonly expiresAt: Date }): Promise<void> {
+export async function insertSession(
+  tx: Queryable,
+  session: Person & { readonly digest: string; readonly expiresAt: Date },
+): Promise<void> {
   await tx.query("DELETE FROM sessions WHERE expires_at < now()");
-  await tx.query("INSERT INTO sessions (digest, name, role, expires_at) VALUES ($1, $2, $3, $4)", [session.digest, session.name, session.role, session.expiresAt]);
+  await tx.query("INSERT INTO sessions (digest, name, role, expires_at) VALUES ($1, $2, $3, $4)", [
+    session.digest,
+    session.name,
+    session.role,
+    session.expiresAt,
+  ]);
 }
 
 export async function findSession(db: Queryable, digest: string, now: Date): Promise<Person | null> {
-  return (await db.query<Person>("SELECT name, role FROM sessions WHERE digest = $1 AND expires_at > $2", [digest, now])).rows[0] ?? null;
+  return (
+    (await db.query<Person>("SELECT name, role FROM sessions WHERE digest = $1 AND expires_at > $2", [digest, now]))
+      .rows[0] ?? null
+  );
 }
 
 export async function deleteSession(tx: Queryable, digest: string): Promise<void> {

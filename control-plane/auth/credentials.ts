@@ -5,7 +5,16 @@ import type { Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
 import { change } from "../registry/change.ts";
-import { deleteSession, findOperator, findSession, insertCode, insertSession, takeCode, writeOperatorToken, type Person } from "./credentials.store.ts";
+import {
+  deleteSession,
+  findOperator,
+  findSession,
+  insertCode,
+  insertSession,
+  takeCode,
+  writeOperatorToken,
+  type Person,
+} from "./credentials.store.ts";
 
 /** Long enough to be found on the screen and pasted, short enough not to lie about. */
 const codeLifeMs = 60 * 60_000;
@@ -24,7 +33,8 @@ export const firstOperator = "operator";
 export async function registerFirstOperator(wiring: Wiring, digest: string): Promise<void> {
   await change(wiring, { actor: "control-plane" }, async (step) => {
     const person = { name: firstOperator, role: "admin" as const };
-    if (await writeOperatorToken(step.tx, { ...person, id: uuidv7(), digest })) step.audit("operator.register", firstOperator);
+    if (await writeOperatorToken(step.tx, { ...person, id: uuidv7(), digest }))
+      step.audit("operator.register", firstOperator);
   });
 }
 
@@ -39,7 +49,10 @@ export async function personOfSession({ pool, clock }: Wiring, secret: string): 
 }
 
 /** Makes a code with which a browser signs in as the same person, once. */
-export async function makeCode(wiring: Wiring, person: Person): Promise<{ readonly code: string; readonly expiresAt: string }> {
+export async function makeCode(
+  wiring: Wiring,
+  person: Person,
+): Promise<{ readonly code: string; readonly expiresAt: string }> {
   const letters = Array.from({ length: codeLength }, () => alphabet.charAt(randomInt(alphabet.length)));
   const code = [letters.slice(0, 4), letters.slice(4, 8), letters.slice(8)].map((group) => group.join("")).join("-");
   const expiresAt = new Date(wiring.clock.now() + codeLifeMs);
@@ -55,7 +68,10 @@ export async function makeCode(wiring: Wiring, person: Person): Promise<{ readon
  * @returns the session's secret, which only the browser keeps.
  * @throws code-refused
  */
-export async function signIn(wiring: Wiring, code: string): Promise<{ readonly person: Person; readonly secret: string }> {
+export async function signIn(
+  wiring: Wiring,
+  code: string,
+): Promise<{ readonly person: Person; readonly secret: string }> {
   const secret = randomBytes(32).toString("base64url");
   const now = wiring.clock.now();
   const { result: person } = await change(wiring, { actor: "sign-in" }, async (step) => {

@@ -53,7 +53,8 @@ export class PartKeys {
       audience: "control-plane",
       nowSeconds: this.#clock.now() / 1000,
     });
-    if (this.#keys.get(kid)?.part !== payload.iss) throw new TokenRefused("bad-signature", "signed by another part than it says");
+    if (this.#keys.get(kid)?.part !== payload.iss)
+      throw new TokenRefused("bad-signature", "signed by another part than it says");
   }
 
   /** @returns false where it was read only just now. */
@@ -62,7 +63,9 @@ export class PartKeys {
     this.#readAt = this.#clock.monotonic();
     this.#isStale = false;
     const parts = await listParts(this.#pool);
-    const entries = parts.flatMap(({ id, keys }) => keys.map((spki) => [keyIdOf(spki), { part: String(id), key: publicKeyFrom(spki) }] as const));
+    const entries = parts.flatMap(({ id, keys }) =>
+      keys.map((spki) => [keyIdOf(spki), { part: String(id), key: publicKeyFrom(spki) }] as const),
+    );
     this.#keys = new Map(entries);
     return true;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { CellStatus } from "../../common/contracts/cell-admin.ts";
-import { cellHealth, type Cell } from "../../common/contracts/control-plane.ts";
+import type { Cell } from "../../common/contracts/control-plane.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import { NoAnswer } from "../../common/http/exchange.ts";
 import Value from "typebox/value";
@@ -12,7 +12,7 @@ const timeoutMs = 1_500;
 
 /** What was last heard of a cell. */
 export interface CellReport {
-  readonly health: (typeof cellHealth)[number];
+  readonly health: Cell["health"];
   readonly problems: readonly string[];
   readonly checkedAt: string | null;
   /** The live slot's own word, null where none answers. */
@@ -71,7 +71,10 @@ export function differs(a: CellReport, b: CellReport): boolean {
 }
 
 /** Where the cell itself says that another slot or release is live than is published. */
-export function liveDifference(cell: CellRecord, { status }: CellReport): { readonly slot: Slot; readonly release: ReleaseName } | null {
+export function liveDifference(
+  cell: CellRecord,
+  { status }: CellReport,
+): { readonly slot: Slot; readonly release: ReleaseName } | null {
   if (status === null || (status.liveSlot === cell.liveSlot && status.release === cell.release)) return null;
   return status.slot === status.liveSlot ? { slot: status.liveSlot, release: status.release } : null;
 }
@@ -80,7 +83,18 @@ export function liveDifference(cell: CellRecord, { status }: CellReport): { read
 export function shownCell(cell: CellRecord, report: CellReport): Cell {
   const { id, region, cordoned, liveSlot, release, tenants, slots } = cell;
   const { health, problems, checkedAt } = report;
-  return { id, region, cordoned, liveSlot, release, tenants, slots: { a: slots.a, b: slots.b }, health, problems: [...problems], checkedAt };
+  return {
+    id,
+    region,
+    cordoned,
+    liveSlot,
+    release,
+    tenants,
+    slots: { a: slots.a, b: slots.b },
+    health,
+    problems: [...problems],
+    checkedAt,
+  };
 }
 
 /** Ids of the cells that were last heard to be down. */

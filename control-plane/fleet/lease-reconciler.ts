@@ -34,7 +34,8 @@ export function createLeaseReconciler(options: {
   async function reconcile(tenant: TenantRecord, cell: CellRecord): Promise<void> {
     const problem = await applyLease(parts, tenant, cell);
     if (problem !== null) {
-      if (troubles.get(tenant.id) !== problem) log.warn({ event: "lease-not-applied", tenant: tenant.id, cell: cell.id, problem });
+      if (troubles.get(tenant.id) !== problem)
+        log.warn({ event: "lease-not-applied", tenant: tenant.id, cell: cell.id, problem });
       troubles.set(tenant.id, problem);
       return;
     }
@@ -58,7 +59,10 @@ export function createLeaseReconciler(options: {
     await Promise.all(Array.from({ length: concurrency }, worker));
   }
 
-  return { loop: new Loop({ name: "lease-reconciler", everyMs, work, log }), trouble: (tenant) => troubles.get(tenant) };
+  return {
+    loop: new Loop({ name: "lease-reconciler", everyMs, work, log }),
+    trouble: (tenant) => troubles.get(tenant),
+  };
 }
 
 /** @returns what stands in the way, null when the lease is as wanted. */

@@ -27,7 +27,12 @@ export class Monitor {
   /** What a cell said of itself last time, where it differs from what is published: twice the same is believed. */
   readonly #differences = new Map<CellId, string>();
 
-  constructor(options: { readonly pool: Pool; readonly clock: Clock; readonly parts: PartClient; readonly log: Logger }) {
+  constructor(options: {
+    readonly pool: Pool;
+    readonly clock: Clock;
+    readonly parts: PartClient;
+    readonly log: Logger;
+  }) {
     this.#options = options;
     this.loop = new Loop({ name: "monitor", everyMs, log: options.log, work: () => this.#round() });
   }
@@ -46,7 +51,10 @@ export class Monitor {
 
   async #round(): Promise<void> {
     const [cells, parts] = await Promise.all([listCells(this.#options.pool), listParts(this.#options.pool)]);
-    const queue = [...cells.map((cell) => () => this.#visit(cell)), ...parts.map((part) => () => this.#ping(part))].values();
+    const queue = [
+      ...cells.map((cell) => () => this.#visit(cell)),
+      ...parts.map((part) => () => this.#ping(part)),
+    ].values();
     const worker = async (): Promise<void> => {
       for (const visit of queue) await visit();
     };
@@ -73,7 +81,13 @@ export class Monitor {
     this.#differences.set(cell.id, word);
     if (!isTold) return;
     const { pool, clock } = this.#options;
-    await publishLive({ pool, clock }, { actor: "control-plane", reason: "the cell says so" }, cell.id, difference.slot, difference.release);
+    await publishLive(
+      { pool, clock },
+      { actor: "control-plane", reason: "the cell says so" },
+      cell.id,
+      difference.slot,
+      difference.release,
+    );
   }
 
   async #ping(part: Part): Promise<void> {

@@ -34,7 +34,8 @@ export function createPartClient(part: string, key: SigningKey, clock: Clock): P
   const dispatcher = new Agent({ connections: 8, pipelining: 1, connect: { timeout: 1_000 } });
   return {
     async call({ url, audience, method = "GET", body, timeoutMs }) {
-      const headers: Record<string, string> = audience === null ? {} : { authorization: `Bearer ${await tokenFor(audience)}` };
+      const headers: Record<string, string> =
+        audience === null ? {} : { authorization: `Bearer ${await tokenFor(audience)}` };
       if (body !== undefined) headers["content-type"] = "application/json";
       const content = body === undefined ? {} : { body: JSON.stringify(body) };
       const answer = await exchange(dispatcher, { url, method, headers, timeoutMs, answerLimit, ...content });

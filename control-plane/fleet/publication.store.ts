@@ -24,7 +24,10 @@ export interface SignedDelta {
 export async function publishRows(tx: Queryable, updates: readonly RowUpdate[]): Promise<Position> {
   const from = await lockGeneration(tx);
   const wanted = new Map(updates.map(({ name, value }) => [name, value === null ? null : canonicalJson(value)]));
-  const present = await tx.query<{ name: string; value: string }>("SELECT name, value FROM fleet_rows WHERE name = ANY($1)", [[...wanted.keys()]]);
+  const present = await tx.query<{ name: string; value: string }>(
+    "SELECT name, value FROM fleet_rows WHERE name = ANY($1)",
+    [[...wanted.keys()]],
+  );
   const before = new Map(present.rows.map((row) => [row.name, row.value]));
   let hash = hashFromText(from.hash);
   const changes: Record<string, unknown> = {};
@@ -51,7 +54,11 @@ async function lockGeneration(tx: Queryable): Promise<Position> {
   return row;
 }
 
-async function writeRows(tx: Queryable, names: readonly string[], wanted: ReadonlyMap<string, string | null>): Promise<void> {
+async function writeRows(
+  tx: Queryable,
+  names: readonly string[],
+  wanted: ReadonlyMap<string, string | null>,
+): Promise<void> {
   const gone = names.filter((name) => wanted.get(name) === null);
   const kept = names.filter((name) => wanted.get(name) !== null);
   if (gone.length > 0) await tx.query("DELETE FROM fleet_rows WHERE name = ANY($1)", [gone]);
@@ -61,9 +68,25 @@ async function writeRows(tx: Queryable, names: readonly string[], wanted: Readon
   await tx.query(insert, [kept, kept.map((name) => wanted.get(name))]);
 }
 
-async function writeDelta(tx: Queryable, from: Position, to: Position, changes: Record<string, unknown>): Promise<void> {
-  const delta = { kind: "delta", from: { term: from.term, n: from.n }, to: { term: to.term, n: to.n }, hash: to.hash, changes };
-  await tx.query("INSERT INTO fleet_deltas (term, n, hash, payload) VALUES ($1, $2, $3, $4)", [to.term, to.n, to.hash, canonicalJson(delta)]);
+async function writeDelta(
+  tx: Queryable,
+  from: Position,
+  to: Position,
+  changes: Record<string, unknown>,
+): Promise<void> {
+  const delta = {
+    kind: "delta",
+    from: { term: from.term, n: from.n },
+    to: { term: to.term, n: to.n },
+    hash: to.hash,
+    changes,
+  };
+  await tx.query("INSERT INTO fleet_deltas (term, n, hash, payload) VALUES ($1, $2, $3, $4)", [
+    to.term,
+    to.n,
+    to.hash,
+    canonicalJson(delta),
+  ]);
   await tx.query("UPDATE fleet_generation SET term = $1, n = $2, hash = $3", [to.term, to.n, to.hash]);
   await tx.query("SELECT pg_notify('cellplane', $1)", [JSON.stringify({ topic: "fleet" })]);
 }
@@ -77,7 +100,10 @@ export async function currentPosition(db: Queryable): Promise<Position> {
 }
 
 /** Deltas that nobody has signed yet, oldest first. */
-export async function unsignedDeltas(db: Queryable, limit: number): Promise<{ term: number; n: number; payload: string }[]> {
+export async function unsignedDeltas(
+  db: Queryable,
+  limit: number,
+): Promise<{ term: number; n: number; payload: string }[]> {
   const text = "SELECT term, n, payload FROM fleet_deltas WHERE signature IS NULL ORDER BY term, n LIMIT $1";
   return (await db.query<{ term: number; n: number; payload: string }>(text, [limit])).rows;
 }
@@ -90,7 +116,12 @@ export async function storeSignatures(
   const text = `UPDATE fleet_deltas d SET kid = s.kid, signature = s.signature
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS s (term, n, kid, signature)
     WHERE d.term = s.term AND d.n = s.n AND d.signature IS NULL`;
-  await db.query(text, [signed.map((s) => s.term), signed.map((s) => s.n), signed.map((s) => s.kid), signed.map((s) => s.signature)]);
+  await db.query(text, [
+    signed.map((s) => s.term),
+    signed.map((s) => s.n),
+    signed.map((s) => s.kid),
+    signed.map((s) => s.signature),
+  ]);
 }
 
 /** Signed deltas after a generation, in order, ending before the first that is not signed yet. */
@@ -115,11 +146,15 @@ export async function signedDeltasAfter(db: Queryable, after: Generation, limit:
 
 /** Forgets deltas older than the newest `keep`; a subscriber that is further behind takes the snapshot. */
 export async function forgetDeltas(db: Queryable, keep: number): Promise<void> {
-  await db.query("DELETE FROM fleet_deltas d USING fleet_generation g WHERE d.term < g.term OR d.n <= g.n - $1", [keep]);
+  await db.query("DELETE FROM fleet_deltas d USING fleet_generation g WHERE d.term < g.term OR d.n <= g.n - $1", [
+    keep,
+  ]);
 }
 
 /** All rows at one generation, read in one snapshot of the database. */
-export async function readDocument(pool: Pool): Promise<{ readonly at: Position; readonly rows: Record<string, unknown> }> {
+export async function readDocument(
+  pool: Pool,
+): Promise<{ readonly at: Position; readonly rows: Record<string, unknown> }> {
   return await inTransaction(pool, async (tx) => {
     await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     const at = await currentPosition(tx);
@@ -136,9 +171,12 @@ export async function storedSnapshot(db: Queryable, at: Generation): Promise<Env
 
 /** Stores a snapshot (the first stored wins) and forgets all but the newest few. */
 export async function storeSnapshot(db: Queryable, at: Generation, envelope: Envelope): Promise<Envelope> {
-  const insert = "INSERT INTO fleet_snapshots (term, n, payload, kid, signature) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+  const insert =
+    "INSERT INTO fleet_snapshots (term, n, payload, kid, signature) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
   await db.query(insert, [at.term, at.n, envelope.payload, envelope.kid, envelope.signature]);
   const stored = await storedSnapshot(db, at);
-  await db.query("DELETE FROM fleet_snapshots WHERE (term, n) < (SELECT term, n FROM fleet_snapshots ORDER BY term DESC, n DESC OFFSET 1 LIMIT 1)");
+  await db.query(
+    "DELETE FROM fleet_snapshots WHERE (term, n) < (SELECT term, n FROM fleet_snapshots ORDER BY term DESC, n DESC OFFSET 1 LIMIT 1)",
+  );
   return stored ?? envelope;
 }

@@ -53,7 +53,9 @@ export class FleetPublisher {
     this.#position = await currentPosition(this.#pool);
     await this.advance();
     this.#forgetTimer = setInterval(() => {
-      forgetDeltas(this.#pool, retainedDeltas).catch((error: unknown) => this.#log.warn({ event: "fleet-forget-failed", err: error }));
+      forgetDeltas(this.#pool, retainedDeltas).catch((error: unknown) =>
+        this.#log.warn({ event: "fleet-forget-failed", err: error }),
+      );
     }, forgetEveryMs);
     this.#forgetTimer.unref();
   }
@@ -138,7 +140,8 @@ export class FleetPublisher {
       if (last === undefined) return;
       const [next] = fresh;
       // After a recovery of the registry the term is another, and what is remembered no longer leads there.
-      if (next !== undefined && (next.to.term !== this.#position.term || next.to.n !== this.#position.n + 1)) this.#recent = [];
+      if (next !== undefined && (next.to.term !== this.#position.term || next.to.n !== this.#position.n + 1))
+        this.#recent = [];
       this.#recent = [...this.#recent, ...fresh].slice(-recentLimit);
       this.#position = last.to;
       for (const wake of this.#followers) wake();

@@ -31,7 +31,9 @@ export async function routersBehind(options: {
   let pauseMs = firstPauseMs;
   for (;;) {
     const asked = routers.filter(({ id }) => waiting.includes(id));
-    const behind = await Promise.all(asked.map(async ({ id, url }) => ((await isBehind(parts, id, url ?? "", generation)) ? [String(id)] : [])));
+    const behind = await Promise.all(
+      asked.map(async ({ id, url }) => ((await isBehind(parts, id, url ?? "", generation)) ? [String(id)] : [])),
+    );
     waiting = behind.flat();
     if (waiting.length === 0 || performance.now() + pauseMs > deadline) return waiting;
     await sleep(pauseMs);

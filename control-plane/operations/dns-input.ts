@@ -31,10 +31,24 @@ export async function dnsInput(pool: Pool, settings: DnsSettings): Promise<DnsIn
     tenantsOfTier(pool, "enterprise", tenantLimit),
   ]);
   const regionOfCell = new Map(cells.map(({ id, region }) => [id, region]));
-  const tenants = enterprise.map(({ slug, cell }): DnsTenant => ({ slug, region: regionOfCell.get(cell) ?? "", cell: null }));
-  const regions = settings.routers === "" ? registeredRouters(parts, [...new Set(regionOfCell.values())].toSorted()) : parseRouters(settings);
+  const tenants = enterprise.map(({ slug, cell }): DnsTenant => ({
+    slug,
+    region: regionOfCell.get(cell) ?? "",
+    cell: null,
+  }));
+  const regions =
+    settings.routers === ""
+      ? registeredRouters(parts, [...new Set(regionOfCell.values())].toSorted())
+      : parseRouters(settings);
   const { term, n } = position;
-  return { fleet: settings.fleet, baseDomain, generation: { term, n }, regions, tenants, ttlSeconds: defaultTtlSeconds };
+  return {
+    fleet: settings.fleet,
+    baseDomain,
+    generation: { term, n },
+    regions,
+    tenants,
+    ttlSeconds: defaultTtlSeconds,
+  };
 }
 
 /** Routers serve every tenant wherever they stand, so that without other word each stands for every region. */
@@ -50,9 +64,13 @@ function registeredRouters(parts: readonly Part[], regions: readonly string[]): 
 /** @throws TypeError when the text is not as `DnsSettings.routers` says; checked at boot. */
 export function parseRouters({ routers, healthPort, healthPath }: DnsSettings): DnsRegion[] {
   return routers.split(";").map((text) => {
-    const { region, addresses } = /^(?<region>[a-z][a-z0-9-]*)=(?<addresses>[0-9a-f.:]+(,[0-9a-f.:]+)*)$/.exec(text.trim())?.groups ?? {};
-    if (region === undefined || addresses === undefined) throw new TypeError(`not <region>=<address>,…: ${text.slice(0, 80)}`);
-    const endpoints = addresses.split(",").map((address, n) => ({ id: `${region}-${n + 1}`, addresses: [address], healthPort, healthPath }));
+    const { region, addresses } =
+      /^(?<region>[a-z][a-z0-9-]*)=(?<addresses>[0-9a-f.:]+(,[0-9a-f.:]+)*)$/.exec(text.trim())?.groups ?? {};
+    if (region === undefined || addresses === undefined)
+      throw new TypeError(`not <region>=<address>,…: ${text.slice(0, 80)}`);
+    const endpoints = addresses
+      .split(",")
+      .map((address, n) => ({ id: `${region}-${n + 1}`, addresses: [address], healthPort, healthPath }));
     return { region, weight: regionWeight, routers: endpoints };
   });
 }

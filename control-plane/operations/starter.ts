@@ -12,7 +12,11 @@ const batch = 20;
  * Starts the workflows of operations that have only a row yet: at a sign that there is one, and now and then, so that neither a crash
  * between row and workflow nor a Temporal that is away loses any.
  */
-export function createStarter(options: { readonly pool: Pool; readonly engine: WorkflowEngine; readonly log: Logger }): Loop {
+export function createStarter(options: {
+  readonly pool: Pool;
+  readonly engine: WorkflowEngine;
+  readonly log: Logger;
+}): Loop {
   const { pool, engine, log } = options;
   return new Loop({
     name: "rollout-starter",

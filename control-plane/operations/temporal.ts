@@ -1,6 +1,6 @@
 import { connect as connectSocket } from "node:net";
-import type { Client, Connection } from "@temporalio/client";
-import { RolloutInput, temporalNames, type CommandInput, type Rollout } from "../../common/contracts/rollout.ts";
+import type * as temporalSdk from "@temporalio/client";
+import { temporalNames, type CommandInput, type Rollout, type RolloutInput } from "../../common/contracts/rollout.ts";
 import { fail } from "../errors.ts";
 
 /** How long one call to Temporal may take, in milliseconds. */
@@ -27,16 +27,20 @@ export interface WorkflowEngine {
 
 const probeTimeoutMs = 500;
 
-type Sdk = typeof import("@temporalio/client");
+interface Connected {
+  readonly sdk: typeof temporalSdk;
+  readonly client: temporalSdk.Client;
+  readonly connection: temporalSdk.Connection;
+}
 
 /**
  * Temporal, connected on first use: the control plane boots without it, and its client is a hundred modules that only operations need.
  * @param address `host:port`, empty where the fleet runs without Temporal.
  */
 export function createTemporal(address: string): WorkflowEngine {
-  let connected: Promise<{ sdk: Sdk; client: Client; connection: Connection }> | null = null;
+  let connected: Promise<Connected> | null = null;
 
-  async function connect(): Promise<{ sdk: Sdk; client: Client; connection: Connection }> {
+  async function connect(): Promise<Connected> {
     connected ??= (async () => {
       const sdk = await import("@temporalio/client");
       const connection = sdk.Connection.lazy({ address, connectTimeout: connectTimeoutMs });
@@ -69,7 +73,9 @@ export function createTemporal(address: string): WorkflowEngine {
         return true;
       } catch (error) {
         if (!(error instanceof sdk.WorkflowExecutionAlreadyStartedError)) throw error;
-        const { memo } = await connection.withDeadline(Date.now() + callTimeoutMs, () => client.workflow.getHandle(workflowId).describe());
+        const { memo } = await connection.withDeadline(Date.now() + callTimeoutMs, () =>
+          client.workflow.getHandle(workflowId).describe(),
+        );
         return memo?.["operation"] === rollout.id;
       }
     },
@@ -78,14 +84,24 @@ export function createTemporal(address: string): WorkflowEngine {
       const { sdk, client, connection } = await connect();
       const handle = client.workflow.getHandle(temporalNames.rolloutId(rollout.application));
       try {
-        await connection.withDeadline(Date.now() + commandTimeoutMs, () => handle.executeUpdate(temporalNames.commandUpdate, { args: [input] }));
+        await connection.withDeadline(Date.now() + commandTimeoutMs, () =>
+          handle.executeUpdate(temporalNames.commandUpdate, { args: [input] }),
+        );
       } catch (cause) {
         if (cause instanceof sdk.WorkflowUpdateFailedError) {
           const { type } = cause.cause as { type?: string };
-          throw fail("command-refused", cause.cause?.message ?? cause.message, { cause, extra: type === undefined ? {} : { refusal: type } });
+          throw fail("command-refused", cause.cause?.message ?? cause.message, {
+            cause,
+            extra: type === undefined ? {} : { refusal: type },
+          });
         }
-        if (cause instanceof sdk.WorkflowNotFoundError) throw fail("command-refused", "The rollout's workflow has ended.", { cause });
-        throw fail("temporal-unreachable", "Neither Temporal nor the workflow worker answered in time; whether the command will still be carried out is not known.", { cause });
+        if (cause instanceof sdk.WorkflowNotFoundError)
+          throw fail("command-refused", "The rollout's workflow has ended.", { cause });
+        throw fail(
+          "temporal-unreachable",
+          "Neither Temporal nor the workflow worker answered in time; whether the command will still be carried out is not known.",
+          { cause },
+        );
       }
     },
 
@@ -98,7 +114,11 @@ export function createTemporal(address: string): WorkflowEngine {
 function accepts(address: string): Promise<boolean> {
   const colon = address.lastIndexOf(":");
   return new Promise((resolve) => {
-    const socket = connectSocket({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)), timeout: probeTimeoutMs });
+    const socket = connectSocket({
+      host: address.slice(0, colon),
+      port: Number(address.slice(colon + 1)),
+      timeout: probeTimeoutMs,
+    });
     const answer = (reachable: boolean): void => {
       socket.destroy();
       resolve(reachable);

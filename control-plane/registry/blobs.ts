@@ -58,7 +58,8 @@ export class BlobStore {
     const measure = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         bytes += chunk.length;
-        if (bytes > blobLimitBytes) return done(fail("blob-too-large", `A blob holds at most ${blobLimitBytes} bytes.`));
+        if (bytes > blobLimitBytes)
+          return done(fail("blob-too-large", `A blob holds at most ${blobLimitBytes} bytes.`));
         hash.update(chunk);
         done(null, chunk);
       },

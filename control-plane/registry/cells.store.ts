@@ -25,10 +25,18 @@ export interface CellRecord {
 const select = `SELECT id, region, slots, live_slot AS "liveSlot", release, cordoned, ring, tiers, capacity,
     used_requests_per_second AS "usedRate", used_storage_bytes AS "usedStorage", used_tenants AS "usedTenants" FROM cells`;
 
-type Row = Omit<CellRecord, "used" | "tenants"> & { readonly usedRate: number; readonly usedStorage: number; readonly usedTenants: number };
+type Row = Omit<CellRecord, "used" | "tenants"> & {
+  readonly usedRate: number;
+  readonly usedStorage: number;
+  readonly usedTenants: number;
+};
 
 function recordOf({ usedRate, usedStorage, usedTenants, ...row }: Row): CellRecord {
-  return { ...row, used: { requestsPerSecond: usedRate, storageBytes: usedStorage, tenants: usedTenants }, tenants: usedTenants };
+  return {
+    ...row,
+    used: { requestsPerSecond: usedRate, storageBytes: usedStorage, tenants: usedTenants },
+    tenants: usedTenants,
+  };
 }
 
 export async function listCells(db: Queryable): Promise<CellRecord[]> {
@@ -48,11 +56,22 @@ export async function lockCells(tx: Queryable, ids: readonly CellId[] | null = n
 
 export async function insertCell(tx: Queryable, cell: RegisterCell): Promise<void> {
   const text = "INSERT INTO cells (id, region, slots, live_slot, release, capacity) VALUES ($1, $2, $3, $4, $5, $6)";
-  await tx.query(text, [cell.id, cell.region, JSON.stringify(cell.slots), cell.liveSlot, cell.release, JSON.stringify(cell.capacity)]);
+  await tx.query(text, [
+    cell.id,
+    cell.region,
+    JSON.stringify(cell.slots),
+    cell.liveSlot,
+    cell.release,
+    JSON.stringify(cell.capacity),
+  ]);
 }
 
 export async function updateCellAddresses(tx: Queryable, cell: RegisterCell): Promise<void> {
-  await tx.query("UPDATE cells SET slots = $2, capacity = $3 WHERE id = $1", [cell.id, JSON.stringify(cell.slots), JSON.stringify(cell.capacity)]);
+  await tx.query("UPDATE cells SET slots = $2, capacity = $3 WHERE id = $1", [
+    cell.id,
+    JSON.stringify(cell.slots),
+    JSON.stringify(cell.capacity),
+  ]);
 }
 
 export async function setCordon(tx: Queryable, id: CellId, cordoned: boolean): Promise<void> {

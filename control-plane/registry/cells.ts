@@ -7,7 +7,16 @@ import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
 import { cellUpdate, partUpdate, tenantUpdate } from "../fleet/rows.ts";
 import { demandOfTier } from "../placement/policy.ts";
-import { cellRowOf, findCell, insertCell, lockCells, setCordon, setLive, updateCellAddresses, type CellRecord } from "./cells.store.ts";
+import {
+  cellRowOf,
+  findCell,
+  insertCell,
+  lockCells,
+  setCordon,
+  setLive,
+  updateCellAddresses,
+  type CellRecord,
+} from "./cells.store.ts";
 import { change, type Cause, type Change } from "./change.ts";
 import { checkKey } from "./parts.ts";
 import { findPart, writePart } from "./parts.store.ts";
@@ -25,7 +34,8 @@ export async function registerCell(wiring: Wiring, cause: Cause, cell: RegisterC
   checkKey(cell.publicKey);
   const { result } = await change(wiring, cause, async (step) => {
     const known = (await lockCells(step.tx, [cell.id]))[0];
-    if (known !== undefined && known.region !== cell.region) throw fail("cell-differs", `${cell.id} is registered in ${known.region}.`);
+    if (known !== undefined && known.region !== cell.region)
+      throw fail("cell-differs", `${cell.id} is registered in ${known.region}.`);
     await writeCellPart(step, cell);
     if (known === undefined) await addCell(step, cell);
     else await updateCellAddresses(step.tx, cell);
@@ -79,7 +89,13 @@ export async function cordonCell(wiring: Wiring, cause: Cause, id: CellId, cordo
 }
 
 /** Publishes which slot is live and what runs in it. A hint for those who route: the cell itself names the true slot. */
-export async function publishLive(wiring: Wiring, cause: Cause, id: CellId, slot: Slot, release: ReleaseName): Promise<void> {
+export async function publishLive(
+  wiring: Wiring,
+  cause: Cause,
+  id: CellId,
+  slot: Slot,
+  release: ReleaseName,
+): Promise<void> {
   await changeCell(wiring, cause, id, async (step, cell) => {
     if (cell.liveSlot === slot && cell.release === release) return cell;
     await setLive(step.tx, id, slot, release);
@@ -88,7 +104,12 @@ export async function publishLive(wiring: Wiring, cause: Cause, id: CellId, slot
   });
 }
 
-async function changeCell(wiring: Wiring, cause: Cause, id: CellId, work: (step: Change, cell: CellRecord) => Promise<CellRecord>): Promise<void> {
+async function changeCell(
+  wiring: Wiring,
+  cause: Cause,
+  id: CellId,
+  work: (step: Change, cell: CellRecord) => Promise<CellRecord>,
+): Promise<void> {
   await change(wiring, cause, async (step) => {
     const [cell] = await lockCells(step.tx, [id]);
     if (cell === undefined) throw fail("unknown-cell", `There is no cell ${id}.`);

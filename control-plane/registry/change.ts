@@ -20,7 +20,11 @@ export interface Change {
   /** Publishes a row's new value with the commit. */
   publish(update: RowUpdate): void;
   /** Writes an audit entry with the commit. */
-  audit(action: string, target: string, options?: { readonly operation?: OperationId; readonly refused?: boolean; readonly reason?: string | null }): void;
+  audit(
+    action: string,
+    target: string,
+    options?: { readonly operation?: OperationId; readonly refused?: boolean; readonly reason?: string | null },
+  ): void;
   /** Tells those who show it, after the commit. */
   announce(kind: ChangeEvent["kind"], id: string): void;
   /** Wakes those who work on it, after the commit. */
@@ -46,10 +50,18 @@ export async function change<Result>(
       publish: (update) => updates.push(update),
       audit: (action, target, options = {}) => {
         const { operation = null, refused = false, reason = cause.reason ?? null } = options;
-        const note = { actor: cause.actor, action, target, outcome: refused ? "refused" : "done", reason, operation } as const;
+        const note = {
+          actor: cause.actor,
+          action,
+          target,
+          outcome: refused ? "refused" : "done",
+          reason,
+          operation,
+        } as const;
         finish.push(() => appendAudit(tx, note, at));
       },
-      announce: (kind, id) => finish.push(() => notify(tx, { topic: "event", event: { kind, id, at: at.toISOString() } })),
+      announce: (kind, id) =>
+        finish.push(() => notify(tx, { topic: "event", event: { kind, id, at: at.toISOString() } })),
       wake: (topic) => finish.push(() => notify(tx, { topic })),
     });
     const generation = updates.length === 0 ? null : await publishRows(tx, updates);

@@ -18,7 +18,10 @@ export function makeKey(): { readonly id: KeyId; readonly text: string; readonly
   return { id: keyId(uuidv7()), text, digest: sha256(text) };
 }
 
-export async function insertKey(tx: Queryable, key: { readonly id: KeyId; readonly tenant: TenantId; readonly digest: string }): Promise<void> {
+export async function insertKey(
+  tx: Queryable,
+  key: { readonly id: KeyId; readonly tenant: TenantId; readonly digest: string },
+): Promise<void> {
   await tx.query("INSERT INTO api_keys (id, tenant, digest) VALUES ($1, $2, $3)", [key.id, key.tenant, key.digest]);
 }
 
@@ -31,6 +34,7 @@ export async function liveKeys(db: Queryable, tenants: readonly TenantId[]): Pro
 
 /** Ends keys of a tenant. @returns the digests of those that lived until now. */
 export async function revokeKeys(tx: Queryable, tenant: TenantId, ids: readonly KeyId[]): Promise<string[]> {
-  const text = "UPDATE api_keys SET revoked_at = now() WHERE tenant = $1 AND id = ANY($2) AND revoked_at IS NULL RETURNING digest";
+  const text =
+    "UPDATE api_keys SET revoked_at = now() WHERE tenant = $1 AND id = ANY($2) AND revoked_at IS NULL RETURNING digest";
   return (await tx.query<{ digest: string }>(text, [tenant, ids])).rows.map(({ digest }) => digest);
 }

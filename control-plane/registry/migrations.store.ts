@@ -27,10 +27,15 @@ export async function migrateRegistry(pool: Pool): Promise<string[]> {
   for (const file of files) {
     if (await inTransaction(pool, (tx) => runOnce(tx, file))) ran.push(file.name);
   }
-  const newest = await pool.query<{ number: number }>("SELECT coalesce(max(number), 0) AS number FROM schema_migrations");
+  const newest = await pool.query<{ number: number }>(
+    "SELECT coalesce(max(number), 0) AS number FROM schema_migrations",
+  );
   const known = files.at(-1)?.number ?? 0;
   if ((newest.rows[0]?.number ?? 0) > known) {
-    throw fail("registry-schema", `The registry has migration ${newest.rows[0]?.number}, this control plane knows ${known}.`);
+    throw fail(
+      "registry-schema",
+      `The registry has migration ${newest.rows[0]?.number}, this control plane knows ${known}.`,
+    );
   }
   return ran;
 }
@@ -50,13 +55,19 @@ async function runOnce(tx: Queryable, file: MigrationFile): Promise<boolean> {
   await tx.query("SELECT pg_advisory_xact_lock($1)", [migrationLock]);
   await tx.query(`CREATE TABLE IF NOT EXISTS schema_migrations (
     number integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())`);
-  const known = await tx.query<{ digest: string }>("SELECT digest FROM schema_migrations WHERE number = $1", [file.number]);
+  const known = await tx.query<{ digest: string }>("SELECT digest FROM schema_migrations WHERE number = $1", [
+    file.number,
+  ]);
   const before = known.rows[0];
   if (before !== undefined && before.digest !== file.digest) {
     throw fail("registry-schema", `Migration ${file.name} ran with another text than it has now.`);
   }
   if (before !== undefined) return false;
   await tx.query(file.sql);
-  await tx.query("INSERT INTO schema_migrations (number, name, digest) VALUES ($1, $2, $3)", [file.number, file.name, file.digest]);
+  await tx.query("INSERT INTO schema_migrations (number, name, digest) VALUES ($1, $2, $3)", [
+    file.number,
+    file.name,
+    file.digest,
+  ]);
   return true;
 }

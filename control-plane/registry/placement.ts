@@ -50,8 +50,18 @@ export function placeAwayFromDown(
   }
 }
 
-function sayDown(candidate: Decision["candidates"][number], cells: readonly CellRecord[], down: ReadonlySet<CellId>): Decision["candidates"][number] {
+function sayDown(
+  candidate: Decision["candidates"][number],
+  cells: readonly CellRecord[],
+  down: ReadonlySet<CellId>,
+): Decision["candidates"][number] {
   const reallyCordoned = cells.some(({ id, cordoned }) => id === candidate.cell && cordoned);
-  if (candidate.kind !== "excluded" || candidate.exclusion !== "cordoned" || reallyCordoned || !down.has(candidate.cell)) return candidate;
+  if (
+    candidate.kind !== "excluded" ||
+    candidate.exclusion !== "cordoned" ||
+    reallyCordoned ||
+    !down.has(candidate.cell)
+  )
+    return candidate;
   return { ...candidate, text: "does not answer now: set aside as if cordoned" };
 }

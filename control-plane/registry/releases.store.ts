@@ -7,7 +7,9 @@ const columns = 'name, digest, state, reason, manifest, created_at AS "createdAt
 const releaseOf = (row: Row): Release => ({ ...row, createdAt: row.createdAt.toISOString() });
 
 export async function listReleases(db: Queryable, limit: number): Promise<Release[]> {
-  return (await db.query<Row>(`SELECT ${columns} FROM releases ORDER BY created_at DESC, name LIMIT $1`, [limit])).rows.map(releaseOf);
+  return (
+    await db.query<Row>(`SELECT ${columns} FROM releases ORDER BY created_at DESC, name LIMIT $1`, [limit])
+  ).rows.map(releaseOf);
 }
 
 export async function findRelease(db: Queryable, name: string): Promise<Release | null> {
@@ -16,7 +18,11 @@ export async function findRelease(db: Queryable, name: string): Promise<Release 
 }
 
 export async function insertRelease(tx: Queryable, manifest: ReleaseManifest, digest: string): Promise<void> {
-  await tx.query("INSERT INTO releases (name, digest, manifest) VALUES ($1, $2, $3)", [manifest.name, digest, JSON.stringify(manifest)]);
+  await tx.query("INSERT INTO releases (name, digest, manifest) VALUES ($1, $2, $3)", [
+    manifest.name,
+    digest,
+    JSON.stringify(manifest),
+  ]);
 }
 
 /** Keeps two releases of one application from being stored at once: each must see the other's migrations. */
@@ -48,5 +54,11 @@ export async function insertMigrations(tx: Queryable, migrations: readonly Relea
   const text = `INSERT INTO release_migrations (application, series, number, digest, first_release)
     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[])`;
   const column = <Name extends keyof ReleasedMigration>(name: Name) => migrations.map((migration) => migration[name]);
-  await tx.query(text, [column("application"), column("series"), column("number"), column("digest"), column("firstRelease")]);
+  await tx.query(text, [
+    column("application"),
+    column("series"),
+    column("number"),
+    column("digest"),
+    column("firstRelease"),
+  ]);
 }

@@ -5,7 +5,15 @@ import type { ReleaseName } from "../../common/ids.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { fail } from "../errors.ts";
 import { change, type Cause } from "./change.ts";
-import { findRelease, insertMigrations, insertRelease, lockReleases, releasedMigrations, setQuarantine, type ReleasedMigration } from "./releases.store.ts";
+import {
+  findRelease,
+  insertMigrations,
+  insertRelease,
+  lockReleases,
+  releasedMigrations,
+  setQuarantine,
+  type ReleasedMigration,
+} from "./releases.store.ts";
 
 type Wiring = { readonly pool: Pool; readonly clock: Clock };
 
@@ -14,13 +22,18 @@ type Wiring = { readonly pool: Pool; readonly clock: Clock };
  * @returns the release, and whether it is new.
  * @throws release-exists, release-invalid, migration-reused
  */
-export async function storeRelease(wiring: Wiring, cause: Cause, manifest: ReleaseManifest): Promise<{ readonly release: Release; readonly isNew: boolean }> {
+export async function storeRelease(
+  wiring: Wiring,
+  cause: Cause,
+  manifest: ReleaseManifest,
+): Promise<{ readonly release: Release; readonly isNew: boolean }> {
   const digest = digestOf(manifest);
   checkManifest(manifest);
   const { result } = await change(wiring, cause, async (step) => {
     await lockReleases(step.tx);
     const known = await findRelease(step.tx, manifest.name);
-    if (known !== null && known.digest !== digest) throw fail("release-exists", `${manifest.name} is stored as ${known.digest}.`);
+    if (known !== null && known.digest !== digest)
+      throw fail("release-exists", `${manifest.name} is stored as ${known.digest}.`);
     if (known !== null) return { release: known, isNew: false };
     const released = await releasedMigrations(step.tx, manifest.application);
     const fresh = freshMigrations(manifest, released);
@@ -36,7 +49,12 @@ export async function storeRelease(wiring: Wiring, cause: Cause, manifest: Relea
 }
 
 /** Takes a release out of use: it failed a rollout. */
-export async function quarantineRelease(wiring: Wiring, cause: Cause, name: ReleaseName, reason: string): Promise<void> {
+export async function quarantineRelease(
+  wiring: Wiring,
+  cause: Cause,
+  name: ReleaseName,
+  reason: string,
+): Promise<void> {
   await change(wiring, cause, async (step) => {
     if (!(await setQuarantine(step.tx, name, reason))) return;
     step.audit("release.quarantine", name, { reason });
@@ -55,23 +73,38 @@ function checkManifest(manifest: ReleaseManifest): void {
     if (!digests.has(digest)) throw fail("release-invalid", `The file of ${series} migration ${number} is missing.`);
   }
   const numbers = new Set(manifest.migrations.map(({ series, number }) => `${series}/${number}`));
-  if (numbers.size !== manifest.migrations.length) throw fail("release-invalid", "Two migrations have the same number.");
+  if (numbers.size !== manifest.migrations.length)
+    throw fail("release-invalid", "Two migrations have the same number.");
 }
 
 /** The migrations that no release had before. */
 function freshMigrations(manifest: ReleaseManifest, released: readonly ReleasedMigration[]): ReleasedMigration[] {
   const applicationOf = (series: string): string => (series === "kit" ? "" : manifest.application);
   const fresh = manifest.migrations.filter(({ series, number, digest }) => {
-    const before = released.find((other) => other.application === applicationOf(series) && other.series === series && other.number === number);
+    const before = released.find(
+      (other) => other.application === applicationOf(series) && other.series === series && other.number === number,
+    );
     if (before !== undefined && before.digest !== digest) {
-      throw fail("migration-reused", `${series} migration ${number} was released with ${before.firstRelease} and has another text now.`);
+      throw fail(
+        "migration-reused",
+        `${series} migration ${number} was released with ${before.firstRelease} and has another text now.`,
+      );
     }
     return before === undefined;
   });
   const classes = migrationClasses.filter((name) => fresh.some((migration) => migration.class === name));
   // The first release makes the schema; only later ones change what a running release relies on.
   if (released.length > 0 && classes.includes("expand") && classes.length > 1) {
-    throw fail("release-invalid", `One release brings migrations of the classes ${classes.join(" and ")}; release them apart.`);
+    throw fail(
+      "release-invalid",
+      `One release brings migrations of the classes ${classes.join(" and ")}; release them apart.`,
+    );
   }
-  return fresh.map(({ series, number, digest }) => ({ application: applicationOf(series), series, number, digest, firstRelease: manifest.name }));
+  return fresh.map(({ series, number, digest }) => ({
+    application: applicationOf(series),
+    series,
+    number,
+    digest,
+    firstRelease: manifest.name,
+  }));
 }

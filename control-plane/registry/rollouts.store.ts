@@ -10,8 +10,16 @@ interface Row {
 export async function insertRollout(tx: Queryable, rollout: Rollout): Promise<void> {
   const operation = "INSERT INTO operations (id, kind, application, requested_by) VALUES ($1, 'rollout', $2, $3)";
   await tx.query(operation, [rollout.id, rollout.application, rollout.requestedBy]);
-  const text = "INSERT INTO rollouts (operation, application, release, state, revision, document) VALUES ($1, $2, $3, $4, $5, $6)";
-  await tx.query(text, [rollout.id, rollout.application, rollout.release, rollout.state, rollout.revision, JSON.stringify(rollout)]);
+  const text =
+    "INSERT INTO rollouts (operation, application, release, state, revision, document) VALUES ($1, $2, $3, $4, $5, $6)";
+  await tx.query(text, [
+    rollout.id,
+    rollout.application,
+    rollout.release,
+    rollout.state,
+    rollout.revision,
+    JSON.stringify(rollout),
+  ]);
 }
 
 /** Writes the rollout as it is now. @returns false where the registry has this revision or a newer one. */
@@ -30,7 +38,10 @@ export async function latestRollout(db: Queryable): Promise<Rollout | null> {
 
 /** Latest first. Ids are UUIDv7 and sort by time. */
 export async function listRollouts(db: Queryable, limit: number): Promise<Rollout[]> {
-  const { rows } = await db.query<Row>("SELECT document FROM rollouts ORDER BY created_at DESC, operation DESC LIMIT $1", [limit]);
+  const { rows } = await db.query<Row>(
+    "SELECT document FROM rollouts ORDER BY created_at DESC, operation DESC LIMIT $1",
+    [limit],
+  );
   return rows.map(({ document }) => document);
 }
 
@@ -49,7 +60,10 @@ export async function rolloutsToStart(db: Queryable, limit: number): Promise<Rol
 
 /** Locks the row and says whether its workflow was seen running. */
 export async function lockStart(tx: Queryable, id: OperationId): Promise<boolean> {
-  const { rows } = await tx.query<{ started: boolean }>("SELECT started_at IS NOT NULL AS started FROM operations WHERE id = $1 FOR UPDATE", [id]);
+  const { rows } = await tx.query<{ started: boolean }>(
+    "SELECT started_at IS NOT NULL AS started FROM operations WHERE id = $1 FOR UPDATE",
+    [id],
+  );
   return rows[0]?.started ?? false;
 }
 

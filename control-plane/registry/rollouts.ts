@@ -28,7 +28,12 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
     revision: 0,
     wave: null,
     plan,
-    waves: plan.waves.map(({ number, cells }) => ({ number, state: "pending", cells: cells.map(({ cell }) => cell), bakeEndsAt: null })),
+    waves: plan.waves.map(({ number, cells }) => ({
+      number,
+      state: "pending",
+      cells: cells.map(({ cell }) => cell),
+      bakeEndsAt: null,
+    })),
     cells: plan.waves.flatMap(({ number, cells }) =>
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     ),
@@ -47,7 +52,11 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
   } catch (error) {
     if (sqlState(error) !== uniqueViolation) throw error;
     const open = await openRollout(wiring.pool, plan.application);
-    throw fail("rollout-running", open === null ? "A rollout is open." : `${open.id} (${open.release}) is ${open.state}.`, { cause: error });
+    throw fail(
+      "rollout-running",
+      open === null ? "A rollout is open." : `${open.id} (${open.release}) is ${open.state}.`,
+      { cause: error },
+    );
   }
   return rollout;
 }
@@ -69,10 +78,20 @@ export async function cancelUnstarted(wiring: Wiring, cause: Cause, id: Operatio
     const rollout = await findRollout(step.tx, id);
     if (rollout === null) return false;
     const now = new Date(wiring.clock.now()).toISOString();
-    const entry = { at: now, event: "cancelled", wave: null, cell: null, actor: cause.actor, reason: cause.reason ?? null };
+    const entry = {
+      at: now,
+      event: "cancelled",
+      wave: null,
+      cell: null,
+      actor: cause.actor,
+      reason: cause.reason ?? null,
+    };
     const cancelled: Rollout = {
       ...rollout,
-      ...{ state: "cancelled", reason: cause.reason ?? null, updatedAt: now, revision: rollout.revision + 1 },
+      state: "cancelled",
+      reason: cause.reason ?? null,
+      updatedAt: now,
+      revision: rollout.revision + 1,
       history: [...rollout.history, entry],
     };
     if (!(await updateRollout(step.tx, cancelled))) return false;
@@ -86,6 +105,7 @@ export async function cancelUnstarted(wiring: Wiring, cause: Cause, id: Operatio
 /** @throws unknown-rollout */
 export async function showRollout(pool: Pool, id: OperationId | "latest"): Promise<Rollout> {
   const rollout = id === "latest" ? ((await listRollouts(pool, 1))[0] ?? null) : await findRollout(pool, id);
-  if (rollout === null) throw fail("unknown-rollout", id === "latest" ? "There was no rollout yet." : `There is no rollout ${id}.`);
+  if (rollout === null)
+    throw fail("unknown-rollout", id === "latest" ? "There was no rollout yet." : `There is no rollout ${id}.`);
   return rollout;
 }

@@ -32,7 +32,9 @@ const columns = `id, slug, tier, region, cell, epoch, state, reason, synthetic, 
 /** Keeps two calls for one slug apart, also while there is no row yet. */
 export async function lockSlug(tx: Queryable, slug: string): Promise<TenantRecord | null> {
   await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('slug/' || $1, 0))", [slug]);
-  return (await tx.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ?? null;
+  return (
+    (await tx.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ?? null
+  );
 }
 
 export async function findTenant(db: Queryable, slug: string): Promise<TenantRecord | null> {
@@ -41,32 +43,75 @@ export async function findTenant(db: Queryable, slug: string): Promise<TenantRec
 
 export async function listTenants(
   db: Queryable,
-  filter: { readonly limit: number; readonly after?: string | undefined; readonly cell?: string | undefined; readonly synthetic?: boolean | undefined },
+  filter: {
+    readonly limit: number;
+    readonly after?: string | undefined;
+    readonly cell?: string | undefined;
+    readonly synthetic?: boolean | undefined;
+  },
 ): Promise<TenantRecord[]> {
   const text = `SELECT ${columns} FROM tenants WHERE ($2::text IS NULL OR slug > $2) AND ($3::text IS NULL OR cell = $3)
     AND (synthetic = coalesce($4, false)) ORDER BY slug LIMIT $1`;
-  return (await db.query<TenantRecord>(text, [filter.limit, filter.after ?? null, filter.cell ?? null, filter.synthetic ?? null])).rows;
+  return (
+    await db.query<TenantRecord>(text, [
+      filter.limit,
+      filter.after ?? null,
+      filter.cell ?? null,
+      filter.synthetic ?? null,
+    ])
+  ).rows;
 }
 
 /** Customers' tenants by tier and state, and by cell and tier; synthetic ones are left out. */
-export async function countTenants(db: Queryable): Promise<{ cell: CellId; tier: Tier; state: TenantState; count: number }[]> {
-  const text = "SELECT cell, tier, state, count(*) AS count FROM tenants WHERE NOT synthetic GROUP BY cell, tier, state";
+export async function countTenants(
+  db: Queryable,
+): Promise<{ cell: CellId; tier: Tier; state: TenantState; count: number }[]> {
+  const text =
+    "SELECT cell, tier, state, count(*) AS count FROM tenants WHERE NOT synthetic GROUP BY cell, tier, state";
   return (await db.query<{ cell: CellId; tier: Tier; state: TenantState; count: number }>(text)).rows;
 }
 
-export type NewTenant = Pick<TenantRecord, "id" | "slug" | "tier" | "region" | "cell" | "synthetic" | "limits" | "demand" | "decision" | "explanation" | "delivered">;
+export type NewTenant = Pick<
+  TenantRecord,
+  | "id"
+  | "slug"
+  | "tier"
+  | "region"
+  | "cell"
+  | "synthetic"
+  | "limits"
+  | "demand"
+  | "decision"
+  | "explanation"
+  | "delivered"
+>;
 
 export async function insertTenant(tx: Queryable, tenant: NewTenant): Promise<TenantRecord> {
   const text = `INSERT INTO tenants (id, slug, tier, region, cell, state, synthetic, limits, demand, decision, explanation, delivered)
     VALUES ($1, $2, $3, $4, $5, 'provisioning', $6, $7, $8, $9, $10, $11) RETURNING ${columns}`;
   const { id, slug, tier, region, cell, synthetic, limits, demand, decision, explanation, delivered } = tenant;
   const json = [limits, demand, decision].map((value) => (value === null ? null : JSON.stringify(value)));
-  const { rows } = await tx.query<TenantRecord>(text, [id, slug, tier, region, cell, synthetic, ...json, explanation, delivered]);
+  const { rows } = await tx.query<TenantRecord>(text, [
+    id,
+    slug,
+    tier,
+    region,
+    cell,
+    synthetic,
+    ...json,
+    explanation,
+    delivered,
+  ]);
   return one(rows);
 }
 
 /** Sets a customer's wish: the state, and that the cell's lease has to follow. */
-export async function wantState(tx: Queryable, id: TenantId, state: TenantState, reason: string | null): Promise<TenantRecord> {
+export async function wantState(
+  tx: Queryable,
+  id: TenantId,
+  state: TenantState,
+  reason: string | null,
+): Promise<TenantRecord> {
   const text = `UPDATE tenants SET state = $2, reason = $3, lease_wanted = lease_wanted + 1 WHERE id = $1 RETURNING ${columns}`;
   return one((await tx.query<TenantRecord>(text, [id, state, reason])).rows);
 }
@@ -90,12 +135,17 @@ export async function noteLease(tx: Queryable, id: TenantId, applied: number): P
 
 /** Tenants of one tier, by slug. */
 export async function tenantsOfTier(db: Queryable, tier: Tier, limit: number): Promise<TenantRecord[]> {
-  return (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [tier, limit])).rows;
+  return (
+    await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [tier, limit])
+  ).rows;
 }
 
 /** The synthetic tenant of a cell. */
 export async function findSynthetic(db: Queryable, cell: CellId): Promise<TenantRecord | null> {
-  return (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE cell = $1 AND synthetic`, [cell])).rows[0] ?? null;
+  return (
+    (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE cell = $1 AND synthetic`, [cell])).rows[0] ??
+    null
+  );
 }
 
 /** A tenant's row of the fleet document. */

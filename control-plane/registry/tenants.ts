@@ -12,7 +12,17 @@ import { change, type Cause, type Change } from "./change.ts";
 import { insertKey, liveKeys, makeKey, revokeKeys } from "./keys.store.ts";
 import { demandOf, placeAwayFromDown } from "./placement.ts";
 import { readSettings } from "./settings.store.ts";
-import { findTenant, insertTenant, listTenants, lockSlug, markDelivered, noteLease, tenantRowOf, wantState, type TenantRecord } from "./tenants.store.ts";
+import {
+  findTenant,
+  insertTenant,
+  listTenants,
+  lockSlug,
+  markDelivered,
+  noteLease,
+  tenantRowOf,
+  wantState,
+  type TenantRecord,
+} from "./tenants.store.ts";
 
 /** Kept for the cells' own tenants. */
 export const syntheticPrefix = "synthetic-";
@@ -36,12 +46,19 @@ export async function beginTenant(
   wish: CreateTenant,
   down: ReadonlySet<CellId>,
 ): Promise<{ readonly tenant: TenantRecord; readonly key: NewKey }> {
-  if (wish.slug.startsWith(syntheticPrefix)) throw fail("slug-reserved", `${wish.slug} is kept for a cell's own tenant.`);
+  if (wish.slug.startsWith(syntheticPrefix))
+    throw fail("slug-reserved", `${wish.slug} is kept for a cell's own tenant.`);
   const { result } = await change(wiring, cause, async (step) => {
     const known = await lockSlug(step.tx, wish.slug);
-    if (known !== null && !isSameCreation(known, wish)) throw fail("slug-taken", `${wish.slug} is a tenant already, in state ${known.state}.`);
+    if (known !== null && !isSameCreation(known, wish))
+      throw fail("slug-taken", `${wish.slug} is a tenant already, in state ${known.state}.`);
     const tenant = known ?? (await placeTenant(step, wish, down));
-    if (known !== null) await endKeys(step, tenant.id, (await liveKeys(step.tx, [tenant.id])).map(({ id }) => id));
+    if (known !== null)
+      await endKeys(
+        step,
+        tenant.id,
+        (await liveKeys(step.tx, [tenant.id])).map(({ id }) => id),
+      );
     step.audit(known === null ? "tenant.create" : "tenant.create-again", wish.slug);
     step.announce("tenant", wish.slug);
     step.wake("leases");
@@ -52,7 +69,12 @@ export async function beginTenant(
 
 /** A call that was never answered with a key may be repeated; what is served and handed out is somebody's. */
 function isSameCreation(known: TenantRecord, wish: CreateTenant): boolean {
-  return !known.delivered && known.state !== "suspended" && known.tier === wish.tier && known.region === (wish.region ?? null);
+  return (
+    !known.delivered &&
+    known.state !== "suspended" &&
+    known.tier === wish.tier &&
+    known.region === (wish.region ?? null)
+  );
 }
 
 async function placeTenant(step: Change, wish: CreateTenant, down: ReadonlySet<CellId>): Promise<TenantRecord> {
@@ -119,7 +141,12 @@ export async function resumeTenant(wiring: Wiring, cause: Cause, slug: string): 
   return await setState(wiring, cause, slug, "active");
 }
 
-async function setState(wiring: Wiring, cause: Cause, slug: string, state: "active" | "suspended"): Promise<TenantRecord> {
+async function setState(
+  wiring: Wiring,
+  cause: Cause,
+  slug: string,
+  state: "active" | "suspended",
+): Promise<TenantRecord> {
   const { result } = await change(wiring, cause, async (step) => {
     const known = await lockSlug(step.tx, slug);
     if (known === null || known.synthetic) throw fail("unknown-tenant", `There is no tenant ${slug}.`);
@@ -176,10 +203,25 @@ export async function showTenants(pool: Pool, filter: Parameters<typeof listTena
 }
 
 async function shownTenants(pool: Pool, tenants: readonly TenantRecord[]): Promise<Tenant[]> {
-  const [{ baseDomain }, keys] = await Promise.all([readSettings(pool), liveKeys(pool, tenants.map(({ id }) => id))]);
+  const [{ baseDomain }, keys] = await Promise.all([
+    readSettings(pool),
+    liveKeys(
+      pool,
+      tenants.map(({ id }) => id),
+    ),
+  ]);
   const keysOf = Map.groupBy(keys, ({ tenant }) => tenant);
   return tenants.map(({ id, slug, tier, region, cell, epoch, state, reason, synthetic, limits, createdAt }) => ({
-    ...{ id, slug, tier, region, cell, epoch, state, reason, synthetic, limits },
+    id,
+    slug,
+    tier,
+    region,
+    cell,
+    epoch,
+    state,
+    reason,
+    synthetic,
+    limits,
     host: `${slug}.${baseDomain}`,
     createdAt: createdAt.toISOString(),
     keys: (keysOf.get(id) ?? []).map((key) => ({ id: key.id, createdAt: key.createdAt.toISOString() })),

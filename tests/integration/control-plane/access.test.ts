@@ -14,7 +14,12 @@ before(async () => {
   postgres = await startPostgres();
   plane = await startTestPlane(postgres);
   for (const role of ["viewer", "operator"] as const) {
-    await writeOperatorToken(plane.context.pool, { id: uuidv7(), name: `the-${role}`, role, digest: sha256(`cpo_${role}`) });
+    await writeOperatorToken(plane.context.pool, {
+      id: uuidv7(),
+      name: `the-${role}`,
+      role,
+      digest: sha256(`cpo_${role}`),
+    });
   }
 });
 
@@ -28,7 +33,12 @@ const anonymous = { authorization: "" };
 
 async function signIn(): Promise<string> {
   const { body } = await plane.call("POST", "/v1/sign-in-codes");
-  const made = await plane.call("POST", "/v1/sessions", { code: String(body["code"]).toLowerCase() }, { origin: plane.url });
+  const made = await plane.call(
+    "POST",
+    "/v1/sessions",
+    { code: String(body["code"]).toLowerCase() },
+    { origin: plane.url },
+  );
   assert.equal(made.status, 200);
   const cookie = made.headers.get("set-cookie") ?? "";
   assert.match(cookie, /HttpOnly/);
@@ -37,7 +47,13 @@ async function signIn(): Promise<string> {
 }
 
 /** A browser's request: a cookie, and no token. */
-async function browse(method: string, path: string, cookie: string, headers: Record<string, string> = {}, body?: unknown): Promise<number> {
+async function browse(
+  method: string,
+  path: string,
+  cookie: string,
+  headers: Record<string, string> = {},
+  body?: unknown,
+): Promise<number> {
   const json = body === undefined ? {} : { body: JSON.stringify(body) };
   const type = body === undefined ? {} : { "content-type": "application/json" };
   const response = await fetch(new URL(path, plane.url), { method, headers: { cookie, ...type, ...headers }, ...json });
@@ -46,7 +62,11 @@ async function browse(method: string, path: string, cookie: string, headers: Rec
 }
 
 test("without a credential, or with a wrong one, nothing is told", async () => {
-  for (const headers of [{ authorization: "Bearer cpo_wrong" }, { authorization: "Basic eDp5" }, { authorization: `Bearer ${plane.token}x` }]) {
+  for (const headers of [
+    { authorization: "Bearer cpo_wrong" },
+    { authorization: "Basic eDp5" },
+    { authorization: `Bearer ${plane.token}x` },
+  ]) {
     const { status, body } = await plane.call("GET", "/v1/tenants", undefined, headers);
     assert.deepEqual([status, body["code"]], [401, "credential-refused"]);
   }
@@ -72,7 +92,11 @@ test("a session acts for its person until it ends, but not at another site's bid
   assert.equal(await browse("POST", "/v1/placements/what-if", cookie, { origin: "null" }, change), 403);
   assert.equal(await browse("POST", "/v1/placements/what-if", cookie, {}, change), 403);
   assert.equal(await browse("POST", "/v1/placements/what-if", cookie, { "x-cellplane-request": "1" }, change), 200);
-  assert.equal(await browse("POST", "/v1/sign-in-codes", cookie, { origin: plane.url }), 403, "a session makes no codes");
+  assert.equal(
+    await browse("POST", "/v1/sign-in-codes", cookie, { origin: plane.url }),
+    403,
+    "a session makes no codes",
+  );
   assert.equal(await browse("DELETE", "/v1/sessions", cookie, { origin: plane.url }), 200);
   assert.equal(await browse("GET", "/v1/whoami", cookie), 401);
 });
@@ -86,7 +110,9 @@ test("roles are kept, and a refusal stands in the audit", async () => {
   assert.equal((await plane.call("GET", "/v1/cells", undefined, as("viewer"))).status, 200);
   assert.equal((await plane.call("POST", "/v1/tenants", wish, as("operator"))).body["code"], "no-cell-fits");
   const { body } = await plane.call("GET", "/v1/audit?limit=2");
-  const entries = (body["entries"] as { actor: string; action: string; outcome: string }[]).map(({ actor, action, outcome }) => [actor, action, outcome]);
+  const entries = (body["entries"] as { actor: string; action: string; outcome: string }[]).map(
+    ({ actor, action, outcome }) => [actor, action, outcome],
+  );
   assert.deepEqual(entries, [
     ["the-operator", "POST /v1/cells", "refused"],
     ["the-viewer", "POST /v1/tenants", "refused"],

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { systemClock } from "../../../common/clock.ts";
 import { Delta, Snapshot, type Envelope } from "../../../common/contracts/fleet.ts";
@@ -86,7 +87,15 @@ test("two publishers serve the same bytes, whichever signed first", async () => 
 
 test("a subscriber follows the feed within moments of the commit, and boots from its disk", async () => {
   const directory = mkdtempSync(join(tmpdir(), "cellplane-feed-"));
-  const options = { url: plane.url, part: "router-1", key: router, trustKeys: [plane.publisherKey.spki], directory, clock: systemClock, log: createLog("test", "silent") };
+  const options = {
+    url: plane.url,
+    part: "router-1",
+    key: router,
+    trustKeys: [plane.publisherKey.spki],
+    directory,
+    clock: systemClock,
+    log: createLog("test", "silent"),
+  };
   const first = new FleetSubscription(options);
   first.start();
   const document = await first.ready();
@@ -95,7 +104,7 @@ test("a subscriber follows the feed within moments of the commit, and boots from
     await publish("worker-s", `live-${n}`);
     const begin = performance.now();
     const seen = () => (document.row("part/worker-s") as { keys: string[] } | undefined)?.keys[0] === `live-${n}`;
-    while (!seen() && performance.now() - begin < 2_000) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!seen() && performance.now() - begin < 2_000) await sleep(1);
     assert.ok(seen(), `change ${n} did not arrive`);
     slowest.push(performance.now() - begin);
   }
@@ -141,7 +150,9 @@ test("the feed is for registered parts, by their own key and for this audience",
     const { status } = await plane.call("GET", "/v1/fleet/snapshot", undefined, { authorization: `Bearer ${token}` });
     assert.equal(status, 401, what);
   }
-  const { status, body } = await plane.call("GET", "/v1/fleet/snapshot", undefined, { authorization: `Bearer ${await partToken("router-1", router)}` });
+  const { status, body } = await plane.call("GET", "/v1/fleet/snapshot", undefined, {
+    authorization: `Bearer ${await partToken("router-1", router)}`,
+  });
   assert.equal(status, 200);
   assert.ok(openEnvelope(body as unknown as Envelope, Snapshot, trust));
 });

@@ -30,7 +30,9 @@ test("a blob is there when all of it came and its digest is its name", async () 
   assert.deepEqual([sent.status, sent.body], [200, { digest, bytes: content.length }]);
   const head = await plane.call("HEAD", `/v1/blobs/${digest}`);
   assert.deepEqual([head.status, head.headers.get("content-length")], [200, String(content.length)]);
-  const read = await fetch(new URL(`/v1/blobs/${digest}`, plane.url), { headers: { authorization: `Bearer ${plane.token}` } });
+  const read = await fetch(new URL(`/v1/blobs/${digest}`, plane.url), {
+    headers: { authorization: `Bearer ${plane.token}` },
+  });
   assert.equal(sha256(new Uint8Array(await read.arrayBuffer())), digest);
   assert.equal((await plane.call("PUT", `/v1/blobs/${digest}`, content, bytes)).status, 200, "again does nothing");
 });
@@ -40,7 +42,10 @@ test("a release needs its files, is stored once, and never changes", async () =>
   const early = await plane.call("POST", "/v1/releases", manifest);
   assert.deepEqual([early.status, early.body["code"]], [409, "blob-missing"]);
   const stored = await uploadRelease(plane, manifest);
-  assert.deepEqual([stored.status, stored.body["digest"], stored.body["state"]], [201, digestOf(manifest), "available"]);
+  assert.deepEqual(
+    [stored.status, stored.body["digest"], stored.body["state"]],
+    [201, digestOf(manifest), "available"],
+  );
   assert.equal((await plane.call("POST", "/v1/releases", manifest)).status, 200);
   const changed = await plane.call("POST", "/v1/releases", { ...manifest, configuration: { A: "1" } });
   assert.deepEqual([changed.status, changed.body["code"]], [409, "release-exists"]);
@@ -57,7 +62,11 @@ test("a migration's number is never used again for another text", async () => {
 
 test("a manifest that contradicts itself is refused", async () => {
   const manifest = manifestOf("pulse@4", { 1: "CREATE 1" });
-  const wrong = [{ ...manifest, version: "5" }, { ...manifest, files: [...manifest.files, ...manifest.files] }, { ...manifest, migrations: [...manifest.migrations, ...manifest.migrations] }];
+  const wrong = [
+    { ...manifest, version: "5" },
+    { ...manifest, files: [...manifest.files, ...manifest.files] },
+    { ...manifest, migrations: [...manifest.migrations, ...manifest.migrations] },
+  ];
   for (const body of wrong) {
     const { status, body: answer } = await uploadRelease(plane, manifest, body);
     assert.deepEqual([status, answer["code"]], [400, "release-invalid"]);
@@ -96,7 +105,11 @@ test("bad input is answered with what is wrong with it", async () => {
   ];
   for (const [method, path, body, headers, status, code] of cases) {
     const answer = await plane.call(method, path, body, headers);
-    assert.deepEqual([answer.status, answer.body["code"]], [status, code], `${method} ${path} ${JSON.stringify(body)?.slice(0, 60)}: ${JSON.stringify(answer.body)}`);
+    assert.deepEqual(
+      [answer.status, answer.body["code"]],
+      [status, code],
+      `${method} ${path} ${JSON.stringify(body)?.slice(0, 60)}: ${JSON.stringify(answer.body)}`,
+    );
     assert.match(answer.headers.get("content-type") ?? "", /^application\/problem\+json/);
     assert.ok(String(answer.body["todo"]).length > 0);
   }

@@ -16,7 +16,11 @@ before(async () => {
   postgres = await startPostgres();
   plane = await startTestPlane(postgres, { temporal: `127.0.0.1:${await freePort()}` });
   for (const name of ["pulse@1", "pulse@2"]) await uploadRelease(plane, manifestOf(name));
-  for (const [id, region] of [["cell-1", "eu"], ["cell-2", "us"], ["cell-3", "eu"]] as const) {
+  for (const [id, region] of [
+    ["cell-1", "eu"],
+    ["cell-2", "us"],
+    ["cell-3", "eu"],
+  ] as const) {
     const cell = await startTestCell(id, region, () => plane.key);
     cells.push(cell);
     await plane.call("POST", "/v1/cells", cell.registration);
@@ -38,7 +42,10 @@ test("a start is accepted while Temporal is away, waits for it, and keeps a seco
   assert.deepEqual([rollout.state, rollout.application, rollout.requestedBy], ["planned", "pulse", "operator"]);
   assert.equal(rollout.plan.waves[0]?.cells.length, 1, "the canary");
   assert.equal(rollout.cells.length, 3);
-  assert.deepEqual((await rolloutsToStart(plane.context.pool, 10)).map(({ id }) => id), [rollout.id]);
+  assert.deepEqual(
+    (await rolloutsToStart(plane.context.pool, 10)).map(({ id }) => id),
+    [rollout.id],
+  );
 
   const second = await begin("pulse@2");
   assert.deepEqual([second.status, second.body["code"]], [409, "rollout-running"]);
@@ -47,8 +54,14 @@ test("a start is accepted while Temporal is away, waits for it, and keeps a seco
   const shown = await plane.call("GET", "/v1/rollouts/latest");
   assert.equal(shown.body["id"], rollout.id);
 
-  const cancelled = await plane.call("POST", `/v1/rollouts/${rollout.id}/commands`, { command: "cancel", reason: "changed my mind" });
-  assert.deepEqual([cancelled.status, cancelled.body["state"], cancelled.body["reason"]], [200, "cancelled", "changed my mind"]);
+  const cancelled = await plane.call("POST", `/v1/rollouts/${rollout.id}/commands`, {
+    command: "cancel",
+    reason: "changed my mind",
+  });
+  assert.deepEqual(
+    [cancelled.status, cancelled.body["state"], cancelled.body["reason"]],
+    [200, "cancelled", "changed my mind"],
+  );
   const over = await plane.call("POST", `/v1/rollouts/${rollout.id}/commands`, { command: "halt" });
   assert.deepEqual([over.status, over.body["code"]], [409, "rollout-over"]);
 });
@@ -58,14 +71,19 @@ test("the worker's word moves a rollout on, an old word does not", async () => {
   const registry = createRegistry(plane.context.pool);
   await registry.saveRollout({ ...rollout, state: "deploying", revision: 3 });
   await registry.saveRollout({ ...rollout, state: "planned", revision: 2 });
-  assert.deepEqual([(await registry.rollout("latest")).state, (await registry.rollout(rollout.id)).revision], ["deploying", 3]);
+  assert.deepEqual(
+    [(await registry.rollout("latest")).state, (await registry.rollout(rollout.id)).revision],
+    ["deploying", 3],
+  );
 
   await registry.takeClaims(rollout.id, [cellId("cell-1"), cellId("cell-2")]);
   await registry.takeClaims(rollout.id, [cellId("cell-1"), cellId("cell-2"), cellId("cell-3")]);
   await registry.saveRollout({ ...rollout, state: "completed", revision: 4 });
   const next = (await begin("pulse@2")).body as unknown as Rollout;
   await registry.takeClaims(next.id, [cellId("cell-1")]);
-  await assert.rejects(registry.takeClaims(operationId("00000000-0000-7000-8000-000000000000"), [cellId("cell-1")]), { code: "claim-taken" });
+  await assert.rejects(registry.takeClaims(operationId("00000000-0000-7000-8000-000000000000"), [cellId("cell-1")]), {
+    code: "claim-taken",
+  });
   await registry.saveRollout({ ...next, state: "cancelled", revision: 1 });
 });
 
@@ -85,7 +103,9 @@ test("the synthetic tenant's key is made valid by its digest, once", async () =>
   assert.equal(tenant.host, "synthetic-cell-1.cellplane.localhost");
   await registry.ensureKey(tenant.id, "ab".repeat(32));
   await registry.ensureKey(tenant.id, "ab".repeat(32));
-  const { rows } = await plane.context.pool.query("SELECT name FROM fleet_rows WHERE name = $1", [`key/${"ab".repeat(32)}`]);
+  const { rows } = await plane.context.pool.query("SELECT name FROM fleet_rows WHERE name = $1", [
+    `key/${"ab".repeat(32)}`,
+  ]);
   assert.equal(rows.length, 1);
 });
 
@@ -105,5 +125,8 @@ test("the overview says in one answer how everything is", async () => {
   assert.equal(status, 200);
   assert.equal((body["cells"] as unknown[]).length, 3);
   assert.equal(body["temporal"], "unreachable");
-  assert.deepEqual((body["parts"] as { id: string }[]).map(({ id }) => id), ["control-plane", "router-1"]);
+  assert.deepEqual(
+    (body["parts"] as { id: string }[]).map(({ id }) => id),
+    ["control-plane", "router-1"],
+  );
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -36,7 +37,10 @@ export interface TestPlane extends Plane {
 }
 
 /** A whole control plane in this process, on a database of its own. */
-export async function startTestPlane(postgres: TestPostgres, options: { readonly creationWaitMs?: number; readonly temporal?: string } = {}): Promise<TestPlane> {
+export async function startTestPlane(
+  postgres: TestPostgres,
+  options: { readonly creationWaitMs?: number; readonly temporal?: string } = {},
+): Promise<TestPlane> {
   const home = await mkdtemp(join(tmpdir(), "cellplane-plane-"));
   const { url: databaseUrl } = await postgres.freshDatabase();
   const token = `cpo_${randomBytes(32).toString("base64url")}`;
@@ -58,15 +62,25 @@ export async function startTestPlane(postgres: TestPostgres, options: { readonly
     const json = body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
     const response = await fetch(new URL(path, plane.url), {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(json ? { "content-type": "application/json" } : {}), ...headers },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(json ? { "content-type": "application/json" } : {}),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : (body as string | Uint8Array<ArrayBuffer>) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: (text.startsWith("{") ? JSON.parse(text) : { text }) as Record<string, unknown> };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text.startsWith("{") ? JSON.parse(text) : { text }) as Record<string, unknown>,
+    };
   };
   return {
     ...plane,
-    ...{ token, databaseUrl, call },
+    token,
+    databaseUrl,
+    call,
     key: loadSigningKey(config.KEY_FILE),
     publisherKey: loadSigningKey(config.PUBLISHER_KEY_FILE),
     async stop() {
@@ -96,7 +110,9 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
   const state = { dead: false };
   const server: Server = createServer((request, response) => {
     if (state.dead) return void request.socket.destroy();
-    void answer(request).then(({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body)));
+    void answer(request).then(({ status, body }) =>
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body)),
+    );
   });
   const answer = async (request: IncomingMessage): Promise<{ status: number; body: unknown }> => {
     const path = request.url ?? "/";
@@ -116,15 +132,25 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
     else leases.set(tenant, { ...leases.get(tenant), suspended: verb === "suspend", reason: body["reason"] ?? null });
     return { status: 200, body: leases.get(tenant) };
   };
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const slot = { url, adminUrl: url, workerUrl: url };
   const registration = {
-    ...{ id, region, slots: { a: slot, b: slot }, liveSlot: "a", release: "pulse@1", publicKey: key.spki },
+    id,
+    region,
+    slots: { a: slot, b: slot },
+    liveSlot: "a",
+    release: "pulse@1",
+    publicKey: key.spki,
     capacity: { requestsPerSecond: 2000, tenants: 2000, storageBytes: 2 ** 39 },
   } as RegisterCell;
   return {
-    ...{ id, key, registration, calls, leases },
+    id,
+    key,
+    registration,
+    calls,
+    leases,
     get dead() {
       return state.dead;
     },
@@ -133,16 +159,30 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
     },
     async stop() {
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      server.close();
+      await once(server, "close");
     },
   };
 }
 
 function statusOf(cell: string): unknown {
   return {
-    ...{ cell, slot: "a", liveSlot: "a", phase: "live", release: "pulse@1", digest: "0".repeat(64), ready: true, problems: [] },
-    ...{ incarnation: "1", schema: { kit: 0, app: 1 }, tenants: 0, connections: 0, inFlight: 0, fleetGeneration: null },
-    ...{ queue: { outbox: 0, oldestSeconds: 0, dead: 0 }, startedAt: new Date(0).toISOString() },
+    cell,
+    slot: "a",
+    liveSlot: "a",
+    phase: "live",
+    release: "pulse@1",
+    digest: "0".repeat(64),
+    ready: true,
+    problems: [],
+    incarnation: "1",
+    schema: { kit: 0, app: 1 },
+    tenants: 0,
+    connections: 0,
+    inFlight: 0,
+    fleetGeneration: null,
+    queue: { outbox: 0, oldestSeconds: 0, dead: 0 },
+    startedAt: new Date(0).toISOString(),
   };
 }
 
@@ -159,21 +199,44 @@ export async function partToken(part: string, key: SigningKey): Promise<string> 
 }
 
 /** A release of one program file and application migrations: number → text. */
-export function manifestOf(name: string, migrations: Readonly<Record<number, string>> = { 1: "CREATE 1" }): ReleaseManifest {
+export function manifestOf(
+  name: string,
+  migrations: Readonly<Record<number, string>> = { 1: "CREATE 1" },
+): ReleaseManifest {
   const [application = "", version = ""] = name.split("@");
-  const files = [{ path: "api.mjs", text: `// ${name}` }, ...Object.entries(migrations).map(([number, text]) => ({ path: `migrations/app/000${number}-m.expand.sql`, text }))];
+  const files = [
+    { path: "api.mjs", text: `// ${name}` },
+    ...Object.entries(migrations).map(([number, text]) => ({ path: `migrations/app/000${number}-m.expand.sql`, text })),
+  ];
   return {
-    ...{ name: releaseName(name), application, version, runtime: "v24.0.0", configuration: {}, aggregates: [] },
+    name: releaseName(name),
+    application,
+    version,
+    runtime: "v24.0.0",
+    configuration: {},
+    aggregates: [],
     files: files.map(({ path, text }) => ({ path, digest: sha256(text), bytes: text.length, executable: false })),
-    migrations: Object.entries(migrations).map(([number, text]) => ({ series: "app", number: Number(number), name: "m", class: "expand", digest: sha256(text) })),
+    migrations: Object.entries(migrations).map(([number, text]) => ({
+      series: "app",
+      number: Number(number),
+      name: "m",
+      class: "expand",
+      digest: sha256(text),
+    })),
   };
 }
 
 /** Sends the files that `manifestOf` named, then the manifest (or what is given in its place). */
-export async function uploadRelease(plane: TestPlane, manifest: ReleaseManifest, body: unknown = manifest): Promise<Answer> {
+export async function uploadRelease(
+  plane: TestPlane,
+  manifest: ReleaseManifest,
+  body: unknown = manifest,
+): Promise<Answer> {
   const texts = [`// ${manifest.name}`, "CREATE 1", "CREATE 2", "CREATE other"];
   for (const text of texts) {
-    const { status } = await plane.call("PUT", `/v1/blobs/${sha256(text)}`, new TextEncoder().encode(text), { "content-type": "application/octet-stream" });
+    const { status } = await plane.call("PUT", `/v1/blobs/${sha256(text)}`, new TextEncoder().encode(text), {
+      "content-type": "application/octet-stream",
+    });
     if (status !== 200) throw new Error(`a blob was answered ${status}`);
   }
   return await plane.call("POST", "/v1/releases", body);

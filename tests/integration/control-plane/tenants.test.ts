@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
 import { startTestCell, startTestPlane, type TestCell, type TestPlane } from "./support.ts";
@@ -28,7 +29,13 @@ test("a tenant is placed, granted at epoch 1 and active when its creation is ans
   assert.deepEqual([body["host"], body["cell"], body["tier"]], ["acme.cellplane.localhost", "cell-2", "pro"]);
   assert.match(String(body["key"]), /^cpk_/);
   assert.match(String(body["explanation"]), /cell-1 {2}excluded \(residency\)/);
-  assert.deepEqual(us.leases.get(String(body["id"])), { epoch: 1, slug: "acme", tier: "pro", synthetic: false, suspended: false });
+  assert.deepEqual(us.leases.get(String(body["id"])), {
+    epoch: 1,
+    slug: "acme",
+    tier: "pro",
+    synthetic: false,
+    suspended: false,
+  });
   const shown = await plane.call("GET", "/v1/tenants/acme");
   assert.deepEqual([shown.body["state"], shown.body["epoch"]], ["active", 1]);
   assert.ok(!JSON.stringify(shown.body).includes(String(body["key"])), "the key is shown once");
@@ -91,6 +98,6 @@ test("a cordoned cell takes no new tenants, and that is explained", async () => 
 });
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let n = 0; n < 200 && !condition(); n += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let n = 0; n < 200 && !condition(); n += 1) await sleep(20);
   assert.ok(condition());
 }
