@@ -74,7 +74,9 @@ function checkState(tenant: TenantRow): void {
     case "suspended":
       throw fail("tenant-suspended", tenant.reason ?? "No reason was given.");
     case "provisioning":
-      throw fail("tenant-provisioning", "The tenant's cell has not taken it over yet.", { extra: { retryAfterSeconds: 1 } });
+      throw fail("tenant-provisioning", "The tenant's cell has not taken it over yet.", {
+        extra: { retryAfterSeconds: 1 },
+      });
     default:
       tenant.state satisfies never;
   }
@@ -95,7 +97,12 @@ function checkLength(exchange: Exchange, head: CheckedHead, tenant: TenantRow): 
   exchange.body.limit(bodyBytes, () => exchange.breakOff(tooLarge(), false));
 }
 
-function fieldsFor(parts: RouterParts, exchange: Exchange, head: CheckedHead, principal: KeyId | "anonymous"): string[] {
+function fieldsFor(
+  parts: RouterParts,
+  exchange: Exchange,
+  head: CheckedHead,
+  principal: KeyId | "anonymous",
+): string[] {
   const { fields, peer, secure } = exchange.head;
   const trace = traceOf(onlyField(fields, "traceparent"));
   return fieldsToCell({

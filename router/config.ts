@@ -4,23 +4,70 @@ import { readConfig, maskConfig } from "../common/config.ts";
 const RouterConfig = Type.Object({
   HOST: Type.String({ default: "127.0.0.1", description: "address to listen on" }),
   PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "port for tenants" }),
-  ADMIN_PORT: Type.Integer({ default: 0, minimum: 0, maximum: 65_535, description: "port of the admin API; 0 takes a free one" }),
-  ROUTER_ID: Type.String({ default: "router-1", pattern: "^[a-z][a-z0-9-]{0,62}$", description: "this router's part id" }),
+  ADMIN_PORT: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    description: "port of the admin API; 0 takes a free one",
+  }),
+  ROUTER_ID: Type.String({
+    default: "router-1",
+    pattern: "^[a-z][a-z0-9-]{0,62}$",
+    description: "this router's part id",
+  }),
   KEY_FILE: Type.String({ minLength: 1, description: "file of this router's private key (PEM); made when missing" }),
   FLEET_URL: Type.String({ minLength: 1, description: "base URL of the control plane, for the fleet document" }),
-  FLEET_TRUST_KEYS: Type.String({ default: "", description: "the publisher's public keys to begin with, base64 SubjectPublicKeyInfo, comma-separated" }),
+  FLEET_TRUST_KEYS: Type.String({
+    default: "",
+    description: "the publisher's public keys to begin with, base64 SubjectPublicKeyInfo, comma-separated",
+  }),
   FLEET_DIRECTORY: Type.String({ minLength: 1, description: "folder that keeps the fleet document" }),
-  TRUSTED_PROXIES: Type.String({ default: "", description: "addresses or CIDR ranges whose X-Forwarded-* are believed, comma-separated" }),
-  TABLE_STALE_SECONDS: Type.Number({ default: 60, minimum: 0, description: "older than this, an unknown host or key is 503 instead of 404 or 401" }),
+  TRUSTED_PROXIES: Type.String({
+    default: "",
+    description: "addresses or CIDR ranges whose X-Forwarded-* are believed, comma-separated",
+  }),
+  TABLE_STALE_SECONDS: Type.Number({
+    default: 60,
+    minimum: 0,
+    description: "older than this, an unknown host or key is 503 instead of 404 or 401",
+  }),
   CELL_IN_FLIGHT: Type.Integer({ default: 1_000, minimum: 1, description: "most requests at once to one cell" }),
-  CONNECT_TIMEOUT_MS: Type.Integer({ default: 1_000, minimum: 1, description: "longest wait for a connection to a cell" }),
-  FIRST_BYTE_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 1, description: "longest wait for the head of a cell's answer" }),
-  HEAD_TIMEOUT_MS: Type.Integer({ default: 10_000, minimum: 1, description: "a request's head must be there within this time" }),
-  REQUEST_TIMEOUT_MS: Type.Integer({ default: 30_000, minimum: 1, description: "a whole request must be there within this time" }),
-  PARK_MS: Type.Integer({ default: 5_000, minimum: 0, description: "longest time that a request of a frozen tenant is held" }),
+  CONNECT_TIMEOUT_MS: Type.Integer({
+    default: 1_000,
+    minimum: 1,
+    description: "longest wait for a connection to a cell",
+  }),
+  FIRST_BYTE_TIMEOUT_MS: Type.Integer({
+    default: 10_000,
+    minimum: 1,
+    description: "longest wait for the head of a cell's answer",
+  }),
+  HEAD_TIMEOUT_MS: Type.Integer({
+    default: 10_000,
+    minimum: 1,
+    description: "a request's head must be there within this time",
+  }),
+  REQUEST_TIMEOUT_MS: Type.Integer({
+    default: 30_000,
+    minimum: 1,
+    description: "a whole request must be there within this time",
+  }),
+  PARK_MS: Type.Integer({
+    default: 5_000,
+    minimum: 0,
+    description: "longest time that a request of a frozen tenant is held",
+  }),
   MAX_CONNECTIONS: Type.Integer({ default: 10_000, minimum: 1, description: "most client connections at once" }),
-  STOP_MS: Type.Integer({ default: 10_000, minimum: 0, description: "when stopping, requests in flight have this long to finish" }),
-  ACCESS_LOG_EVERY: Type.Integer({ default: 0, minimum: 0, description: "log one answer in so many; 0 logs errors alone" }),
+  STOP_MS: Type.Integer({
+    default: 10_000,
+    minimum: 0,
+    description: "when stopping, requests in flight have this long to finish",
+  }),
+  ACCESS_LOG_EVERY: Type.Integer({
+    default: 0,
+    minimum: 0,
+    description: "log one answer in so many; 0 logs errors alone",
+  }),
   LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });
 export type RouterConfig = Static<typeof RouterConfig>;
@@ -37,5 +84,8 @@ export function printableConfig(config: RouterConfig): Record<string, unknown> {
 
 /** `a, b` → `["a", "b"]`; empty parts are left out. */
 export function listOf(text: string): string[] {
-  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+  return text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }

@@ -30,7 +30,12 @@ export interface RunningRouter {
 }
 
 /** Puts a router together and starts it: from the table on disk where there is one, else it waits for the feed to fill the table. */
-export async function startRouter(config: RouterConfig, key: SigningKey, clock: Clock, log: Logger): Promise<RunningRouter> {
+export async function startRouter(
+  config: RouterConfig,
+  key: SigningKey,
+  clock: Clock,
+  log: Logger,
+): Promise<RunningRouter> {
   const id = config.ROUTER_ID as PartId;
   const table = new RoutingTable();
   const subscription = new FleetSubscription({
@@ -57,7 +62,15 @@ export async function startRouter(config: RouterConfig, key: SigningKey, clock: 
     log,
   });
   let serving = true;
-  const admin = createAdmin({ id, parts, subscription, serving: () => serving, open: () => tenants.open, startedAt: new Date(clock.now()), log });
+  const admin = createAdmin({
+    id,
+    parts,
+    subscription,
+    serving: () => serving,
+    open: () => tenants.open,
+    startedAt: new Date(clock.now()),
+    log,
+  });
 
   subscription.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
@@ -83,7 +96,13 @@ interface Base {
   readonly pools: Pools;
 }
 
-function createParts(config: RouterConfig, key: SigningKey, clock: Clock, log: Logger, { id, table, subscription, pools }: Base): RouterParts {
+function createParts(
+  config: RouterConfig,
+  key: SigningKey,
+  clock: Clock,
+  log: Logger,
+  { id, table, subscription, pools }: Base,
+): RouterParts {
   const breakers = new Breakers(clock);
   const budgets = new RetryBudgets();
   const parking = new ParkingLot(clock);

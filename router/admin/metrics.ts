@@ -13,13 +13,18 @@ export interface MetricsSource {
 
 type Labels = Readonly<Record<string, string>>;
 
-const escaped = (value: string): string => value.replace(/[\\"\n]/g, (letter) => (letter === "\n" ? "\\n" : `\\${letter}`));
+const escaped = (value: string): string =>
+  value.replace(/[\\"\n]/g, (letter) => (letter === "\n" ? "\\n" : `\\${letter}`));
 
 /** Prometheus' text format, version 0.0.4. Labels are cells, releases and codes, all bounded; never a tenant. */
 class Page {
   readonly #lines: string[] = [];
 
-  family(name: string, type: "counter" | "gauge" | "histogram", help: string): (value: number, labels?: Labels, suffix?: string) => void {
+  family(
+    name: string,
+    type: "counter" | "gauge" | "histogram",
+    help: string,
+  ): (value: number, labels?: Labels, suffix?: string) => void {
     this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     return (value, labels = {}, suffix = "") => {
       const inner = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
@@ -42,21 +47,30 @@ export function renderMetrics(source: MetricsSource): string {
   const cells = page.family("cellplane_router_cell_in_flight", "gauge", "Requests in flight by cell.");
   for (const cell of source.parts.table.cells()) cells(source.parts.cellInFlight.of(cell.id), { cell: cell.id });
   const breakers = page.family("cellplane_router_breaker_open", "gauge", "1 where a cell's breaker refuses requests.");
-  for (const cell of source.parts.table.cells()) breakers(source.parts.breakers.of(cell.id).state === "closed" ? 0 : 1, { cell: cell.id });
+  for (const cell of source.parts.table.cells())
+    breakers(source.parts.breakers.of(cell.id).state === "closed" ? 0 : 1, { cell: cell.id });
   page.family("cellplane_router_open", "gauge", "Requests and WebSockets open now.")(source.open());
   page.family("cellplane_router_parked", "gauge", "Requests parked now.")(source.parts.parking.count);
   return page.toString();
 }
 
 function traffic(page: Page, parts: RouterParts): void {
-  const requests = page.family("cellplane_router_requests_total", "counter", "Answers by cell, release, kind of traffic and status class; without release where the cell did not answer.");
+  const requests = page.family(
+    "cellplane_router_requests_total",
+    "counter",
+    "Answers by cell, release, kind of traffic and status class; without release where the cell did not answer.",
+  );
   for (const series of parts.samples.series()) {
     const labels = { cell: series.cell, release: series.release ?? "", synthetic: String(series.synthetic) };
     series.classes.forEach((count, index) => {
       if (count > 0) requests(count, { ...labels, status: statusClasses[index] ?? "" });
     });
   }
-  const latency = page.family("cellplane_router_latency_seconds", "histogram", "From the request's head to the answer's.");
+  const latency = page.family(
+    "cellplane_router_latency_seconds",
+    "histogram",
+    "From the request's head to the answer's.",
+  );
   for (const series of parts.samples.series()) {
     const labels = { cell: series.cell, release: series.release ?? "", synthetic: String(series.synthetic) };
     let below = 0;
@@ -94,14 +108,34 @@ function doings(page: Page, parts: RouterParts): void {
 }
 
 function table(page: Page, source: MetricsSource): void {
-  page.family("cellplane_router_table_age_seconds", "gauge", "Since the table was last known to be current; +Inf when never in this life.")(source.tableAgeSeconds());
+  page.family(
+    "cellplane_router_table_age_seconds",
+    "gauge",
+    "Since the table was last known to be current; +Inf when never in this life.",
+  )(source.tableAgeSeconds());
   const generation = source.generation();
-  const generations = page.family("cellplane_router_table_generation", "gauge", "Generation of the table, by its two numbers.");
+  const generations = page.family(
+    "cellplane_router_table_generation",
+    "gauge",
+    "Generation of the table, by its two numbers.",
+  );
   generations(generation?.term ?? 0, { number: "term" });
   generations(generation?.n ?? 0, { number: "n" });
   page.family("cellplane_router_table_tenants", "gauge", "Tenants in the table.")(source.parts.table.tenants);
-  page.family("cellplane_router_table_bad_rows_total", "counter", "Rows left out because they did not fit their schema.")(source.parts.table.badRows);
-  page.family("cellplane_router_owners_adopted", "gauge", "Owners known by a release record alone.")(source.parts.owners.adopted);
-  const refused = page.family("cellplane_router_documents_refused_total", "counter", "Fleet documents and deltas refused, by reason.");
+  page.family(
+    "cellplane_router_table_bad_rows_total",
+    "counter",
+    "Rows left out because they did not fit their schema.",
+  )(source.parts.table.badRows);
+  page.family(
+    "cellplane_router_owners_adopted",
+    "gauge",
+    "Owners known by a release record alone.",
+  )(source.parts.owners.adopted);
+  const refused = page.family(
+    "cellplane_router_documents_refused_total",
+    "counter",
+    "Fleet documents and deltas refused, by reason.",
+  );
   for (const [reason, count] of Object.entries(source.refusedDocuments())) refused(count, { reason });
 }

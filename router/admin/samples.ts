@@ -58,7 +58,14 @@ export class SampleCounters {
       source: this.#source,
       instance: this.#instance,
       at: new Date(this.#clock.now()).toISOString(),
-      counters: [...this.#series.values()].map(({ cell, release, synthetic, requests, errors, latency }) => ({ cell, release, synthetic, requests, errors, latency: [...latency] })),
+      counters: [...this.#series.values()].map(({ cell, release, synthetic, requests, errors, latency }) => ({
+        cell,
+        release,
+        synthetic,
+        requests,
+        errors,
+        latency: [...latency],
+      })),
     };
   }
 
@@ -66,7 +73,8 @@ export class SampleCounters {
     const name = `${cell} ${named ?? ""} ${synthetic ? "s" : "r"}`;
     const known = this.#series.get(name);
     if (known !== undefined) return known;
-    if (named !== null && (this.#series.size >= maxSeries || !matches("release", named))) return this.#seriesOf(cell, null, synthetic);
+    if (named !== null && (this.#series.size >= maxSeries || !matches("release", named)))
+      return this.#seriesOf(cell, null, synthetic);
     const made: Series = {
       cell,
       release: named as ReleaseName | null,

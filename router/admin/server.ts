@@ -45,37 +45,68 @@ export function createAdmin(options: AdminOptions): Server {
   const server = createServer({ log: options.log });
   const status = () => subscription.status;
 
-  server.get("/healthz", { schema: { summary: "The process is alive", response: { 200: Alive } } }, async () => ({ ok: true }));
-  server.get("/readyz", { schema: { summary: "Tenants can be served", response: { 200: Alive, 503: Problem } } }, async () => {
-    if (!options.serving()) throw httpError("unavailable", "The router is stopping.");
-    if (subscription.document === null) throw httpError("unavailable", "There is no fleet document yet.");
-    return { ok: true };
-  });
-  server.get("/metrics", { schema: { summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } } }, async (_request, reply) => {
-    void reply.type("text/plain; version=0.0.4; charset=utf-8");
-    return renderMetrics({
-      parts,
-      tableAgeSeconds: () => status().ageSeconds,
-      generation: () => status().generation,
-      refusedDocuments: () => status().refused,
-      open: options.open,
-    });
-  });
+  server.get("/healthz", { schema: { summary: "The process is alive", response: { 200: Alive } } }, async () => ({
+    ok: true,
+  }));
+  server.get(
+    "/readyz",
+    { schema: { summary: "Tenants can be served", response: { 200: Alive, 503: Problem } } },
+    async () => {
+      if (!options.serving()) throw httpError("unavailable", "The router is stopping.");
+      if (subscription.document === null) throw httpError("unavailable", "There is no fleet document yet.");
+      return { ok: true };
+    },
+  );
+  server.get(
+    "/metrics",
+    { schema: { summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } } },
+    async (_request, reply) => {
+      void reply.type("text/plain; version=0.0.4; charset=utf-8");
+      return renderMetrics({
+        parts,
+        tableAgeSeconds: () => status().ageSeconds,
+        generation: () => status().generation,
+        refusedDocuments: () => status().refused,
+        open: options.open,
+      });
+    },
+  );
 
   void server.register(async (guarded) => {
     guarded.addHook("onRequest", async (request) => checkCommand(options, request.headers.authorization));
-    guarded.get("/v1/status", { schema: { summary: "Table, cells and breakers", response: { 200: RouterStatus } } }, async () => statusOf(options));
-    guarded.get("/v1/samples", { schema: { summary: "Counters by cell, release and kind of traffic", response: { 200: Samples } } }, async () => parts.samples.toSamples());
+    guarded.get(
+      "/v1/status",
+      { schema: { summary: "Table, cells and breakers", response: { 200: RouterStatus } } },
+      async () => statusOf(options),
+    );
+    guarded.get(
+      "/v1/samples",
+      { schema: { summary: "Counters by cell, release and kind of traffic", response: { 200: Samples } } },
+      async () => parts.samples.toSamples(),
+    );
     guarded.get(
       "/v1/tenants/:slug",
-      { schema: { summary: "Where a tenant's requests go", params: Type.Object({ slug: SlugSchema }), response: { 200: WhereTenant, 404: Problem } } },
+      {
+        schema: {
+          summary: "Where a tenant's requests go",
+          params: Type.Object({ slug: SlugSchema }),
+          response: { 200: WhereTenant, 404: Problem },
+        },
+      },
       async (request) => {
         const { slug } = request.params as { slug: string };
         const tenant = parts.table.tenantOf(slug);
         if (tenant === undefined) throw fail("unknown-tenant", `No tenant has the slug ${slug}.`);
         const owner = parts.owners.ownerOf(tenant);
         const source = owner?.record === undefined ? ("document" as const) : ("record" as const);
-        return { id: tenant.id, slug, cell: owner?.cell ?? tenant.cell, epoch: owner?.epoch ?? tenant.epoch, state: tenant.state, source };
+        return {
+          id: tenant.id,
+          slug,
+          cell: owner?.cell ?? tenant.cell,
+          epoch: owner?.epoch ?? tenant.epoch,
+          state: tenant.state,
+          source,
+        };
       },
     );
   });

@@ -45,7 +45,8 @@ export class Assertions {
     const name = `${claim.tenant} ${claim.epoch} ${claim.cell} ${claim.principal}`;
     const kept = this.#kept.get(name);
     // A clock that was set back must not keep an assertion alive for ever.
-    if (kept !== undefined && nowSeconds < kept.usableUntil && nowSeconds > kept.usableUntil - assertionLifeSeconds) return kept.token;
+    if (kept !== undefined && nowSeconds < kept.usableUntil && nowSeconds > kept.usableUntil - assertionLifeSeconds)
+      return kept.token;
     return this.#sign(name, claim, nowSeconds);
   }
 

@@ -18,7 +18,16 @@ const hopByHop = new Set([
 /** Fields that the router writes itself, once and last, whatever the client sent. */
 const own = new Set(["host", "content-length", requestIdHeader, "traceparent"]);
 
-const forwarding = new Set(["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"]);
+const forwarding = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "x-forwarded-prefix",
+  "x-forwarded-server",
+  "x-real-ip",
+]);
 
 /** Whether a field's name is one of ours, or a spelling that some server folds into one of ours (CGI reads `_` as `-`). */
 export function isInternal(lowerName: string): boolean {

@@ -40,8 +40,10 @@ const bad = (detail: string) => fail("malformed-request", detail);
  * @throws CellplaneError malformed-request, method-not-supported, version-not-supported
  */
 export function checkHead(head: RequestHead): CheckedHead {
-  if (head.version !== "1.1" && head.version !== "1.0") throw fail("version-not-supported", `HTTP/${head.version} is not spoken here.`);
-  if (head.method === "TRACE" || head.method === "CONNECT") throw fail("method-not-supported", `${head.method} is not passed on.`);
+  if (head.version !== "1.1" && head.version !== "1.0")
+    throw fail("version-not-supported", `HTTP/${head.version} is not spoken here.`);
+  if (head.method === "TRACE" || head.method === "CONNECT")
+    throw fail("method-not-supported", `${head.method} is not passed on.`);
   const single = collectSingles(head.fields);
   const hostField = single.host;
   if (hostField === undefined) throw bad("There is no Host field.");
@@ -56,11 +58,14 @@ export function checkHead(head: RequestHead): CheckedHead {
     authorization: single.authorization,
     contentLength: checkContentLength(single["content-length"]),
     chunked,
-    websocket: head.method === "GET" && single.upgrade?.toLowerCase() === "websocket" && names(single.connection, "upgrade"),
+    websocket:
+      head.method === "GET" && single.upgrade?.toLowerCase() === "websocket" && names(single.connection, "upgrade"),
   };
 }
 
-type Singles = Partial<Record<"host" | "authorization" | "content-length" | "transfer-encoding" | "upgrade" | "connection", string>>;
+type Singles = Partial<
+  Record<"host" | "authorization" | "content-length" | "transfer-encoding" | "upgrade" | "connection", string>
+>;
 
 function collectSingles(fields: readonly string[]): Singles {
   const found: Singles = {};
@@ -121,7 +126,8 @@ function checkTarget(method: string, target: string, hostField: string): string 
 function originOf(target: string, hostField: string): string {
   const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
   if (match === null) throw bad("The target is neither a path nor an http URI.");
-  if (match[1]?.toLowerCase() !== hostField.toLowerCase()) throw bad("The target names another host than the Host field.");
+  if (match[1]?.toLowerCase() !== hostField.toLowerCase())
+    throw bad("The target names another host than the Host field.");
   const rest = match[2] ?? "";
   return rest.startsWith("/") ? rest : `/${rest}`;
 }

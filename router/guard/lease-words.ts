@@ -14,15 +14,22 @@ export type Word =
  * @returns null for a word that helps no further (`none`, `importing`, …).
  * @throws TokenRefused
  */
-export async function readLeaseWord(token: string, asked: CellId, tenant: TenantId, trust: TrustStore): Promise<Word | null> {
+export async function readLeaseWord(
+  token: string,
+  asked: CellId,
+  tenant: TenantId,
+  trust: TrustStore,
+): Promise<Word | null> {
   const keys = trust.lookupCell(asked);
   if (typeOf(token) === "cp-release-record") {
     const { payload } = await verifyToken(token, { type: "cp-release-record", schema: ReleaseRecord, keys });
-    if (payload.from !== asked || payload.tenant !== tenant) throw new TokenRefused("malformed", "a release record of somebody else");
+    if (payload.from !== asked || payload.tenant !== tenant)
+      throw new TokenRefused("malformed", "a release record of somebody else");
     return { kind: "released", record: payload, token };
   }
   const { payload } = await verifyToken(token, { type: "cp-lease-word", schema: LeaseWord, keys });
-  if (payload.cell !== asked || payload.tenant !== tenant) throw new TokenRefused("malformed", "a word about somebody else");
+  if (payload.cell !== asked || payload.tenant !== tenant)
+    throw new TokenRefused("malformed", "a word about somebody else");
   return payload.state === "active" && payload.epoch !== null ? { kind: "active", epoch: payload.epoch } : null;
 }
 

@@ -53,5 +53,10 @@ export class RateLimits {
 
 /** The fields that explain a refusal (draft-ietf-httpapi-ratelimit-headers-10): the policy, and what is left of it. */
 export function rateFields(requestsPerSecond: number, waitSeconds: number): string[] {
-  return ["RateLimit-Policy", `"tenant";q=${requestsPerSecond};w=1`, "RateLimit", `"tenant";r=0;t=${Math.max(1, Math.ceil(waitSeconds))}`];
+  return [
+    "RateLimit-Policy",
+    `"tenant";q=${requestsPerSecond};w=1`,
+    "RateLimit",
+    `"tenant";r=0;t=${Math.max(1, Math.ceil(waitSeconds))}`,
+  ];
 }

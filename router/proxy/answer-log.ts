@@ -32,7 +32,13 @@ export class AnswerLog {
 
   refused(exchange: Exchange, error: CellplaneError): void {
     if (error.status < 500) {
-      this.#log.debug({ event: "request-refused", ...this.#about(exchange), status: error.status, code: error.code, detail: error.message });
+      this.#log.debug({
+        event: "request-refused",
+        ...this.#about(exchange),
+        status: error.status,
+        code: error.code,
+        detail: error.message,
+      });
       return;
     }
     const second = Math.floor(this.#clock.monotonic() / 1000);
@@ -47,7 +53,14 @@ export class AnswerLog {
       return;
     }
     this.#logged += 1;
-    this.#log.warn({ event: "request-failed", ...this.#about(exchange), status: error.status, code: error.code, detail: error.message, err: error.cause });
+    this.#log.warn({
+      event: "request-failed",
+      ...this.#about(exchange),
+      status: error.status,
+      code: error.code,
+      detail: error.message,
+      err: error.cause,
+    });
   }
 
   #about(exchange: Exchange): Record<string, unknown> {

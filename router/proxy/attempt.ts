@@ -65,7 +65,9 @@ export function attempt(given: Try): Promise<Outcome> {
       socket.once("connect", onConnected);
     });
     request.once("response", (response) => settle({ kind: "answer", response, request }));
-    request.once("upgrade", (response, socket, head) => settle({ kind: "switched", response, socket: socket as Socket, head }));
+    request.once("upgrade", (response, socket, head) =>
+      settle({ kind: "switched", response, socket: socket as Socket, head }),
+    );
     // Stays for the request's life: what breaks after the answer began is seen at the answer's stream.
     request.on("error", (error) => settle({ kind: failure ?? (connected ? "broken" : "refused"), error }));
     given.onRequest(request);

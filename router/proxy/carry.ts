@@ -69,7 +69,8 @@ const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
  */
 export async function carry(exchange: Exchange, passage: Passage, carriage: Carriage): Promise<void> {
   const owner = carriage.owners.ownerOf(passage.tenant);
-  if (owner === undefined) throw fail("cell-unavailable", `The cell ${passage.tenant.cell} is not in the fleet document.`);
+  if (owner === undefined)
+    throw fail("cell-unavailable", `The cell ${passage.tenant.cell} is not in the fleet document.`);
   const journey = new Journey(exchange, passage, carriage, owner);
   try {
     await journey.run();
@@ -142,12 +143,19 @@ class Journey {
   /** Does what the outcome asks for. @returns whether the request is done. */
   async #proceed(outcome: Outcome, slotAsked: Slot): Promise<boolean> {
     const breaker = this.#on.breakers.of(this.#owner.cell);
-    const from = "response" in outcome ? fieldsFromCell(outcome.response.rawHeaders, this.#exchange.id, outcome.kind === "switched") : null;
+    const from =
+      "response" in outcome
+        ? fieldsFromCell(outcome.response.rawHeaders, this.#exchange.id, outcome.kind === "switched")
+        : null;
     if (from !== null) {
       breaker.answered();
-      if (from.slot !== null) this.#on.liveSlots.heard(this.#owner.cell, from.slot);
+      this.#learnSlot(from, slotAsked);
     }
-    const situation = { slotAsked, replayable: this.#exchange.body.replayable, safe: safeMethods.has(this.#passage.head.method) };
+    const situation = {
+      slotAsked,
+      replayable: this.#exchange.body.replayable,
+      safe: safeMethods.has(this.#passage.head.method),
+    };
     const step = nextStep(resultOf(outcome, from), this.#history, situation);
     this.#slot = null;
     switch (step.kind) {
@@ -170,7 +178,8 @@ class Journey {
         return this.#park();
       case "retry":
         this.#history.retries += 1;
-        if (!this.#on.budgets.of(this.#owner.cell).spend()) return this.#fail({ kind: "fail", code: "answer-lost" }, outcome);
+        if (!this.#on.budgets.of(this.#owner.cell).spend())
+          return this.#fail({ kind: "fail", code: "answer-lost" }, outcome);
         this.#on.counters.retries += 1;
         this.#exchange.body.detach();
         return false;
@@ -179,6 +188,12 @@ class Journey {
       default:
         return step satisfies never;
     }
+  }
+
+  /** A slot that is not live names the live one; a slot that names none, and was asked because another refused, is the live one. */
+  #learnSlot(from: FromCell, slotAsked: Slot): void {
+    if (from.slot !== null) this.#on.liveSlots.heard(this.#owner.cell, from.slot);
+    else if (this.#slot === slotAsked && from.release !== null) this.#on.liveSlots.heard(this.#owner.cell, slotAsked);
   }
 
   #fail(step: Extract<Step, { kind: "fail" }>, outcome: Outcome): never {
@@ -195,7 +210,13 @@ class Journey {
     const { tenant } = this.#passage;
     const { response } = outcome as Extract<Outcome, { kind: "answer" | "switched" }>;
     this.#thawed();
-    this.#on.samples.count(this.#owner.cell, from.release, tenant.synthetic, response.statusCode ?? 502, this.#on.clock.monotonic() - this.#exchange.startedAt);
+    this.#on.samples.count(
+      this.#owner.cell,
+      from.release,
+      tenant.synthetic,
+      response.statusCode ?? 502,
+      this.#on.clock.monotonic() - this.#exchange.startedAt,
+    );
     if (outcome.kind === "switched") {
       this.#on.counters.websockets += 1;
       joinSockets(this.#exchange, outcome.socket, outcome.head, from);
@@ -215,9 +236,16 @@ class Journey {
     const word = await this.#checkedWord(token, cell);
     if (word?.kind === "released") {
       const adopted = this.#on.owners.adopt(word.record, word.token) ?? this.#on.owners.ownerOf(this.#tenantNow());
-      if (adopted === undefined || adopted.epoch <= epoch) throw fail("owner-unknown", "The cell names an owner that is older than the one known.");
+      if (adopted === undefined || adopted.epoch <= epoch)
+        throw fail("owner-unknown", "The cell names an owner that is older than the one known.");
       this.#on.counters.recordsAdopted += 1;
-      this.#on.log.info({ event: "release-record-adopted", tenant: tenant.slug, from: cell, to: adopted.cell, epoch: adopted.epoch });
+      this.#on.log.info({
+        event: "release-record-adopted",
+        tenant: tenant.slug,
+        from: cell,
+        to: adopted.cell,
+        epoch: adopted.epoch,
+      });
       this.#on.parking.thawed(tenant.id);
       this.#owner = adopted;
     } else if (word?.kind === "active" && word.epoch !== epoch) {
@@ -226,7 +254,8 @@ class Journey {
     } else {
       throw fail("owner-unknown", `Cell ${cell} does not own the tenant, and does not know who does.`);
     }
-    if (!replayable) throw fail("not-replayable", "The tenant has another owner, and the request cannot be sent a second time.");
+    if (!replayable)
+      throw fail("not-replayable", "The tenant has another owner, and the request cannot be sent a second time.");
   }
 
   async #checkedWord(token: string, cell: CellId): Promise<Word | null> {
@@ -250,7 +279,8 @@ class Journey {
     this.#exchange.whenGone(() => place.leave());
     const word = await place.word;
     this.#probing = word === "probe";
-    if (word === "expired") throw fail("tenant-frozen", "The tenant's writes were paused for longer than requests are held.");
+    if (word === "expired")
+      throw fail("tenant-frozen", "The tenant's writes were paused for longer than requests are held.");
     if (word === "left") {
       if (this.#exchange.failure !== null) throw this.#exchange.failure;
       return true;

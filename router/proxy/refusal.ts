@@ -25,8 +25,10 @@ export function renderRefusal(error: CellplaneError, requestId: string, accept: 
     requestIdHeader,
     requestId,
   ];
-  if (html) fields.push("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
-  if (error.code === "rate-limited") fields.push(...rateFields(Number(error.extra["requestsPerSecond"]), Number(error.extra["retryAfterSeconds"])));
+  if (html)
+    fields.push("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+  if (error.code === "rate-limited")
+    fields.push(...rateFields(Number(error.extra["requestsPerSecond"]), Number(error.extra["retryAfterSeconds"])));
   if (error.status === 401) fields.push("www-authenticate", "Bearer");
   const retryAfter = error.extra["retryAfterSeconds"];
   if (typeof retryAfter === "number") fields.push("retry-after", String(Math.max(1, Math.ceil(retryAfter))));
@@ -37,7 +39,8 @@ export function renderRefusal(error: CellplaneError, requestId: string, accept: 
 /** The same as bytes, for a connection whose parser has given up; it is always closed afterwards. */
 export function rawRefusal(refusal: Refusal): string {
   const lines = [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? "Error"}`];
-  for (let index = 0; index < refusal.fields.length; index += 2) lines.push(`${refusal.fields[index]}: ${refusal.fields[index + 1]}`);
+  for (let index = 0; index < refusal.fields.length; index += 2)
+    lines.push(`${refusal.fields[index]}: ${refusal.fields[index + 1]}`);
   lines.push(`date: ${new Date().toUTCString()}`, "connection: close");
   return `${lines.join("\r\n")}\r\n\r\n${refusal.body}`;
 }
@@ -47,7 +50,13 @@ function wantsHtml(accept: string | undefined): boolean {
   return accept !== undefined && accept.includes("text/html") && !accept.includes("json");
 }
 
-const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (letter) => entities[letter] ?? letter);
 
 function page(error: CellplaneError, requestId: string): string {

@@ -40,7 +40,8 @@ function trailersOf(raw: readonly string[]): [string, string][] {
 export function joinSockets(exchange: Exchange, cell: Socket, cellHead: Buffer, from: FromCell): void {
   const client = exchange.socket;
   const lines = ["HTTP/1.1 101 Switching Protocols"];
-  for (let index = 0; index < from.fields.length; index += 2) lines.push(`${from.fields[index]}: ${from.fields[index + 1]}`);
+  for (let index = 0; index < from.fields.length; index += 2)
+    lines.push(`${from.fields[index]}: ${from.fields[index + 1]}`);
   client.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
   if (cellHead.length > 0) client.write(cellHead);
   if (exchange.upgradeHead !== null && exchange.upgradeHead.length > 0) cell.write(exchange.upgradeHead);

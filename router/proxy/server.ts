@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { createServer, ServerResponse, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../common/clock.ts";
 import { CellplaneError } from "../../common/errors.ts";
 import type { Logger } from "../../common/log.ts";
@@ -58,14 +60,17 @@ export class TenantServer {
       requestTimeout: options.requestTimeoutMs,
       connectionsCheckingInterval: timeoutCheckMs,
       noDelay: true,
-      shouldUpgradeCallback: (request) => request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket",
+      shouldUpgradeCallback: (request) =>
+        request.method === "GET" && request.headers.upgrade?.toLowerCase() === "websocket",
     });
     this.#server.maxConnections = options.maxConnections;
     // Bounded by the head's size already; node would drop further fields silently.
     this.#server.maxHeadersCount = 0;
     this.#server.on("request", (request, response) => this.#take(request, response, null, false));
     this.#server.on("checkContinue", (request, response) => this.#take(request, response, null, true));
-    this.#server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => this.#refuseExpectation(request, response));
+    this.#server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+      this.#refuseExpectation(request, response),
+    );
     this.#server.on("upgrade", (request, socket, head) => this.#takeUpgrade(request, socket as Socket, head));
     this.#server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       this.#endRaw(socket, fail("method-not-supported", "CONNECT is not passed on."));
@@ -93,10 +98,11 @@ export class TenantServer {
   /** Takes no new connections, says `Connection: close`, lets what is in flight finish for `graceMs`, then cuts it off. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = once(this.#server, "close");
+    this.#server.close();
     this.#server.closeIdleConnections();
     // WebSockets never end by themselves; their clients come back to another router.
-    const deadline = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    const deadline = sleep(graceMs, undefined, { ref: false });
     const idle = setInterval(() => this.#server.closeIdleConnections(), 100);
     await Promise.race([this.#drained(), deadline]);
     clearInterval(idle);
@@ -152,7 +158,10 @@ export class TenantServer {
       if (exchange.gone) this.#options.counters.clientsGone += 1;
       this.#options.answerLog.answered(exchange);
     } catch (thrown) {
-      const error = thrown instanceof CellplaneError ? thrown : fail("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: thrown });
+      const error =
+        thrown instanceof CellplaneError
+          ? thrown
+          : fail("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: thrown });
       this.#options.counters.refused(error.code);
       this.#options.answerLog.refused(exchange, error);
       exchange.refuse(error);
@@ -175,7 +184,11 @@ export class TenantServer {
   }
 
   #refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = renderRefusal(fail("expectation-failed", "Only `Expect: 100-continue` is known."), randomUUID(), request.headers.accept);
+    const refusal = renderRefusal(
+      fail("expectation-failed", "Only `Expect: 100-continue` is known."),
+      randomUUID(),
+      request.headers.accept,
+    );
     this.#options.counters.refused("expectation-failed");
     response.writeHead(refusal.status, [...refusal.fields, "connection", "close"]);
     response.end(refusal.body);
@@ -215,7 +228,8 @@ function refusalOf(error: NodeJS.ErrnoException): CellplaneError | null {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return fail("slow-request", "The request did not arrive in time.");
     default:
-      if (error.code?.startsWith("HPE_") === true) return fail("malformed-request", `This is not HTTP/1.1 as RFC 9112 has it (${error.code}).`);
+      if (error.code?.startsWith("HPE_") === true)
+        return fail("malformed-request", `This is not HTTP/1.1 as RFC 9112 has it (${error.code}).`);
       return null;
   }
 }

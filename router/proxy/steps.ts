@@ -4,7 +4,13 @@ import { otherSlot } from "../table/live-slots.ts";
 
 /** How one try at a cell ended. */
 export type Result =
-  | { readonly kind: "answered"; readonly status: number; readonly slotNamed: Slot | null; readonly notExecuted: string | null; readonly hasWord: boolean }
+  | {
+      readonly kind: "answered";
+      readonly status: number;
+      readonly slotNamed: Slot | null;
+      readonly notExecuted: string | null;
+      readonly hasWord: boolean;
+    }
   /** No connection came about: nothing was sent. */
   | { readonly kind: "refused" }
   | { readonly kind: "connect-timeout" }
@@ -56,7 +62,9 @@ export function nextStep(result: Result, history: Readonly<History>, situation: 
     case "answered":
       return afterAnswer(result, history, situation);
     case "refused":
-      return history.refusals < maxRefusals ? { kind: "turn", slot: otherSlot(situation.slotAsked) } : { kind: "fail", code: "cell-unavailable" };
+      return history.refusals < maxRefusals
+        ? { kind: "turn", slot: otherSlot(situation.slotAsked) }
+        : { kind: "fail", code: "cell-unavailable" };
     case "connect-timeout":
       return { kind: "fail", code: "cell-unavailable" };
     case "silent":
@@ -69,7 +77,11 @@ export function nextStep(result: Result, history: Readonly<History>, situation: 
   }
 }
 
-function afterAnswer(answer: Extract<Result, { kind: "answered" }>, history: Readonly<History>, situation: Situation): Step {
+function afterAnswer(
+  answer: Extract<Result, { kind: "answered" }>,
+  history: Readonly<History>,
+  situation: Situation,
+): Step {
   if (answer.status === 421) {
     return answer.hasWord && history.words < maxWords ? { kind: "read-word" } : { kind: "fail", code: "owner-unknown" };
   }
@@ -78,5 +90,7 @@ function afterAnswer(answer: Extract<Result, { kind: "answered" }>, history: Rea
   if (!turned && answer.notExecuted !== frozenReason) return { kind: "relay" };
   if (!situation.replayable) return { kind: "fail", code: turned ? "not-replayable" : "tenant-frozen" };
   if (!turned) return { kind: "park" };
-  return history.turns < maxTurns ? { kind: "turn", slot: answer.slotNamed } : { kind: "fail", code: "cell-unavailable" };
+  return history.turns < maxTurns
+    ? { kind: "turn", slot: answer.slotNamed }
+    : { kind: "fail", code: "cell-unavailable" };
 }

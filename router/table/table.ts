@@ -102,7 +102,8 @@ export class RoutingTable {
       case "part":
         return this.#putPart(id, this.#checked(PartRow, value));
       case "settings":
-        if (id === "fleet") this.#baseDomain = this.#checked(SettingsRow, value)?.baseDomain.toLowerCase() ?? this.#baseDomain;
+        if (id === "fleet")
+          this.#baseDomain = this.#checked(SettingsRow, value)?.baseDomain.toLowerCase() ?? this.#baseDomain;
         return;
       default:
         // A newer publisher may write kinds that this router does not know; it needs none of them to route.
@@ -121,7 +122,8 @@ export class RoutingTable {
     const before = this.#tenants.get(id);
     if (before !== undefined) {
       if (this.#bySlug.get(before.slug)?.id === id) this.#bySlug.delete(before.slug);
-      for (const domain of before.domains) if (this.#byDomain.get(domain.toLowerCase())?.id === id) this.#byDomain.delete(domain.toLowerCase());
+      for (const domain of before.domains)
+        if (this.#byDomain.get(domain.toLowerCase())?.id === id) this.#byDomain.delete(domain.toLowerCase());
     }
     if (row === null) this.#tenants.delete(id);
     else {

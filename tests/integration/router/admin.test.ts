@@ -13,7 +13,9 @@ describe("the router's admin API", () => {
   after(() => bed.stop());
 
   it("counts by cell, release and kind of traffic, the release being what the cell named", async () => {
-    await bed.publish({ [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "synthetic-cell-1", { synthetic: true, tier: "synthetic" }) });
+    await bed.publish({
+      [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "synthetic-cell-1", { synthetic: true, tier: "synthetic" }),
+    });
     for (let index = 0; index < 3; index++) await ask(bed.port);
     bed.one.release = "pulse@2";
     bed.one.script = (_received, response) => {
@@ -34,7 +36,10 @@ describe("the router's admin API", () => {
     assert.equal(samples.source, "router-1");
     const seen = samples.counters.map(({ cell, release, synthetic, requests, errors, latency }) => {
       assert.equal(latency.length, latencyBoundsMs.length + 1);
-      assert.equal(latency.reduce((sum, count) => sum + count, 0), requests);
+      assert.equal(
+        latency.reduce((sum, count) => sum + count, 0),
+        requests,
+      );
       return [cell, release, synthetic, requests, errors];
     });
     assert.deepEqual(seen, [
@@ -51,8 +56,18 @@ describe("the router's admin API", () => {
     assert.deepEqual(status.json.generation, bed.feed.generation);
     assert.equal(status.json.source, "feed");
     assert.ok(status.json.tableAgeSeconds < 20);
-    assert.deepEqual(status.json.cells.map(({ cell }) => cell), ["cell-1", "cell-2"]);
-    assert.deepEqual((await bed.admin("/v1/tenants/globex")).json, { id: ids.globex, slug: "globex", cell: "cell-2", epoch: 1, state: "active", source: "document" });
+    assert.deepEqual(
+      status.json.cells.map(({ cell }) => cell),
+      ["cell-1", "cell-2"],
+    );
+    assert.deepEqual((await bed.admin("/v1/tenants/globex")).json, {
+      id: ids.globex,
+      slug: "globex",
+      cell: "cell-2",
+      epoch: 1,
+      state: "active",
+      source: "document",
+    });
     assert.equal((await bed.admin("/v1/tenants/nobody")).status, 404);
     assert.equal((await bed.admin("/v1/tenants/NOT_A_SLUG")).status, 400);
   });
@@ -71,7 +86,10 @@ describe("the router's admin API", () => {
     for (const path of ["/v1/status", "/v1/samples", "/v1/tenants/acme"]) {
       assert.equal((await ask(bed.router.adminPort, { path })).status, 401);
       for (const token of tokens) {
-        const { status, json } = await ask(bed.router.adminPort, { path, headers: { authorization: `Bearer ${token}` } });
+        const { status, json } = await ask(bed.router.adminPort, {
+          path,
+          headers: { authorization: `Bearer ${token}` },
+        });
         assert.equal(status, 401);
         assert.equal(json["code"], "unauthenticated");
       }
@@ -84,16 +102,29 @@ describe("the router's admin API", () => {
     await ask(bed.port, { host: "nobody.cellplane.localhost" });
     const { text, headers } = await ask(bed.router.adminPort, { path: "/metrics" });
     assert.match(headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
-    assert.match(text, /cellplane_router_requests_total\{cell="cell-1",release="pulse@1",synthetic="false",status="2xx"\} 3\n/);
+    assert.match(
+      text,
+      /cellplane_router_requests_total\{cell="cell-1",release="pulse@1",synthetic="false",status="2xx"\} 3\n/,
+    );
     assert.match(text, /cellplane_router_refusals_total\{code="unknown-tenant"\} \d+\n/);
-    assert.match(text, /cellplane_router_latency_seconds_bucket\{cell="cell-1",release="pulse@1",synthetic="false",le="\+Inf"\} 3\n/);
+    assert.match(
+      text,
+      /cellplane_router_latency_seconds_bucket\{cell="cell-1",release="pulse@1",synthetic="false",le="\+Inf"\} 3\n/,
+    );
     assert.ok(!text.includes("acme") && !text.includes(ids.acme) && !text.includes("nobody"));
-    for (const line of text.trimEnd().split("\n")) assert.match(line, /^(# (HELP|TYPE) .+|[a-z_]+(\{[^}]*\})? (\+Inf|-?[0-9.e+-]+))$/);
+    for (const line of text.trimEnd().split("\n"))
+      assert.match(line, /^(# (HELP|TYPE) .+|[a-z_]+(\{[^}]*\})? (\+Inf|-?[0-9.e+-]+))$/);
   });
 
   it("a row that does not fit its schema is left out; the rest of the table serves", async () => {
-    await bed.publish({ [`tenant/${ids.frozen}`]: { id: ids.frozen, slug: "BAD SLUG" }, "cell/cell-9": { id: "cell-9" } });
+    await bed.publish({
+      [`tenant/${ids.frozen}`]: { id: ids.frozen, slug: "BAD SLUG" },
+      "cell/cell-9": { id: "cell-9" },
+    });
     assert.equal((await ask(bed.port)).status, 200);
-    assert.match((await ask(bed.router.adminPort, { path: "/metrics" })).text, /cellplane_router_table_bad_rows_total 2\n/);
+    assert.match(
+      (await ask(bed.router.adminPort, { path: "/metrics" })).text,
+      /cellplane_router_table_bad_rows_total 2\n/,
+    );
   });
 });

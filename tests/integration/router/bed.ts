@@ -24,7 +24,20 @@ export const keys = { acme: "cpk_acme-key-1", globex: "cpk_globex-key-1" };
 /** A tenant's row; what a test does not care about is filled in. */
 export function tenantRow(id: TenantId, slug: string, more: Partial<Record<keyof TenantRow, unknown>> = {}): object {
   const limits = { requestsPerSecond: 10_000, inFlight: 500, bodyBytes: 1_048_576 };
-  return { id, slug, domains: [], tier: "free", cell: "cell-1", epoch: 1, state: "active", reason: null, moving: false, synthetic: false, limits, ...more };
+  return {
+    id,
+    slug,
+    domains: [],
+    tier: "free",
+    cell: "cell-1",
+    epoch: 1,
+    state: "active",
+    reason: null,
+    moving: false,
+    synthetic: false,
+    limits,
+    ...more,
+  };
 }
 
 export function keyRow(key: string, tenant: TenantId, last = "1"): [string, object] {
@@ -58,7 +71,10 @@ export class Bed {
   async startRouter(settings: Record<string, string> = {}): Promise<void> {
     const config = loadConfig({ ...this.settings(), ...settings });
     this.router = await startRouter(config, this.routerKey, systemClock, createLog("router", "silent"));
-    await until(async () => (await ask(this.router.adminPort, { path: "/readyz" })).status === 200, "the router is ready");
+    await until(
+      async () => (await ask(this.router.adminPort, { path: "/readyz" })).status === 200,
+      "the router is ready",
+    );
   }
 
   settings(): Record<string, string> {
@@ -91,13 +107,20 @@ export class Bed {
   async publish(changes: Record<string, unknown>): Promise<void> {
     this.feed.publish(changes);
     const { n } = this.feed.generation;
-    await until(async () => ((await this.admin("/v1/status")).json["generation"] as { n: number }).n === n, "the router has the delta");
+    await until(
+      async () => ((await this.admin("/v1/status")).json["generation"] as { n: number }).n === n,
+      "the router has the delta",
+    );
   }
 
   /** A call of the admin API as the control plane makes it. */
   async admin(path: string, audience = "router-1"): Promise<Answer> {
     const now = Math.floor(Date.now() / 1000);
-    const token = await signToken("cp-command", { iss: "control-plane", aud: audience, iat: now, exp: now + 60 }, this.operatorKey);
+    const token = await signToken(
+      "cp-command",
+      { iss: "control-plane", aud: audience, iat: now, exp: now + 60 },
+      this.operatorKey,
+    );
     return ask(this.router.adminPort, { path, headers: { authorization: `Bearer ${token}` } });
   }
 

@@ -22,18 +22,34 @@ const refused: readonly (readonly [string, string, number])[] = [
   ["a backslash in the path", `GET /a\\b HTTP/1.1\r\n${host}\r\n`, 400],
   ["a fragment in the target", `GET /a#b HTTP/1.1\r\n${host}\r\n`, 400],
   ["`*` without OPTIONS", `GET * HTTP/1.1\r\n${host}\r\n`, 400],
-  ["Content-Length and Transfer-Encoding", `POST / HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
-  ["two different Content-Lengths", `POST / HTTP/1.1\r\n${host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!`, 400],
+  [
+    "Content-Length and Transfer-Encoding",
+    `POST / HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
+  [
+    "two different Content-Lengths",
+    `POST / HTTP/1.1\r\n${host}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!`,
+    400,
+  ],
   ["two equal Content-Lengths", `POST / HTTP/1.1\r\n${host}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`, 400],
   ["a signed Content-Length", `POST / HTTP/1.1\r\n${host}Content-Length: +5\r\n\r\nhello`, 400],
   ["a Content-Length beyond 2^53", `POST / HTTP/1.1\r\n${host}Content-Length: 9007199254740993\r\n\r\nhello`, 400],
-  ["a Transfer-Encoding other than chunked", `POST / HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`, 400],
+  [
+    "a Transfer-Encoding other than chunked",
+    `POST / HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
   ["a spaced Transfer-Encoding", `POST / HTTP/1.1\r\n${host}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`, 400],
   ["Transfer-Encoding on HTTP/1.0", `POST / HTTP/1.0\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   ["a bare LF", `GET / HTTP/1.1\n${host}\r\n`, 400],
   ["a folded field", `GET / HTTP/1.1\r\n${host}X-A: 1\r\n 2\r\n\r\n`, 400],
   ["a NUL in a field", `GET / HTTP/1.1\r\n${host}X-A: a\0b\r\n\r\n`, 400],
-  ["two Authorization fields", `GET / HTTP/1.1\r\n${host}Authorization: Bearer cpk_a\r\nAuthorization: Bearer cpk_b\r\n\r\n`, 400],
+  [
+    "two Authorization fields",
+    `GET / HTTP/1.1\r\n${host}Authorization: Bearer cpk_a\r\nAuthorization: Bearer cpk_b\r\n\r\n`,
+    400,
+  ],
   ["a version 2.0 line", `GET / HTTP/2.0\r\n${host}\r\n`, 505],
   ["no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400],
   ["a chunk size that is none", `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400],
@@ -60,7 +76,10 @@ describe("a request on the wire", () => {
       assert.match(text, /connection: close/i);
       assert.match(text, /application\/problem\+json/);
       assert.ok(ended);
-      assert.deepEqual([...bed.one.received, ...bed.two.received].map(({ url }) => url).filter((url) => url !== "/"), []);
+      assert.deepEqual(
+        [...bed.one.received, ...bed.two.received].map(({ url }) => url).filter((url) => url !== "/"),
+        [],
+      );
     });
   }
 
@@ -95,7 +114,10 @@ describe("a request on the wire", () => {
   });
 
   it("an upgrade to anything but a WebSocket is an ordinary request", async () => {
-    const { text } = await sendBytes(bed.port, `GET /plain HTTP/1.1\r\n${host}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`);
+    const { text } = await sendBytes(
+      bed.port,
+      `GET /plain HTTP/1.1\r\n${host}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`,
+    );
     assert.match(text, /^HTTP\/1\.1 200 /);
     assert.equal(bed.one.received.at(-1)?.headers.upgrade, undefined);
     assert.equal(bed.one.received.at(-1)?.headers["http2-settings"], undefined);

@@ -1,5 +1,6 @@
-import { request as httpRequest, Agent, type IncomingHttpHeaders } from "node:http";
+import { request as httpRequest, type Agent, type IncomingHttpHeaders } from "node:http";
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Answer {
   readonly status: number;
@@ -51,7 +52,11 @@ function parse(text: string): Record<string, unknown> {
 }
 
 /** Sends bytes as they are and gives back all that comes until the connection ends or `ms` have passed. */
-export function sendBytes(port: number, bytes: string | Buffer, ms = 3_000): Promise<{ readonly text: string; readonly ended: boolean }> {
+export function sendBytes(
+  port: number,
+  bytes: string | Buffer,
+  ms = 3_000,
+): Promise<{ readonly text: string; readonly ended: boolean }> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
@@ -100,6 +105,6 @@ export async function until(holds: () => boolean | Promise<boolean>, what: strin
   const end = performance.now() + ms;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
   }
 }

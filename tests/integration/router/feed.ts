@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Envelope, Generation } from "../../../common/contracts/fleet.ts";
@@ -34,7 +35,9 @@ export class Feed {
   }
 
   async start(port = 0): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(port, "127.0.0.1", resolve));
+    const listening = once(this.#server, "listening");
+    this.#server.listen(port, "127.0.0.1");
+    await listening;
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
@@ -43,7 +46,8 @@ export class Feed {
     const from = this.#document.generation;
     const to = { term: from.term, n: from.n + 1 };
     const after = FleetDocument.of(this.#document.toRows(), from);
-    for (const [name, value] of Object.entries(changes)) after.apply({ [name]: value }, to, hashAfter(after, name, value, to));
+    for (const [name, value] of Object.entries(changes))
+      after.apply({ [name]: value }, to, hashAfter(after, name, value, to));
     this.#document.apply(changes, to, after.hash);
     const delta = sealEnvelope({ kind: "delta", from, to, hash: after.hash, changes }, this.key);
     for (const stream of this.#streams) this.#send(stream, "delta", delta);

@@ -5,7 +5,15 @@ import { ask, RawConnection, sendBytes, until } from "./client.ts";
 
 describe("limits and time-outs", () => {
   const bed = new Bed();
-  before(() => bed.start({ REQUEST_TIMEOUT_MS: "1200", HEAD_TIMEOUT_MS: "700", FIRST_BYTE_TIMEOUT_MS: "400", CONNECT_TIMEOUT_MS: "300", CELL_IN_FLIGHT: "40" }));
+  before(() =>
+    bed.start({
+      REQUEST_TIMEOUT_MS: "1200",
+      HEAD_TIMEOUT_MS: "700",
+      FIRST_BYTE_TIMEOUT_MS: "400",
+      CONNECT_TIMEOUT_MS: "300",
+      CELL_IN_FLIGHT: "40",
+    }),
+  );
   after(() => bed.stop());
   beforeEach(async () => {
     bed.one.script = () => false;
@@ -13,7 +21,11 @@ describe("limits and time-outs", () => {
     await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme") });
   });
   const limited = (limits: Record<string, number>) =>
-    bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { limits: { requestsPerSecond: 10_000, inFlight: 500, bodyBytes: 1_048_576, ...limits } }) });
+    bed.publish({
+      [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", {
+        limits: { requestsPerSecond: 10_000, inFlight: 500, bodyBytes: 1_048_576, ...limits },
+      }),
+    });
 
   it("more requests a second than the tenant may send are 429 with Retry-After and RateLimit fields; others are not touched", async () => {
     await limited({ requestsPerSecond: 5 });
@@ -31,7 +43,9 @@ describe("limits and time-outs", () => {
   it("more requests at once than the tenant, or its cell, may have are 503", async () => {
     const held: (() => void)[] = [];
     bed.one.script = async () => {
-      await new Promise<void>((resolve) => held.push(resolve));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.push(resolve);
+      await promise;
       return false;
     };
     await limited({ inFlight: 3 });
@@ -53,7 +67,11 @@ describe("limits and time-outs", () => {
 
   it("a body announced too large is a 413 that reaches a client which goes on sending", async () => {
     const head = `POST /v1/events HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nContent-Length: 30000000\r\n\r\n`;
-    const { text, ended } = await sendBytes(bed.port, Buffer.concat([Buffer.from(head), Buffer.alloc(30_000_000, "x")]), 10_000);
+    const { text, ended } = await sendBytes(
+      bed.port,
+      Buffer.concat([Buffer.from(head), Buffer.alloc(30_000_000, "x")]),
+      10_000,
+    );
     assert.match(text, /^HTTP\/1\.1 413 /);
     assert.match(text, /"code":"body-too-large"/);
     assert.match(text, /connection: close/i);
@@ -64,7 +82,11 @@ describe("limits and time-outs", () => {
   it("a chunked body that grows too large is a 413 as well", async () => {
     await limited({ bodyBytes: 1000 });
     const chunk = `3e8\r\n${"x".repeat(1000)}\r\n`;
-    const { text, ended } = await sendBytes(bed.port, `POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(500)}0\r\n\r\n`, 10_000);
+    const { text, ended } = await sendBytes(
+      bed.port,
+      `POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(500)}0\r\n\r\n`,
+      10_000,
+    );
     assert.match(text, /^HTTP\/1\.1 413 /);
     assert.ok(ended);
     assert.equal(bed.one.received.length, 0);
@@ -74,7 +96,10 @@ describe("limits and time-outs", () => {
     await limited({ bodyBytes: 1000 });
     assert.equal((await ask(bed.port, { method: "POST", body: "x".repeat(1000) })).json["bytes"], 1000);
     const refused = "POST / HTTP/1.1\r\nHost: nobody.cellplane.localhost\r\nContent-Length: 5\r\n\r\nhello";
-    const { text } = await sendBytes(bed.port, `${refused}GET /after HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nConnection: close\r\n\r\n`);
+    const { text } = await sendBytes(
+      bed.port,
+      `${refused}GET /after HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nConnection: close\r\n\r\n`,
+    );
     assert.match(text, /^HTTP\/1\.1 404 [\s\S]*HTTP\/1\.1 200 [\s\S]*"url":"\/after"/);
   });
 
@@ -90,17 +115,27 @@ describe("limits and time-outs", () => {
       assert.match(text, /^HTTP\/1\.1 408 /);
       assert.match(text, /"code":"slow-request"/);
     }
-    await until(async () => (await bed.admin("/v1/status")).text.includes('"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0'), "nothing is in flight");
+    await until(
+      async () =>
+        (await bed.admin("/v1/status")).text.includes('"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0'),
+      "nothing is in flight",
+    );
   });
 
   it("`Expect: 100-continue` is answered when the body is wanted, and not when it is refused", async () => {
     const wanted = new RawConnection(bed.port);
-    wanted.socket.write("POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    wanted.socket.write(
+      "POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    );
     await until(() => wanted.text.includes("100 Continue"), "the router says go on");
     wanted.socket.write("hello");
     await until(() => /HTTP\/1\.1 200/.test(wanted.text), "the answer");
     wanted.socket.destroy();
-    const refused = await sendBytes(bed.port, "POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nContent-Length: 50000000\r\nExpect: 100-continue\r\n\r\n", 500);
+    const refused = await sendBytes(
+      bed.port,
+      "POST / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nContent-Length: 50000000\r\nExpect: 100-continue\r\n\r\n",
+      500,
+    );
     assert.match(refused.text, /^HTTP\/1\.1 413 /);
   });
 
@@ -111,7 +146,15 @@ describe("limits and time-outs", () => {
     assert.equal(silent.json["code"], "cell-timeout");
 
     // TEST-NET-1 (RFC 5737) is routed nowhere: no answer, or none that helps.
-    await bed.publish({ "cell/cell-1": { ...bed.one.row(), slots: { a: { ...bed.one.addresses.a, url: "http://192.0.2.1:81" }, b: { ...bed.one.addresses.b, url: "http://192.0.2.1:82" } } } });
+    await bed.publish({
+      "cell/cell-1": {
+        ...bed.one.row(),
+        slots: {
+          a: { ...bed.one.addresses.a, url: "http://192.0.2.1:81" },
+          b: { ...bed.one.addresses.b, url: "http://192.0.2.1:82" },
+        },
+      },
+    });
     const started = performance.now();
     const gone = [];
     for (let index = 0; index < 6; index++) gone.push(await ask(bed.port));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, afterEach, before, describe, it } from "node:test";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { Bed, ids, tenantRow } from "./bed.ts";
@@ -26,11 +27,15 @@ describe("a tenant's owner", () => {
       "rubbish",
     ];
     for (const word of words) {
-      bed.one.script = (_received, response) => bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": word });
+      bed.one.script = (_received, response) =>
+        bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": word });
       const answer = await ask(bed.port);
       assert.equal(answer.status, 503);
       assert.equal(answer.json["code"], "owner-unknown");
-      assert.deepEqual(Object.keys(answer.headers).filter((name) => name.startsWith("cellplane")), []);
+      assert.deepEqual(
+        Object.keys(answer.headers).filter((name) => name.startsWith("cellplane")),
+        [],
+      );
     }
     assert.equal(bed.two.received.length, 0);
     assert.equal((await bed.admin("/v1/tenants/acme")).json["source"], "document");
@@ -38,7 +43,9 @@ describe("a tenant's owner", () => {
 
   it("at another epoch of the same cell the request is sent once more with the epoch that the cell signed", async () => {
     const word = await bed.one.leaseWord(ids.acme, "active", 5);
-    bed.one.script = (received, response) => received.assertion?.epoch !== 5 && bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": word });
+    bed.one.script = (received, response) =>
+      received.assertion?.epoch !== 5 &&
+      bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": word });
     const answer = await ask(bed.port, { method: "POST", body: "{}" });
     assert.equal(answer.status, 200);
     assert.equal(answer.json["epoch"], 5);
@@ -47,7 +54,10 @@ describe("a tenant's owner", () => {
 
   it("a cell that contradicts itself for ever ends in an error, not in a loop", async () => {
     let epoch = 10;
-    bed.one.script = async (_received, response) => bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": await bed.one.leaseWord(ids.acme, "active", epoch++) });
+    bed.one.script = async (_received, response) =>
+      bed.one.notExecuted(response, 421, "not-owned-here", {
+        "cellplane-lease-word": await bed.one.leaseWord(ids.acme, "active", epoch++),
+      });
     assert.equal((await ask(bed.port)).json["code"], "owner-unknown");
     assert.ok(bed.one.received.length <= 4);
   });
@@ -59,7 +69,7 @@ describe("a tenant's owner", () => {
     const asked = [];
     for (let index = 0; index < 5; index++) {
       asked.push(ask(bed.port, { method: "POST", path: `/${index}`, body: "{}" }));
-      await new Promise((resolve) => setTimeout(resolve, 15));
+      await sleep(15);
     }
     setTimeout(() => (frozen = false), 200);
     const answers = await Promise.all(asked);
@@ -88,11 +98,22 @@ describe("a tenant's owner", () => {
     const record = await bed.one.releaseRecord(ids.acme, 7, bed.two);
     let released = false;
     bed.one.script = (_received, response) =>
-      released ? bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": record }) : bed.one.notExecuted(response, 503, "tenant-frozen");
-    const waiting = [ask(bed.port, { method: "POST", path: "/p1", body: "one" }), ask(bed.port, { method: "POST", path: "/p2", body: "two!" })];
+      released
+        ? bed.one.notExecuted(response, 421, "not-owned-here", { "cellplane-lease-word": record })
+        : bed.one.notExecuted(response, 503, "tenant-frozen");
+    const waiting = [
+      ask(bed.port, { method: "POST", path: "/p1", body: "one" }),
+      ask(bed.port, { method: "POST", path: "/p2", body: "two!" }),
+    ];
     setTimeout(() => (released = true), 100);
     const answers = await Promise.all(waiting);
-    assert.deepEqual(answers.map(({ status, json }) => [status, json["cell"], json["epoch"], json["bytes"]]), [[200, "cell-2", 7, 3], [200, "cell-2", 7, 4]]);
+    assert.deepEqual(
+      answers.map(({ status, json }) => [status, json["cell"], json["epoch"], json["bytes"]]),
+      [
+        [200, "cell-2", 7, 3],
+        [200, "cell-2", 7, 4],
+      ],
+    );
     assert.ok(bed.two.received.every(({ headers }) => headers["cellplane-release-record"] === record));
 
     bed.one.received.length = 0;

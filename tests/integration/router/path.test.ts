@@ -70,7 +70,9 @@ describe("a tenant's request", () => {
   });
 
   it("is a 403 with the reason while suspended, a 503 with Retry-After while being set up, served again after", async () => {
-    await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { state: "suspended", reason: "unpaid bills" }) });
+    await bed.publish({
+      [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { state: "suspended", reason: "unpaid bills" }),
+    });
     const suspended = await ask(bed.port);
     assert.equal(suspended.status, 403);
     assert.equal(suspended.json["detail"], "unpaid bills");
@@ -111,7 +113,14 @@ describe("a tenant's request", () => {
   });
 
   it("bears the router's own X-Forwarded fields, for no range is trusted", async () => {
-    await ask(bed.port, { headers: { "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "https", forwarded: "for=6.6.6.6", "x-real-ip": "6.6.6.6" } });
+    await ask(bed.port, {
+      headers: {
+        "x-forwarded-for": "6.6.6.6",
+        "x-forwarded-proto": "https",
+        forwarded: "for=6.6.6.6",
+        "x-real-ip": "6.6.6.6",
+      },
+    });
     const { headers } = bed.one.received[0] ?? assert.fail();
     assert.equal(headers["x-forwarded-for"], "127.0.0.1");
     assert.equal(headers["x-forwarded-proto"], "http");
@@ -126,7 +135,9 @@ describe("a tenant's request", () => {
     assert.equal(kept.headers["x-request-id"], "mine-1");
     assert.equal(bed.one.received[0]?.headers["traceparent"], traceparent);
     assert.equal(bed.one.received[0]?.headers["tracestate"], "a=b");
-    const made = await ask(bed.port, { headers: { traceparent: "00-zz", tracestate: "a=b", "x-request-id": "bad id" } });
+    const made = await ask(bed.port, {
+      headers: { traceparent: "00-zz", tracestate: "a=b", "x-request-id": "bad id" },
+    });
     assert.match(String(made.headers["x-request-id"]), /^[0-9a-f-]{36}$/);
     assert.match(String(bed.one.received[1]?.headers["traceparent"]), /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     assert.equal(bed.one.received[1]?.headers["tracestate"], undefined);
@@ -134,12 +145,22 @@ describe("a tenant's request", () => {
 
   it("never shows a client what is between router and cell", async () => {
     bed.one.script = (_received, response) => {
-      response.writeHead(200, { "cellplane-slot": "a", "Cellplane-Release": "pulse@1", cellplane_secret: "x", "set-cookie": ["a=1", "b=2"], connection: "x-hop", "x-hop": "1" });
+      response.writeHead(200, {
+        "cellplane-slot": "a",
+        "Cellplane-Release": "pulse@1",
+        cellplane_secret: "x",
+        "set-cookie": ["a=1", "b=2"],
+        connection: "x-hop",
+        "x-hop": "1",
+      });
       response.end("{}");
       return true;
     };
     const { headers } = await ask(bed.port);
-    assert.deepEqual(Object.keys(headers).filter((name) => name.startsWith("cellplane")), []);
+    assert.deepEqual(
+      Object.keys(headers).filter((name) => name.startsWith("cellplane")),
+      [],
+    );
     assert.equal(headers["x-hop"], undefined);
     assert.deepEqual(headers["set-cookie"], ["a=1", "b=2"]);
   });
@@ -154,6 +175,9 @@ describe("a tenant's request", () => {
   it("answers pipelined requests in order on one connection", async () => {
     const one = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: acme.cellplane.localhost\r\n${more}\r\n`;
     const { text } = await sendBytes(bed.port, `${one("/1")}${one("/2")}${one("/3", "Connection: close\r\n")}`);
-    assert.deepEqual([...text.matchAll(/"url":"(\/\d)"/g)].map((match) => match[1]), ["/1", "/2", "/3"]);
+    assert.deepEqual(
+      [...text.matchAll(/"url":"(\/\d)"/g)].map((match) => match[1]),
+      ["/1", "/2", "/3"],
+    );
   });
 });

@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Assertion } from "../../../common/contracts/assertion.ts";
 import type { LeaseWord, ReleaseRecord, Slot, SlotAddresses } from "../../../common/contracts/lease.ts";
 import type { CellId, TenantId } from "../../../common/ids.ts";
@@ -49,10 +48,15 @@ export class PlayedCell {
   }
 
   async startSlot(slot: Slot): Promise<void> {
-    const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => void this.#answer(slot, request, response));
+    const server = createServer(
+      { keepAliveTimeout: 75_000 },
+      (request, response) => void this.#answer(slot, request, response),
+    );
     server.on("upgrade", (request, socket) => {
       socket.on("error", () => socket.destroy());
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: played\r\ncellplane-release: ${this.release}\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: played\r\ncellplane-release: ${this.release}\r\n\r\n`,
+      );
       socket.on("data", (chunk: Buffer) => socket.write(`${slot}:${request.url}:${chunk.toString()}`));
       socket.on("end", () => socket.end());
     });
@@ -89,7 +93,14 @@ export class PlayedCell {
   }
 
   row(): object {
-    return { id: this.id, region: "eu", cordoned: false, slots: this.addresses, liveSlot: this.live, release: this.release };
+    return {
+      id: this.id,
+      region: "eu",
+      cordoned: false,
+      slots: this.addresses,
+      liveSlot: this.live,
+      release: this.release,
+    };
   }
   partRow(): object {
     return { id: this.id, role: "cell", keys: [this.key.spki], url: null };
@@ -109,14 +120,24 @@ export class PlayedCell {
     return signToken("cp-release-record", record, key);
   }
 
-  leaseWord(tenant: TenantId, state: LeaseWord["state"], epoch: number | null, key: SigningKey = this.key): Promise<string> {
+  leaseWord(
+    tenant: TenantId,
+    state: LeaseWord["state"],
+    epoch: number | null,
+    key: SigningKey = this.key,
+  ): Promise<string> {
     const word: LeaseWord = { cell: this.id, tenant, state, epoch, iat: Math.floor(Date.now() / 1000) };
     return signToken("cp-lease-word", word, key);
   }
 
   /** Answers as a cell does that has executed nothing. */
   notExecuted(response: ServerResponse, status: number, code: string, more: Record<string, string> = {}): true {
-    response.writeHead(status, { "cellplane-not-executed": code, "cellplane-release": this.release, "content-type": "application/problem+json", ...more });
+    response.writeHead(status, {
+      "cellplane-not-executed": code,
+      "cellplane-release": this.release,
+      "content-type": "application/problem+json",
+      ...more,
+    });
     response.end(JSON.stringify({ code }));
     return true;
   }
@@ -125,7 +146,8 @@ export class PlayedCell {
     response.on("error", () => response.destroy());
     const chunks: Buffer[] = [];
     try {
-      if (this.script.length > 0 || request.method !== "GET") for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (this.script.length > 0 || request.method !== "GET")
+        for await (const chunk of request) chunks.push(chunk as Buffer);
     } catch {
       // The router broke the request off; what has come is not answered, as by a real cell.
       return;
@@ -140,7 +162,8 @@ export class PlayedCell {
       assertion: await this.#assertionOf(request),
     };
     this.received.push(received);
-    response.setHeader("cellplane-slot", this.live);
+    // As the kit does: only a slot that is not live names the live one.
+    if (slot !== this.live) response.setHeader("cellplane-slot", this.live);
     response.setHeader("cellplane-release", this.release);
     if (await this.script(received, response)) return;
     if (received.assertion === null) {
@@ -152,14 +175,31 @@ export class PlayedCell {
       return;
     }
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ cell: this.id, slot, method: received.method, url: received.url, bytes: received.body.length, tenant: received.assertion.tenant, epoch: received.assertion.epoch, principal: received.assertion.principal }));
+    response.end(
+      JSON.stringify({
+        cell: this.id,
+        slot,
+        method: received.method,
+        url: received.url,
+        bytes: received.body.length,
+        tenant: received.assertion.tenant,
+        epoch: received.assertion.epoch,
+        principal: received.assertion.principal,
+      }),
+    );
   }
 
   async #assertionOf(request: IncomingMessage): Promise<Assertion | null> {
     const token = request.headers["cellplane-assertion"];
     if (typeof token !== "string") return null;
     const keys = (kid: string) => (kid === this.#routerKey.kid ? this.#routerKey.publicKey : undefined);
-    const { payload } = await verifyToken(token, { type: "cp-assertion", schema: Assertion, keys, audience: this.id, nowSeconds: Math.floor(Date.now() / 1000) });
+    const { payload } = await verifyToken(token, {
+      type: "cp-assertion",
+      schema: Assertion,
+      keys,
+      audience: this.id,
+      nowSeconds: Math.floor(Date.now() / 1000),
+    });
     return payload;
   }
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent } from "node:http";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, it } from "node:test";
 import { freePort } from "../../support/ports.ts";
 import { Bed } from "./bed.ts";
@@ -24,8 +25,16 @@ class RouterProcess {
   }
 
   async start(settings: Record<string, string> = {}): Promise<void> {
-    const environment = { ...this.#bed.settings(), PORT: String(this.port), ADMIN_PORT: String(this.adminPort), ...settings };
-    this.child = spawn(process.execPath, ["router/main.ts"], { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    const environment = {
+      ...this.#bed.settings(),
+      PORT: String(this.port),
+      ADMIN_PORT: String(this.adminPort),
+      ...settings,
+    };
+    this.child = spawn(process.execPath, ["router/main.ts"], {
+      env: environment,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     this.child.stdout?.on("data", (chunk: Buffer) => {
       this.log += chunk.toString();
     });
@@ -56,7 +65,11 @@ describe("the router's process", () => {
     await bed.start();
     await bed.router.stop();
     router = new RouterProcess(bed, await freePort(), await freePort());
-    writeFileSync(join(bed.directory, "router.pem"), bed.routerKey.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+    writeFileSync(
+      join(bed.directory, "router.pem"),
+      bed.routerKey.privateKey.export({ format: "pem", type: "pkcs8" }),
+      { mode: 0o600 },
+    );
     await router.start();
   });
   after(async () => {
@@ -102,7 +115,7 @@ describe("the router's process", () => {
     writeFileSync(path, good.replaceAll("acme", "evil"));
     const tampered = new RouterProcess(bed, router.port, router.adminPort);
     await assert.rejects(
-      Promise.race([tampered.start(), new Promise((_resolve, reject) => setTimeout(() => reject(new Error("not ready")), 2_000))]),
+      Promise.race([tampered.start(), sleep(2_000).then(() => Promise.reject(new Error("not ready")))]),
       /not ready/,
     );
     assert.equal((await ask(tampered.port, { host: "evil.cellplane.localhost" })).status, 503);
@@ -115,13 +128,21 @@ describe("the router's process", () => {
   it("SIGTERM: in flight finishes with `Connection: close`, nothing new is taken, and the process ends with 0", async () => {
     let go: () => void = () => undefined;
     bed.one.script = async () => {
-      await new Promise<void>((resolve) => (go = resolve));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      go = resolve;
+      await promise;
       return false;
     };
     const idle = new RawConnection(router.port);
     const agent = new Agent({ keepAlive: true });
     const inFlight = ask(router.port, { agent, method: "POST", body: "{}" });
-    await until(async () => (await ask(router.adminPort, { path: "/metrics" })).text.includes('cellplane_router_cell_in_flight{cell="cell-1"} 1'), "one is in flight");
+    await until(
+      async () =>
+        (await ask(router.adminPort, { path: "/metrics" })).text.includes(
+          'cellplane_router_cell_in_flight{cell="cell-1"} 1',
+        ),
+      "one is in flight",
+    );
     const ended = router.end("SIGTERM");
     await until(async () => !(await router.ready()), "readiness is off");
     await assert.rejects(ask(router.port), { code: "ECONNREFUSED" });
@@ -140,7 +161,13 @@ describe("the router's process", () => {
     bed.one.script = () => true;
     const stuck = ask(router.port, { method: "POST", body: "{}" });
     stuck.catch(() => undefined);
-    await until(async () => (await ask(router.adminPort, { path: "/metrics" })).text.includes('cellplane_router_cell_in_flight{cell="cell-1"} 1'), "one is in flight");
+    await until(
+      async () =>
+        (await ask(router.adminPort, { path: "/metrics" })).text.includes(
+          'cellplane_router_cell_in_flight{cell="cell-1"} 1',
+        ),
+      "one is in flight",
+    );
     const started = performance.now();
     assert.equal(await router.end("SIGTERM"), 0);
     assert.ok(performance.now() - started < 3_000);

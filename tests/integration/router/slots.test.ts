@@ -25,7 +25,11 @@ describe("a cell's slots", () => {
     await ask(bed.port);
     bed.one.received.length = 0;
     bed.one.live = "b";
-    const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => ask(bed.port, { method: "POST", path: `/${index}`, body: "x".repeat(1000) })));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        ask(bed.port, { method: "POST", path: `/${index}`, body: "x".repeat(1000) }),
+      ),
+    );
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
     assert.deepEqual([...new Set(answers.map(({ json }) => json["slot"]))], ["b"]);
     assert.deepEqual([...new Set(answers.map(({ json }) => json["bytes"]))], [1000]);
@@ -33,7 +37,10 @@ describe("a cell's slots", () => {
     // The document still names a; the next request goes straight to b.
     bed.one.received.length = 0;
     await ask(bed.port);
-    assert.deepEqual(bed.one.received.map(({ slot }) => slot), ["b"]);
+    assert.deepEqual(
+      bed.one.received.map(({ slot }) => slot),
+      ["b"],
+    );
   });
 
   it("a draining slot that still serves turns the router by naming the live one", async () => {
@@ -54,6 +61,11 @@ describe("a cell's slots", () => {
     const answer = await ask(bed.port, { method: "POST", body });
     assert.equal(answer.status, 200);
     assert.equal(answer.json["bytes"], 300_000);
+    const turns = async () =>
+      /slot_turns_total (\d+)/.exec((await ask(bed.router.adminPort, { path: "/metrics" })).text)?.[1];
+    const before = await turns();
+    await ask(bed.port);
+    assert.equal(await turns(), before, "the slot that answered is known to be live from then on");
   });
 
   it("what came too large to be kept is not sent twice: 503 with Retry-After", async () => {
@@ -72,21 +84,26 @@ describe("a cell's slots", () => {
     assert.deepEqual([...new Set(down.map(({ json }) => json["code"]))], ["cell-unavailable"]);
     assert.deepEqual([...new Set(down.map(({ status }) => status))], [503]);
     assert.equal(down[0]?.headers["retry-after"], "1");
-    const others = await Promise.all(Array.from({ length: 20 }, () => ask(bed.port, { host: "globex.cellplane.localhost" })));
+    const others = await Promise.all(
+      Array.from({ length: 20 }, () => ask(bed.port, { host: "globex.cellplane.localhost" })),
+    );
     assert.deepEqual([...new Set(others.map(({ status }) => status))], [200]);
     await bed.one.startSlot("a");
     await until(async () => (await ask(bed.port)).status === 200, "the breaker lets a probe through", 3_000);
   });
 
   it("slots that disagree for ever end in an error, not in a loop", async () => {
-    bed.one.script = (received, response) => bed.one.notExecuted(response, 503, "slot-not-live", { "cellplane-slot": received.slot === "a" ? "b" : "a" });
+    bed.one.script = (received, response) =>
+      bed.one.notExecuted(response, 503, "slot-not-live", { "cellplane-slot": received.slot === "a" ? "b" : "a" });
     const answer = await ask(bed.port);
     assert.equal(answer.json["code"], "cell-unavailable");
     assert.ok(bed.one.received.length <= 5);
   });
 
   it("a synthetic tenant is served by a slot that is not live", async () => {
-    await bed.publish({ [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "synthetic-cell-1", { synthetic: true, tier: "synthetic" }) });
+    await bed.publish({
+      [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "synthetic-cell-1", { synthetic: true, tier: "synthetic" }),
+    });
     bed.one.live = "b";
     assert.equal((await ask(bed.port, { host: "synthetic-cell-1.cellplane.localhost" })).status, 200);
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { Bed, ids, tenantRow } from "./bed.ts";
 import { ask, RawConnection, sendBytes, until } from "./client.ts";
@@ -60,7 +61,7 @@ describe("streams", () => {
     await until(async () => {
       const same = written === before;
       before = written;
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await sleep(300);
       return same;
     }, "nothing more is taken");
     assert.ok(written < 40_000_000, `${written} bytes taken from the cell`);
@@ -93,7 +94,9 @@ describe("streams", () => {
 
   it("a WebSocket is joined to the live slot, early bytes and all, and closed when either side goes", async () => {
     const client = new RawConnection(bed.port);
-    client.socket.write("GET /socket HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\nearly");
+    client.socket.write(
+      "GET /socket HTTP/1.1\r\nHost: acme.cellplane.localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\nearly",
+    );
     await until(() => client.text.includes("a:/socket:early"), "the early bytes come back");
     assert.match(client.text, /^HTTP\/1\.1 101 /);
     assert.match(client.text, /sec-websocket-accept: played/i);
@@ -102,10 +105,17 @@ describe("streams", () => {
     await until(() => client.text.includes("a:/socket:later"), "later bytes come back");
     client.socket.end();
     await until(() => client.closed, "both are closed");
-    const unknown = await sendBytes(bed.port, "GET / HTTP/1.1\r\nHost: nobody.cellplane.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    const unknown = await sendBytes(
+      bed.port,
+      "GET / HTTP/1.1\r\nHost: nobody.cellplane.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     assert.match(unknown.text, /^HTTP\/1\.1 404 /);
     assert.ok(unknown.ended);
-    await until(async () => (await bed.admin("/v1/status")).text.includes('"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0'), "nothing is in flight");
+    await until(
+      async () =>
+        (await bed.admin("/v1/status")).text.includes('"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0'),
+      "nothing is in flight",
+    );
   });
 
   it("a cell that answers before the body is there is heard, and the connection goes on", async () => {
@@ -135,7 +145,11 @@ describe("streams", () => {
       return true;
     };
     const one = (line: string) => `${line} HTTP/1.1\r\nHost: acme.cellplane.localhost\r\n\r\n`;
-    const { text } = await sendBytes(bed.port, `${one("HEAD /x")}${one("GET /204")}${one("GET /304")}${one("GET /trailers")}`, 800);
+    const { text } = await sendBytes(
+      bed.port,
+      `${one("HEAD /x")}${one("GET /204")}${one("GET /304")}${one("GET /trailers")}`,
+      800,
+    );
     assert.equal(text.match(/HTTP\/1\.1 \d{3}/g)?.join(), "HTTP/1.1 200,HTTP/1.1 204,HTTP/1.1 304,HTTP/1.1 200");
     assert.match(text, /content-length: 1234/i);
     assert.match(text, /4\r\nbody\r\n0\r\nx-sum: 1\r\n\r\n$/);

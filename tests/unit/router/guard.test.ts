@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
 import { Assertion } from "../../../common/contracts/assertion.ts";
 import type { CellId, PartId, TenantId } from "../../../common/ids.ts";
@@ -23,7 +24,15 @@ class HandClock implements Clock {
   monotonic = () => this.ms;
 }
 const tenant = "01890000-0000-7000-8000-000000000001" as TenantId;
-const head = (more: Partial<RequestHead> = {}): RequestHead => ({ method: "GET", target: "/", version: "1.1", fields: ["Host", "acme.example"], peer: "10.0.0.1", secure: false, ...more });
+const head = (more: Partial<RequestHead> = {}): RequestHead => ({
+  method: "GET",
+  target: "/",
+  version: "1.1",
+  fields: ["Host", "acme.example"],
+  peer: "10.0.0.1",
+  secure: false,
+  ...more,
+});
 const code = (given: RequestHead): string => {
   try {
     checkHead(given);
@@ -93,16 +102,35 @@ describe("fields", () => {
     secure: false,
     ...more,
   });
-  const names = (fields: readonly string[]) => fields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  const names = (fields: readonly string[]) =>
+    fields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
 
   it("of our own are known in every spelling", () => {
-    for (const name of ["cellplane-assertion", "cellplane_assertion", "cellplane-a_b", "cellplane_"]) assert.ok(isInternal(name), name);
+    for (const name of ["cellplane-assertion", "cellplane_assertion", "cellplane-a_b", "cellplane_"])
+      assert.ok(isInternal(name), name);
     for (const name of ["cellplane", "x-cellplane-a", "cellplanes-a"]) assert.ok(!isInternal(name), name);
   });
 
   it("framing and host stand once and are ours, whatever Connection names", () => {
-    const out = fieldsToCell(request(["Host", "evil", "Connection", "host, content-length, x-request-id", "Content-Length", "7", "X-Request-Id", "evil"], { contentLength: 7 }));
-    assert.deepEqual(names(out).filter((name) => ["host", "content-length", "x-request-id"].includes(name)), ["host", "x-request-id", "content-length"]);
+    const out = fieldsToCell(
+      request(
+        [
+          "Host",
+          "evil",
+          "Connection",
+          "host, content-length, x-request-id",
+          "Content-Length",
+          "7",
+          "X-Request-Id",
+          "evil",
+        ],
+        { contentLength: 7 },
+      ),
+    );
+    assert.deepEqual(
+      names(out).filter((name) => ["host", "content-length", "x-request-id"].includes(name)),
+      ["host", "x-request-id", "content-length"],
+    );
     assert.ok(!out.includes("evil"));
   });
 
@@ -114,23 +142,51 @@ describe("fields", () => {
   });
 
   it("of a cell are taken apart; a slot or release that is none is nothing", () => {
-    const from = fieldsFromCell(["Cellplane-Slot", "c", "CELLPLANE-RELEASE", "pulse@2", "Cellplane-Not-Executed", "slot-not-live", "X-A", "1", "Keep-Alive", "timeout=5", "Content-Length", "0"], "r");
-    assert.deepEqual(from, { fields: ["X-A", "1", "Content-Length", "0", "x-request-id", "r"], release: "pulse@2", slot: null, notExecuted: "slot-not-live", leaseWord: null, hasLength: true });
+    const from = fieldsFromCell(
+      [
+        "Cellplane-Slot",
+        "c",
+        "CELLPLANE-RELEASE",
+        "pulse@2",
+        "Cellplane-Not-Executed",
+        "slot-not-live",
+        "X-A",
+        "1",
+        "Keep-Alive",
+        "timeout=5",
+        "Content-Length",
+        "0",
+      ],
+      "r",
+    );
+    assert.deepEqual(from, {
+      fields: ["X-A", "1", "Content-Length", "0", "x-request-id", "r"],
+      release: "pulse@2",
+      slot: null,
+      notExecuted: "slot-not-live",
+      leaseWord: null,
+      hasLength: true,
+    });
   });
 });
 
 describe("keys, peers", () => {
   it("a key is taken from a well-formed bearer alone, and anything like one is ours to judge", () => {
     assert.match(keyDigestOf("bearer  cpk_abc-1_2 ") ?? "", /^[0-9a-f]{64}$/);
-    for (const given of [undefined, "Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"]) assert.equal(keyDigestOf(given), null, given);
+    for (const given of [undefined, "Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"])
+      assert.equal(keyDigestOf(given), null, given);
     assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw") && !looksLikeKey(undefined));
   });
 
   it("trusted peers are addresses and ranges, and nothing else", () => {
     const peers = new TrustedPeers(["10.0.0.0/8", "::1"]);
-    assert.deepEqual(["10.1.2.3", "11.0.0.1", "::1", "::2"].map((peer) => peers.has(peer)), [true, false, true, false]);
+    assert.deepEqual(
+      ["10.1.2.3", "11.0.0.1", "::1", "::2"].map((peer) => peers.has(peer)),
+      [true, false, true, false],
+    );
     assert.equal(new TrustedPeers([]).has("10.0.0.1"), false);
-    for (const range of ["10.0.0.0/33", "localhost", "10.0.0.0/"]) assert.throws(() => new TrustedPeers([range]), TypeError, range);
+    for (const range of ["10.0.0.0/33", "localhost", "10.0.0.0/"])
+      assert.throws(() => new TrustedPeers([range]), TypeError, range);
   });
 });
 
@@ -200,23 +256,23 @@ describe("a breaker", () => {
 });
 
 describe("the parking lot", () => {
-  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
   it("sends the first ahead as a probe, keeps it first when it comes back, and lets all go when thawed", async () => {
     const lot = new ParkingLot(clock);
     const deadline = performance.now() + 5_000;
     const told: string[] = [];
-    const park = (name: string, again = false) => lot.park(tenant, 1, deadline, again)?.word.then((word) => told.push(`${name} ${word}`));
+    const park = (name: string, again = false) =>
+      lot.park(tenant, 1, deadline, again)?.word.then((word) => told.push(`${name} ${word}`));
     void park("1");
     void park("2");
-    await wait(60);
+    await sleep(60);
     assert.deepEqual(told, ["1 probe"]);
     void park("1", true);
-    await wait(60);
+    await sleep(60);
     assert.deepEqual(told, ["1 probe", "1 probe"]);
     lot.thawed(tenant);
-    await wait(1);
+    await sleep(1);
     assert.deepEqual(told, ["1 probe", "1 probe", "2 go"]);
     assert.equal(lot.count, 0);
   });
@@ -250,7 +306,21 @@ describe("assertions", () => {
     assert.notEqual(second, first);
     clock.ms -= 120_000;
     assert.notEqual(await assertions.of(claim), second);
-    const { payload } = await verifyToken(first, { type: "cp-assertion", schema: Assertion, keys: () => key.publicKey, audience: "cell-1" });
-    assert.deepEqual(payload, { iss: "router-1", aud: "cell-1", tenant, epoch: 1, principal: "anonymous", synthetic: false, iat: 1000, exp: 1060 });
+    const { payload } = await verifyToken(first, {
+      type: "cp-assertion",
+      schema: Assertion,
+      keys: () => key.publicKey,
+      audience: "cell-1",
+    });
+    assert.deepEqual(payload, {
+      iss: "router-1",
+      aud: "cell-1",
+      tenant,
+      epoch: 1,
+      principal: "anonymous",
+      synthetic: false,
+      iat: 1000,
+      exp: 1060,
+    });
   });
 });

@@ -4,7 +4,14 @@ import { fail } from "../../../router/errors.ts";
 import { renderRefusal } from "../../../router/proxy/refusal.ts";
 import { nextStep, type History, type Result, type Situation } from "../../../router/proxy/steps.ts";
 
-const answered = (status: number, more: Partial<Extract<Result, { kind: "answered" }>> = {}): Result => ({ kind: "answered", status, slotNamed: "a", notExecuted: null, hasWord: false, ...more });
+const answered = (status: number, more: Partial<Extract<Result, { kind: "answered" }>> = {}): Result => ({
+  kind: "answered",
+  status,
+  slotNamed: "a",
+  notExecuted: null,
+  hasWord: false,
+  ...more,
+});
 const fresh: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
 const safe: Situation = { slotAsked: "a", replayable: true, safe: true };
 const unsafe: Situation = { ...safe, safe: false };
@@ -14,10 +21,28 @@ describe("what to do next with a request", () => {
   const cases: readonly (readonly [string, Result, Partial<History>, Situation, string])[] = [
     ["an answer is passed on", answered(200), {}, safe, "relay"],
     ["an error of the application too", answered(500), {}, safe, "relay"],
-    ["a 503 that may have executed something is never sent again", answered(503, { slotNamed: "b" }), {}, safe, "relay"],
+    [
+      "a 503 that may have executed something is never sent again",
+      answered(503, { slotNamed: "b" }),
+      {},
+      safe,
+      "relay",
+    ],
     ["another slot is live", answered(503, { notExecuted: "slot-not-live", slotNamed: "b" }), {}, unsafe, "turn b"],
-    ["… but the body is gone", answered(503, { notExecuted: "slot-not-live", slotNamed: "b" }), {}, stuck, "fail not-replayable"],
-    ["… and again and again", answered(503, { notExecuted: "slot-not-live", slotNamed: "b" }), { turns: 3 }, safe, "fail cell-unavailable"],
+    [
+      "… but the body is gone",
+      answered(503, { notExecuted: "slot-not-live", slotNamed: "b" }),
+      {},
+      stuck,
+      "fail not-replayable",
+    ],
+    [
+      "… and again and again",
+      answered(503, { notExecuted: "slot-not-live", slotNamed: "b" }),
+      { turns: 3 },
+      safe,
+      "fail cell-unavailable",
+    ],
     ["frozen", answered(503, { notExecuted: "tenant-frozen" }), {}, unsafe, "park"],
     ["frozen, and no slot named", answered(503, { notExecuted: "tenant-frozen", slotNamed: null }), {}, unsafe, "park"],
     ["frozen, but the body is gone", answered(503, { notExecuted: "tenant-frozen" }), {}, stuck, "fail tenant-frozen"],
@@ -36,7 +61,10 @@ describe("what to do next with a request", () => {
   for (const [name, result, history, situation, expected] of cases) {
     it(`${name}: ${expected}`, () => {
       const step = nextStep(result, { ...fresh, ...history }, situation);
-      assert.equal([step.kind, ...("slot" in step ? [step.slot] : "code" in step ? [step.code] : [])].join(" "), expected);
+      assert.equal(
+        [step.kind, ...("slot" in step ? [step.slot] : "code" in step ? [step.code] : [])].join(" "),
+        expected,
+      );
     });
   }
 });
@@ -56,7 +84,13 @@ describe("a refusal", () => {
 
   it("of status 503 or 429 says when to come again; of 401, how", () => {
     assert.equal(fieldOf(renderRefusal(fail("cell-busy", "x"), "i", undefined).fields, "retry-after"), "1");
-    assert.equal(fieldOf(renderRefusal(fail("table-stale", "x", { extra: { retryAfterSeconds: 4.2 } }), "i", undefined).fields, "retry-after"), "5");
+    assert.equal(
+      fieldOf(
+        renderRefusal(fail("table-stale", "x", { extra: { retryAfterSeconds: 4.2 } }), "i", undefined).fields,
+        "retry-after",
+      ),
+      "5",
+    );
     assert.equal(fieldOf(renderRefusal(fail("invalid-key", "x"), "i", undefined).fields, "www-authenticate"), "Bearer");
   });
 });

@@ -13,9 +13,30 @@ const id = "01890000-0000-7000-8000-000000000001" as TenantId;
 const digest = "a".repeat(64);
 const limits = { requestsPerSecond: 1, inFlight: 1, bodyBytes: 1 };
 const tenant = (more: object = {}): TenantRow =>
-  ({ id, slug: "acme", domains: ["Acme.Example"], tier: "free", cell: "cell-1", epoch: 3, state: "active", reason: null, moving: false, synthetic: false, limits, ...more }) as TenantRow;
+  ({
+    id,
+    slug: "acme",
+    domains: ["Acme.Example"],
+    tier: "free",
+    cell: "cell-1",
+    epoch: 3,
+    state: "active",
+    reason: null,
+    moving: false,
+    synthetic: false,
+    limits,
+    ...more,
+  }) as TenantRow;
 const address = (port: number) => ({ url: `http://127.0.0.1:${port}`, adminUrl: "", workerUrl: "" });
-const cell = (name: string, more: object = {}) => ({ id: name, region: "eu", cordoned: false, slots: { a: address(1), b: address(2) }, liveSlot: "a", release: null, ...more });
+const cell = (name: string, more: object = {}) => ({
+  id: name,
+  region: "eu",
+  cordoned: false,
+  slots: { a: address(1), b: address(2) },
+  liveSlot: "a",
+  release: null,
+  ...more,
+});
 const rows = {
   "settings/fleet": { baseDomain: "Cellplane.Localhost", application: "pulse" },
   [`tenant/${id}`]: tenant(),
@@ -27,7 +48,8 @@ const rows = {
 function filled(more: Record<string, unknown> = {}) {
   const table = new RoutingTable();
   const apply = (all: Record<string, unknown>) => table.apply(FleetDocument.of(all, { term: 1, n: 1 }), "all");
-  const change = (name: string, after: unknown) => table.apply(FleetDocument.of({}, { term: 1, n: 2 }), [{ name, before: undefined, after } satisfies RowChange]);
+  const change = (name: string, after: unknown) =>
+    table.apply(FleetDocument.of({}, { term: 1, n: 2 }), [{ name, before: undefined, after } satisfies RowChange]);
   return { table, fill: () => apply({ ...rows, ...more }), apply, change };
 }
 
@@ -56,7 +78,14 @@ describe("host names", () => {
   it("have a slug one label below the base domain only", () => {
     const base = "cellplane.localhost";
     assert.equal(slugOf("acme.cellplane.localhost", base), "acme");
-    for (const name of [base, "xcellplane.localhost", "a.b.cellplane.localhost", "acme.example", ".cellplane.localhost"]) assert.equal(slugOf(name, base), null, name);
+    for (const name of [
+      base,
+      "xcellplane.localhost",
+      "a.b.cellplane.localhost",
+      "acme.example",
+      ".cellplane.localhost",
+    ])
+      assert.equal(slugOf(name, base), null, name);
   });
 });
 
@@ -117,7 +146,16 @@ describe("the routing table", () => {
 
 describe("owners", () => {
   const record = (epoch: number): ReleaseRecord =>
-    ({ tenant: id, from: "cell-1", epoch, destination: "cell-2", addresses: { a: address(3), b: address(4) }, operation: "x", freeze: "f", iat: 1 }) as unknown as ReleaseRecord;
+    ({
+      tenant: id,
+      from: "cell-1",
+      epoch,
+      destination: "cell-2",
+      addresses: { a: address(3), b: address(4) },
+      operation: "x",
+      freeze: "f",
+      iat: 1,
+    }) as unknown as ReleaseRecord;
 
   it("an adopted record counts until the document is as new; an older one never (I3)", () => {
     const { table, fill, change } = filled();
@@ -127,7 +165,10 @@ describe("owners", () => {
     assert.equal(owners.adopt(record(3), "t"), null);
     assert.equal(owners.adopt(record(4), "t4")?.cell, "cell-2");
     assert.equal(owners.adopt(record(4), "again"), null);
-    assert.deepEqual([owners.ownerOf(tenant())?.epoch, owners.ownerOf(tenant())?.record, owners.ownerOf(tenant())?.addresses.a.url], [4, "t4", "http://127.0.0.1:3"]);
+    assert.deepEqual(
+      [owners.ownerOf(tenant())?.epoch, owners.ownerOf(tenant())?.record, owners.ownerOf(tenant())?.addresses.a.url],
+      [4, "t4", "http://127.0.0.1:3"],
+    );
     change(`tenant/${id}`, tenant({ reason: "unrelated" }));
     assert.equal(owners.adopted, 1);
     change(`tenant/${id}`, tenant({ cell: "cell-2", epoch: 4 }));
