@@ -152,9 +152,10 @@ export default {
     {
       name: "examples-see-the-kit-alone",
       severity: "error",
-      comment: "An example is what a stranger writes: on the kit, and nothing else of ours.",
+      comment:
+        "An example is what a stranger writes: on the kit, and nothing else of ours. Later releases of Pulse extend it (docs/decisions/0003-examples-extend-pulse.md).",
       from: { path: "^examples/" },
-      to: { path: `^(common|${parts}|tests|bench|scripts)/`, pathNot: "^cells/kit/" },
+      to: { path: `^(common|${parts}|tests|bench|scripts)/`, pathNot: ["^cells/kit/", "^cells/pulse/"] },
     },
     onlyIn(
       "pg-in-common-postgres",
