@@ -3,6 +3,8 @@ import { openAsBlob } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type BundledFile, bundleRelease } from "../../cells/drivers/bundle/bundle.ts";
+import { bundleError } from "../../cells/drivers/bundle/errors.ts";
+import { exists } from "../../cells/drivers/local/files.ts";
 import type { ReleaseList } from "../../common/contracts/control-plane.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import type { Answer, Context } from "../context.ts";
@@ -17,7 +19,9 @@ export async function createRelease(
   const plane = await context.controlPlane();
   const outDir = await mkdtemp(join(tmpdir(), "cellplane-release-"));
   try {
-    const bundled = await bundleRelease({ folder: resolve(input.folder), version: input.version, outDir });
+    const folder = resolve(input.folder);
+    await checkFolder(folder);
+    const bundled = await bundleRelease({ folder, version: input.version, outDir });
     for (const file of bundled.files) await send(plane, file, context.progress);
     const release = await plane.post<Release>("/v1/releases", bundled.manifest);
     return { json: release, text: releaseText(release) };
@@ -38,6 +42,12 @@ export async function listReleases(context: Context): Promise<Answer> {
     one.createdAt,
   ]);
   return { json: list, text: table(["RELEASE", "STATE", "DIGEST", "RUNTIME", "CREATED"], rows) };
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  for (const name of ["app.ts", "migrations"]) {
+    if (!(await exists(join(folder, name)))) throw bundleError("bad-application", `There is no ${join(folder, name)}.`);
+  }
 }
 
 async function send(plane: ControlPlane, file: BundledFile, progress: (text: string) => void): Promise<void> {

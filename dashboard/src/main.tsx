@@ -12,7 +12,9 @@ import "./styles/pages.css";
 
 // A session that ended shows wherever it is noticed first: the sign-in page follows from who we are.
 const noticeSignedOut = (error: unknown) => {
-  if (isSignedOut(error)) void client.resetQueries({ queryKey: whoamiQuery.queryKey });
+  // Several questions may be refused at once; who we are is asked again once.
+  const known = client.getQueryData(whoamiQuery.queryKey) !== undefined;
+  if (known && isSignedOut(error)) void client.resetQueries({ queryKey: whoamiQuery.queryKey });
 };
 const client: QueryClient = new QueryClient({
   queryCache: new QueryCache({

@@ -72,7 +72,7 @@ export function composeStatus(
   const controlPlane = reachable("control-plane", fleet.urls.controlPlane);
   const temporalPid = pidOf("temporal");
   // A Temporal of somebody else's is no process of ours; whether it lives, its own tools say.
-  const foreign = !sight.processes.some((process) => process.name === "temporal");
+  const foreign = sight.processes.length > 0 && !sight.processes.some((process) => process.name === "temporal");
   const temporal = temporalPid !== null || foreign ? fleet.urls.temporal : null;
   return {
     supervisor: { pid: sight.supervisorPid },

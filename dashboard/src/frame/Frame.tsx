@@ -3,7 +3,7 @@ import { type ReactNode, useEffect } from "react";
 import type { Whoami } from "../../../common/contracts/control-plane.ts";
 import { call } from "../api/client.ts";
 import { useLiveEvents } from "../api/events.ts";
-import { overviewQuery } from "../api/queries.ts";
+import { overviewQuery, whoamiQuery } from "../api/queries.ts";
 import { Icon, Mark } from "../pieces/Icon.tsx";
 import { pageNames, type PageName } from "./page.ts";
 
@@ -78,7 +78,11 @@ function Foot({ whoami }: { readonly whoami: Whoami }) {
   const { data } = useQuery(overviewQuery);
   const signOut = useMutation({
     mutationFn: () => call<unknown>("DELETE", "/v1/sessions"),
-    onSuccess: () => client.resetQueries(),
+    // First who we are, which closes the pages, then what they had been told.
+    onSuccess: async () => {
+      await client.resetQueries({ queryKey: whoamiQuery.queryKey });
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== whoamiQuery.queryKey[0] });
+    },
   });
   return (
     <div className="side-foot">
