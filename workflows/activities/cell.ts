@@ -1,8 +1,8 @@
 import { sleep } from "@temporalio/activity";
-import type { Slot } from "../../common/contracts/lease.ts";
-import { type CellId, type ReleaseName, splitRelease } from "../../common/ids.ts";
+import { splitRelease } from "../../common/ids.ts";
+import type { CellSteps } from "../definitions/steps.ts";
 import { workflowError } from "../errors.ts";
-import type { CellReport, DriverPort, RegistryPort, ReleaseRef } from "./ports.ts";
+import type { DriverPort, RegistryPort } from "./ports.ts";
 import type { Synthetic } from "./synthetic.ts";
 
 export interface CellActivityDeps {
@@ -13,42 +13,37 @@ export interface CellActivityDeps {
   readonly readyWithinMs: number;
 }
 
-export interface SlotStep {
-  readonly cell: CellId;
-  readonly slot: Slot;
-}
-export interface ReleaseStep {
-  readonly cell: CellId;
-  readonly release: ReleaseRef;
-}
-
 const pollEveryMs = 250;
+
+/** One refusal may be a hiccup of a process that has just begun; the bake finds what fails now and then. */
+const smokeTries = 3;
+const smokePauseMs = 500;
 
 /**
  * The steps that bring a release into one cell. Each asks the cell how it stands before it acts, so that it may be run again after a
  * crash at any point, and ends in the same state.
  */
-export function cellActivities(deps: CellActivityDeps) {
+export function cellActivities(deps: CellActivityDeps): CellSteps {
   return {
-    /** The cell's own word about its slots. */
-    async inspectCell(input: { cell: CellId }): Promise<CellReport> {
+    async inspectCell(input) {
       return await deps.driver.status(input.cell);
     },
 
-    async resolveRelease(input: { release: ReleaseName }): Promise<ReleaseRef> {
-      return await deps.registry.release(input.release);
+    async resolveRelease(input) {
+      // The registry's answer carries the whole manifest, which has no business in a workflow's history.
+      const { name, digest } = await deps.registry.release(input.release);
+      return { name, digest };
     },
 
-    async installRelease(input: ReleaseStep): Promise<void> {
+    async installRelease(input) {
       await deps.driver.installRelease(input.cell, input.release);
     },
 
-    async migrateCell(input: ReleaseStep): Promise<void> {
+    async migrateCell(input) {
       await deps.driver.migrate(input.cell, input.release);
     },
 
-    /** Starts the release in a slot that is not live; what an earlier try left there is stopped first. */
-    async startRelease(input: ReleaseStep & SlotStep): Promise<void> {
+    async startRelease(input) {
       const report = await deps.driver.status(input.cell);
       const there = report.slots[input.slot].release;
       if (there !== null && there !== input.release.name) {
@@ -60,8 +55,7 @@ export function cellActivities(deps: CellActivityDeps) {
       await deps.driver.startRelease(input.cell, input.slot, input.release);
     },
 
-    /** @throws release-not-ready when the release is not ready in time. */
-    async awaitReady(input: ReleaseStep & SlotStep): Promise<void> {
+    async awaitReady(input) {
       const deadline = performance.now() + deps.readyWithinMs;
       for (;;) {
         const { release, ready, problems } = (await deps.driver.status(input.cell)).slots[input.slot];
@@ -77,22 +71,28 @@ export function cellActivities(deps: CellActivityDeps) {
       }
     },
 
-    /** @throws smoke-failed when the synthetic tenant's journey fails at that slot. */
-    async smokeTest(input: SlotStep & { release: ReleaseName }): Promise<void> {
-      await deps.synthetic.journeyAtSlot(input.cell, input.slot, splitRelease(input.release).application);
+    async smokeTest(input) {
+      const { application } = splitRelease(input.release);
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await deps.synthetic.journeyAtSlot(input.cell, input.slot, application);
+        } catch (error) {
+          if (tries === smokeTries) throw error;
+        }
+        await sleep(smokePauseMs);
+      }
     },
 
-    async switchSlot(input: { cell: CellId; from: Slot; to: Slot }): Promise<void> {
+    async switchSlot(input) {
       const report = await deps.driver.status(input.cell);
       if (report.liveSlot !== input.to) await deps.driver.switchSlot(input.cell, input.from, input.to);
     },
 
-    async publishLive(input: SlotStep & { release: ReleaseName }): Promise<void> {
+    async publishLive(input) {
       await deps.registry.publishLive(input.cell, input.slot, input.release);
     },
 
-    /** Drains and stops a slot; the live one is never touched, nothing is done where nothing runs. */
-    async retireSlot(input: SlotStep & { drain: boolean }): Promise<void> {
+    async retireSlot(input) {
       const report = await deps.driver.status(input.cell);
       if (report.liveSlot === input.slot || report.slots[input.slot].release === null) return;
       if (input.drain) await deps.driver.drain(input.cell, input.slot);
@@ -100,5 +100,3 @@ export function cellActivities(deps: CellActivityDeps) {
     },
   };
 }
-
-export type CellActivities = ReturnType<typeof cellActivities>;

@@ -4,6 +4,7 @@ import { type Slot, slots } from "../../common/contracts/lease.ts";
 import { Samples } from "../../common/contracts/samples.ts";
 import { CellplaneError } from "../../common/errors.ts";
 import { type CellId, type ReleaseName, splitRelease } from "../../common/ids.ts";
+import type { Observation, ObserveInput } from "../definitions/steps.ts";
 import { workflowError } from "../errors.ts";
 import type { PartClient } from "./part-client.ts";
 import type { RegistryPort } from "./ports.ts";
@@ -13,24 +14,6 @@ export interface ObserveDeps {
   readonly registry: RegistryPort;
   readonly parts: PartClient;
   readonly synthetic: Synthetic;
-}
-
-export interface ObserveInput {
-  /** The wave's cells and what each should run. */
-  readonly cells: readonly { readonly cell: CellId; readonly release: ReleaseName }[];
-  /** Synthetic requests to send first, through the router. */
-  readonly load: readonly { readonly cell: CellId; readonly requests: number }[];
-  /** Over how long to spread them, in milliseconds. */
-  readonly overMs: number;
-}
-
-/** One look at a wave, straight from routers and cells. */
-export interface Observation {
-  readonly checks: readonly CellCheck[];
-  readonly readings: readonly Samples[];
-  /** Routers that were heard, and those that were not. */
-  readonly sources: readonly string[];
-  readonly missing: readonly string[];
 }
 
 /** Adds synthetic load, then reads every router's counters and checks every cell of the wave. What does not answer is reported as such. */

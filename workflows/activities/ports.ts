@@ -1,27 +1,7 @@
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
-
-/** A release by its name and the digest that proves it. */
-export interface ReleaseRef {
-  readonly name: ReleaseName;
-  readonly digest: string;
-}
-
-/** What a cell itself says about one of its slots. */
-export interface SlotReport {
-  readonly release: ReleaseName | null;
-  readonly digest: string | null;
-  readonly ready: boolean;
-  /** What keeps it from being ready. */
-  readonly problems: readonly string[];
-}
-
-/** What a cell itself says: which slot is live, and which release is in which slot. Asked, never remembered. */
-export interface CellReport {
-  readonly liveSlot: Slot;
-  readonly slots: Readonly<Record<Slot, SlotReport>>;
-}
+import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
 
 /**
  * How activities act on a cell. Every method may be called again after a crash at any point and then ends in the same state.

@@ -1,35 +1,29 @@
-import type { Rollout } from "../../common/contracts/rollout.ts";
-import type { CellId, OperationId, ReleaseName } from "../../common/ids.ts";
-import { observe, type Observation, type ObserveDeps, type ObserveInput } from "./observe.ts";
+import type { RolloutSteps } from "../definitions/steps.ts";
+import { observe, type ObserveDeps } from "./observe.ts";
 
 /** What a rollout needs beside the steps in its cells. */
-export function rolloutActivities(deps: ObserveDeps) {
+export function rolloutActivities(deps: ObserveDeps): RolloutSteps {
   return {
-    /** Takes the cells, and makes the synthetic tenants' keys known well before the first load needs them. */
-    async prepareRollout(input: { operation: OperationId; cells: readonly CellId[] }): Promise<void> {
+    async prepareRollout(input) {
       await deps.registry.takeClaims(input.operation, input.cells);
       for (const cell of input.cells) await deps.synthetic.ensureKey(cell);
     },
 
-    /** Writes the rollout as it is now. */
-    async saveRollout(input: { rollout: Rollout }): Promise<void> {
+    async saveRollout(input) {
       await deps.registry.saveRollout(input.rollout);
     },
 
-    async quarantineRelease(input: { release: ReleaseName; reason: string }): Promise<void> {
+    async quarantineRelease(input) {
       await deps.registry.quarantine(input.release, input.reason);
     },
 
-    /** Gives the cells back; after a completed rollout its release is the fleet's. */
-    async finishRollout(input: { operation: OperationId; completed: ReleaseName | null }): Promise<void> {
+    async finishRollout(input) {
       if (input.completed !== null) await deps.registry.setCurrentRelease(input.completed);
       await deps.registry.dropClaims(input.operation);
     },
 
-    async observeWave(input: ObserveInput): Promise<Observation> {
+    async observeWave(input) {
       return await observe(deps, input);
     },
   };
 }
-
-export type RolloutActivities = ReturnType<typeof rolloutActivities>;

@@ -4,13 +4,12 @@ import { judge, samplesNeeded } from "../../control-plane/rollout/judge.ts";
 import { judgeHard } from "../../control-plane/rollout/judge-hard.ts";
 import { extendWindow, openWindow, type TrafficWindow } from "../../control-plane/rollout/window.ts";
 import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
-import type { Observation, ObserveInput } from "../activities/observe.ts";
-import type { RolloutActivities } from "../activities/rollout.ts";
 import type { Journal } from "./journal.ts";
 import { observeOptions, recordOptions } from "./options.ts";
+import type { Observation, ObserveInput, RolloutSteps } from "./steps.ts";
 
-const observing = proxyActivities<RolloutActivities>(observeOptions);
-const record = proxyActivities<RolloutActivities>(recordOptions);
+const observing = proxyActivities<RolloutSteps>(observeOptions);
+const record = proxyActivities<RolloutSteps>(recordOptions);
 
 /** A look every two seconds; in long bakes rarer, so that a bake of hours stays within one workflow's history. */
 const shortestTickMs = 2_000;

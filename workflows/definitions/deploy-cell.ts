@@ -11,16 +11,15 @@ import {
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellDeployInput, CellDeployResult, CellStep } from "../../common/contracts/rollout.ts";
 import type { CellId } from "../../common/ids.ts";
-import type { CellActivities } from "../activities/cell.ts";
-import type { CellReport, ReleaseRef } from "../activities/ports.ts";
 import { backOptions, forwardOptions, recordOptions } from "./options.ts";
+import type { CellReport, CellSteps, ReleaseRef } from "./steps.ts";
 
 /** A cell's word to the rollout it belongs to: which step it is at. */
 export const cellStepSignal = defineSignal<[{ cell: CellId; step: CellStep }]>("cell-step");
 
-const forward = proxyActivities<CellActivities>(forwardOptions);
-const back = proxyActivities<CellActivities>(backOptions);
-const record = proxyActivities<CellActivities>(recordOptions);
+const forward = proxyActivities<CellSteps>(forwardOptions);
+const back = proxyActivities<CellSteps>(backOptions);
+const record = proxyActivities<CellSteps>(recordOptions);
 
 type Undo = () => Promise<void>;
 

@@ -12,14 +12,14 @@ import {
 } from "@temporalio/workflow";
 import { isFinal } from "../../control-plane/rollout/progress.ts";
 import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
-import type { RolloutActivities } from "../activities/rollout.ts";
 import { bakeWave, verifyWave, watchWhileWaiting } from "./bake.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
 import { Journal } from "./journal.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave, rollBackAll } from "./waves.ts";
+import type { RolloutSteps } from "./steps.ts";
 
-const record = proxyActivities<RolloutActivities>(recordOptions);
+const record = proxyActivities<RolloutSteps>(recordOptions);
 
 export const commandUpdate = defineUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate);
 export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);

@@ -6,13 +6,12 @@ import {
   temporalNames,
 } from "../../common/contracts/rollout.ts";
 import type { ReleaseName } from "../../common/ids.ts";
-import type { CellActivities } from "../activities/cell.ts";
-import type { RolloutActivities } from "../activities/rollout.ts";
 import { deployCell } from "./deploy-cell.ts";
 import type { Journal } from "./journal.ts";
 import { recordOptions } from "./options.ts";
+import type { CellSteps, RolloutSteps } from "./steps.ts";
 
-const record = proxyActivities<CellActivities & RolloutActivities>(recordOptions);
+const record = proxyActivities<CellSteps & RolloutSteps>(recordOptions);
 
 type CellRecord = Rollout["cells"][number];
 

@@ -1,0 +1,90 @@
+import type { Slot } from "../../common/contracts/lease.ts";
+import type { Rollout } from "../../common/contracts/rollout.ts";
+import type { Samples } from "../../common/contracts/samples.ts";
+import type { CellId, OperationId, ReleaseName } from "../../common/ids.ts";
+import type { CellCheck } from "../../control-plane/rollout/bake-samples.ts";
+
+// What workflows ask of activities. Definitions may see nothing that does I/O, so they say here what they need, and the activities
+// say that they do it. Every step may be run again after a crash at any point, and then ends in the same state.
+
+/** A release by its name and the digest that proves it. */
+export interface ReleaseRef {
+  readonly name: ReleaseName;
+  readonly digest: string;
+}
+
+/** What a cell itself says about one of its slots. */
+export interface SlotReport {
+  readonly release: ReleaseName | null;
+  readonly digest: string | null;
+  readonly ready: boolean;
+  /** What keeps it from being ready. */
+  readonly problems: readonly string[];
+}
+
+/** What a cell itself says: which slot is live, and which release is in which slot. Asked, never remembered. */
+export interface CellReport {
+  readonly liveSlot: Slot;
+  readonly slots: Readonly<Record<Slot, SlotReport>>;
+}
+
+export interface SlotStep {
+  readonly cell: CellId;
+  readonly slot: Slot;
+}
+export interface ReleaseStep {
+  readonly cell: CellId;
+  readonly release: ReleaseRef;
+}
+
+/** The steps that bring a release into one cell. */
+export type CellSteps = {
+  /** The cell's own word about its slots. */
+  inspectCell(input: { cell: CellId }): Promise<CellReport>;
+  resolveRelease(input: { release: ReleaseName }): Promise<ReleaseRef>;
+  installRelease(input: ReleaseStep): Promise<void>;
+  /** Runs the release's `expand` migrations. Fails for good with `migration-failed`. */
+  migrateCell(input: ReleaseStep): Promise<void>;
+  /** Starts the release in a slot that is not live; what an earlier try left there is stopped first. */
+  startRelease(input: ReleaseStep & SlotStep): Promise<void>;
+  /** Fails for good with `release-not-ready` when the release is not ready in time. */
+  awaitReady(input: ReleaseStep & SlotStep): Promise<void>;
+  /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot. */
+  smokeTest(input: SlotStep & { release: ReleaseName }): Promise<void>;
+  switchSlot(input: { cell: CellId; from: Slot; to: Slot }): Promise<void>;
+  /** Publishes the cell's live slot and release; the cell itself remains the truth. */
+  publishLive(input: SlotStep & { release: ReleaseName }): Promise<void>;
+  /** Drains, if so asked, and stops a slot; the live one is never touched, nothing is done where nothing runs. */
+  retireSlot(input: SlotStep & { drain: boolean }): Promise<void>;
+};
+
+export interface ObserveInput {
+  /** The wave's cells and what each should run. */
+  readonly cells: readonly { readonly cell: CellId; readonly release: ReleaseName }[];
+  /** Synthetic requests to send first, through the router. */
+  readonly load: readonly { readonly cell: CellId; readonly requests: number }[];
+  /** Over how long to spread them, in milliseconds. */
+  readonly overMs: number;
+}
+
+/** One look at a wave, straight from routers and cells. */
+export interface Observation {
+  readonly checks: readonly CellCheck[];
+  readonly readings: readonly Samples[];
+  /** Routers that were heard, and those that were not. */
+  readonly sources: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** What a rollout needs beside the steps in its cells. */
+export type RolloutSteps = {
+  /** Takes the cells, and makes the synthetic tenants' keys known well before the first load needs them. */
+  prepareRollout(input: { operation: OperationId; cells: readonly CellId[] }): Promise<void>;
+  /** Writes the rollout as it is now; an equal or older revision changes nothing. */
+  saveRollout(input: { rollout: Rollout }): Promise<void>;
+  quarantineRelease(input: { release: ReleaseName; reason: string }): Promise<void>;
+  /** Gives the cells back; after a completed rollout its release is the fleet's. */
+  finishRollout(input: { operation: OperationId; completed: ReleaseName | null }): Promise<void>;
+  /** Adds synthetic load, then reads routers and checks cells. What does not answer is reported as such. */
+  observeWave(input: ObserveInput): Promise<Observation>;
+};
