@@ -1,5 +1,6 @@
 import type { Overview } from "../../../common/contracts/control-plane.ts";
-import { Badge, type Tone } from "../pieces/Badge.tsx";
+import { Badge } from "../pieces/Badge.tsx";
+import type { Tone } from "../pieces/tone.ts";
 
 const tones: Readonly<Record<Overview["parts"][number]["state"], Tone>> = { up: "good", down: "bad", unknown: "calm" };
 

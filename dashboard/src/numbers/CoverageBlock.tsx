@@ -1,6 +1,7 @@
 import type { Coverage } from "../../../common/contracts/rollups.ts";
 import { Ago } from "../pieces/Ago.tsx";
-import { Badge, type Tone } from "../pieces/Badge.tsx";
+import { Badge } from "../pieces/Badge.tsx";
+import type { Tone } from "../pieces/tone.ts";
 
 type Standing = "answered" | "stale" | "left out";
 const tones: Readonly<Record<Standing, Tone>> = { answered: "good", stale: "warn", "left out": "bad" };

@@ -1,7 +1,5 @@
 import type { ReactNode } from "react";
-
-/** What a colour means everywhere; the word beside it always says the same. */
-export type Tone = "good" | "warn" | "bad" | "busy" | "calm";
+import type { Tone } from "./tone.ts";
 
 /** A short word with its tone. */
 export function Badge({ tone, children }: { readonly tone: Tone; readonly children: ReactNode }) {

@@ -1,5 +1,6 @@
 import type { HistoryEntry, Verdict } from "../../../common/contracts/rollout.ts";
-import { Badge, type Tone } from "../pieces/Badge.tsx";
+import { Badge } from "../pieces/Badge.tsx";
+import type { Tone } from "../pieces/tone.ts";
 
 const verdictTones: Readonly<Record<Verdict["verdict"], Tone>> = { PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn" };
 

@@ -1,6 +1,6 @@
 import type { CellStep, Rollout } from "../../../common/contracts/rollout.ts";
 import { useNow } from "../frame/clock.ts";
-import { span } from "../pieces/Ago.tsx";
+import { span } from "../pieces/span.ts";
 import { Badge } from "../pieces/Badge.tsx";
 import { forwardSteps, stepsDone, stepTone, waveTones } from "./states.ts";
 

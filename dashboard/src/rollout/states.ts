@@ -1,5 +1,5 @@
 import type { CellStep, Rollout, RolloutCommand, RolloutState } from "../../../common/contracts/rollout.ts";
-import type { Tone } from "../pieces/Badge.tsx";
+import type { Tone } from "../pieces/tone.ts";
 
 export const stateTones: Readonly<Record<RolloutState, Tone>> = {
   planned: "calm",
