@@ -68,7 +68,7 @@ function healthRoutes(server: Server, { pool, fleet }: AppOptions): void {
     { schema: { summary: "Able to answer", response: { 200: Health, default: Problem } } },
     async () => {
       fleet.cells();
-      await pool.query("SELECT 1").catch((cause: unknown) => {
+      await shippers(pool).catch((cause: unknown) => {
         throw aggregatorError("database-unreachable", "The aggregator's PostgreSQL does not answer.", { cause });
       });
       return { status: "ready" };
