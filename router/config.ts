@@ -1,7 +1,8 @@
 import Type, { type Static } from "typebox";
 import { readConfig, maskConfig } from "../common/config.ts";
 
-const RouterConfig = Type.Object({
+/** The router's settings. */
+export const RouterConfig = Type.Object({
   HOST: Type.String({ default: "127.0.0.1", description: "address to listen on" }),
   PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "port for tenants" }),
   ADMIN_PORT: Type.Integer({

@@ -15,7 +15,7 @@ export const routerErrors = {
   },
   "tenant-suspended": {
     status: 403,
-    title: "This tenant is suspended",
+    title: "The tenant is suspended",
     todo: "Ask the operator; the reason stands in detail.",
   },
   "unknown-tenant": {
@@ -68,7 +68,7 @@ export const routerErrors = {
   },
   "tenant-frozen": {
     status: 503,
-    title: "This tenant's writes are paused for a moment",
+    title: "The tenant's writes are frozen for a moment",
     todo: "Try again after the seconds in Retry-After; nothing has been carried out.",
   },
   "owner-unknown": {
@@ -88,7 +88,7 @@ export const routerErrors = {
   },
   "cell-unavailable": {
     status: 503,
-    title: "The tenant's cell does not answer",
+    title: "The tenant's cell cannot serve now",
     todo: "Try again after the seconds in Retry-After; nothing has been carried out.",
   },
   "cell-timeout": {

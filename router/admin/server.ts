@@ -59,7 +59,13 @@ export function createAdmin(options: AdminOptions): Server {
   );
   server.get(
     "/metrics",
-    { schema: { summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } } },
+    {
+      schema: {
+        summary: "Metrics in Prometheus' text format",
+        produces: ["text/plain"],
+        response: { 200: Type.String() },
+      },
+    },
     async (_request, reply) => {
       void reply.type("text/plain; version=0.0.4; charset=utf-8");
       return renderMetrics({
