@@ -40,6 +40,11 @@ export class Identity {
     return this.#secret(`secrets/${database}-database`, () => randomBytes(24).toString("base64url"));
   }
 
+  /** The password of the superuser of the plane's database server. */
+  superuserPassword(database: "registry" | "aggregator"): string {
+    return this.#secret(`secrets/${database}-superuser`, () => randomBytes(24).toString("base64url"));
+  }
+
   #secret(path: string, make: () => string): string {
     const file = join(this.#home, path);
     try {

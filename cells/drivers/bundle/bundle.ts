@@ -145,7 +145,7 @@ const Described = Type.Object({
 });
 
 /** Asks the application itself what it is called, what it aggregates and how it is configured by default. */
-async function describe(folder: string, node: string): Promise<Type.Static<typeof Described>> {
+export async function describe(folder: string, node: string): Promise<Type.Static<typeof Described>> {
   const draft = await mkdtemp(join(tmpdir(), "cellplane-describe-"));
   try {
     const file = join(draft, "describe.mjs");
