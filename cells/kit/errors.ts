@@ -34,7 +34,7 @@ export const cellErrors = {
   },
   "cell-unavailable": {
     status: 503,
-    title: "The cell cannot reach its database",
+    title: "The tenant's cell cannot serve now",
     todo: "Try again after the seconds in Retry-After; it recovers by itself.",
   },
   "incarnation-unconfirmed": {
@@ -57,7 +57,7 @@ export const cellErrors = {
     title: "A text holds characters that cannot be stored",
     todo: "Send text without U+0000 and without lone surrogates.",
   },
-  "command-refused": {
+  "command-token-refused": {
     status: 401,
     title: "This call bears no valid command token",
     todo: "Sign a command token for this cell with the key of a part whose role allows the call.",

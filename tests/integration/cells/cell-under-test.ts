@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { bundleRelease, type BundledRelease } from "../../../cells/drivers/bundle/bundle.ts";
 import type { PartRow, TenantRow } from "../../../common/contracts/fleet.ts";
+import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
@@ -20,6 +21,10 @@ import { uuidv7 } from "../../../common/uuid.ts";
 import { freePort } from "../../support/ports.ts";
 import { startPostgres, type FreshDatabase, type TestPostgres } from "../../support/postgres.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { runServer, type RunningServer } from "../../support/server-process.ts";
+import { locatePostgres } from "../../../cells/drivers/local/binaries.ts";
+import { databaseUser } from "../../../cells/drivers/local/database-user.ts";
+import { postgresProcess } from "../../../cells/drivers/local/postgres.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../../..");
@@ -79,11 +84,12 @@ export class CellUnderTest {
   readonly folder: string;
   readonly postgres: TestPostgres;
   readonly database: FreshDatabase;
-  redis: TestRedis;
+  readonly redis: TestRedis;
   readonly tenants: TestTenant[] = [];
   sink: ShipmentSink | null = null;
   readonly #releases = new Map<string, { readonly release: BundledRelease; readonly directory: string }>();
   readonly #running = new Map<string, RunningProcess>();
+  readonly #restarted: RunningServer[] = [];
 
   private constructor(folder: string, postgres: TestPostgres, database: FreshDatabase, redis: TestRedis) {
     this.folder = folder;
@@ -217,6 +223,23 @@ export class CellUnderTest {
     }
   }
 
+  /** Starts the killed Redis again: empty, at its old port. */
+  async restartRedis(): Promise<void> {
+    const folder = join(this.folder, "redis");
+    await mkdir(folder, { recursive: true });
+    const { port, url } = this.redis;
+    const args = ["--port", String(port), "--requirepass", decodeURIComponent(new URL(url).password), "--save", "", "--dir", folder];
+    this.#restarted.push(await runServer({ ...bareProcess, name: "test-redis-again", command: "/usr/bin/redis-server", args, cwd: folder, health: { kind: "tcp", port } }, join(folder, "log")));
+  }
+
+  /** Starts the killed PostgreSQL again, on its own data, as the supervisor does. */
+  async restartPostgres(): Promise<void> {
+    const { directory, port } = this.postgres;
+    const server = { binaries: await locatePostgres(), user: await databaseUser(), directory };
+    await rm(join(directory, "postmaster.pid"), { force: true });
+    this.#restarted.push(await runServer(postgresProcess(server, { name: "test-postgres-again", cell: null, port }), join(this.folder, "postgres-again.log")));
+  }
+
   async openSink(): Promise<ShipmentSink> {
     this.sink = await openSink();
     return this.sink;
@@ -225,6 +248,7 @@ export class CellUnderTest {
   async stop(): Promise<void> {
     for (const name of [...this.#running.keys()]) await this.kill(...(name.split("-") as ["api" | "worker", Slot]), "SIGTERM");
     await this.sink?.stop();
+    for (const server of this.#restarted) await server.stop();
     await Promise.all([this.postgres.stop(), this.redis.stop()]);
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -288,6 +312,23 @@ export class CellUnderTest {
     return { id, slug, domains: [], tier, cell: this.id, epoch: 1, state: "active", reason: null, moving: false, synthetic, limits };
   }
 }
+
+const bareProcess: Pick<ProcessSpec, Exclude<keyof ProcessSpec, "name" | "command" | "args" | "cwd" | "health">> = {
+  role: "redis",
+  cell: null,
+  release: null,
+  env: {},
+  user: null,
+  directoryFd: false,
+  mark: null,
+  staleFiles: [],
+  port: null,
+  url: null,
+  stopSignal: "SIGTERM",
+  graceMs: 5_000,
+  after: [],
+  desired: "running",
+};
 
 /** Waits for a condition, for at most 15 s. */
 export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> {
