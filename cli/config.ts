@@ -1,7 +1,8 @@
 import Type from "typebox";
 import { readConfig } from "../common/config.ts";
 
-const Settings = Type.Object({
+/** What the command line reads from its environment. */
+export const Settings = Type.Object({
   CELLPLANE_HOME: Type.Optional(
     Type.String({ description: "Folder with the fleet's state; default .cellplane in the project's folder" }),
   ),

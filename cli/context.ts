@@ -11,15 +11,19 @@ export interface Answer {
   readonly exit?: ExitCode;
 }
 
+/** Its size at this moment. */
+export interface Terminal {
+  columns(): number;
+  rows(): number;
+}
+
 /** Where a command stands. */
 export interface Context {
   /** The fleet's home, absolute. */
   readonly home: string;
   readonly json: boolean;
-  /** Whether stdout is a terminal that may be written in colours and rewritten in place. */
-  readonly terminal: boolean;
-  /** Columns of that terminal. */
-  readonly columns: number;
+  /** The terminal that stdout is, where it may be written in colours and rewritten in place; else null. */
+  readonly terminal: Terminal | null;
   /** What people read while they wait: stdout, or stderr under --json, where stdout belongs to the one document. */
   readonly progress: (text: string) => void;
   fleet(): Promise<FleetFile>;
@@ -29,8 +33,7 @@ export interface Context {
 export interface ContextOptions {
   readonly home: string;
   readonly json: boolean;
-  readonly terminal: boolean;
-  readonly columns: number;
+  readonly terminal: Terminal | null;
   readonly progress: (text: string) => void;
 }
 

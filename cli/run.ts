@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { CellplaneError, toProblem } from "../common/errors.ts";
 import type { Problem } from "../common/contracts/problem.ts";
 import type { CliSettings } from "./config.ts";
-import { type Answer, type Context, createContext } from "./context.ts";
+import { type Answer, type Context, createContext, type Terminal } from "./context.ts";
 import { cliError, RemoteProblem } from "./errors.ts";
 import { type ExitCode, exitCodes } from "./exit.ts";
 import { homeFolder } from "./home.ts";
@@ -13,6 +13,7 @@ interface Stream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** What surrounds one run of the command line. */
@@ -44,8 +45,7 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
       const context: Context = createContext({
         home: homeFolder(options.home ?? settings.home),
         json,
-        terminal: !json && stdout.isTTY === true && settings.decorated,
-        columns: stdout.columns ?? 100,
+        terminal: !json && settings.decorated ? terminalOf(stdout) : null,
         progress: (text) => (json ? stderr : stdout).write(text),
       });
       exit = print(await work(context), json, stdout);
@@ -63,6 +63,11 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
     stderr.write(`${problemText(problem)}\n`);
     return exitOf(error, problem);
   }
+}
+
+/** A terminal that does not know its size says 0. */
+function terminalOf(stdout: Stream): Terminal | null {
+  return stdout.isTTY === true ? { columns: () => stdout.columns || 80, rows: () => stdout.rows || 24 } : null;
 }
 
 function print(answer: Answer, json: boolean, stdout: Stream): ExitCode {

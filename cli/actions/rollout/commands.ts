@@ -6,6 +6,7 @@ import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { exitCodes } from "../../exit.ts";
 import { entryText } from "./changes.ts";
+import { coloured } from "./colour.ts";
 import { endingOf } from "./ending.ts";
 import { rolloutTree } from "./tree.ts";
 import { watchRollout } from "./watch.ts";
@@ -84,16 +85,17 @@ async function readRollout(plane: ControlPlane, id: string | undefined): Promise
 }
 
 async function answer(context: Context, plane: ControlPlane, rollout: Rollout, watch: boolean): Promise<Answer> {
-  if (!watch) return { json: rollout, text: rolloutText(rollout) };
+  if (!watch) return { json: rollout, text: rolloutText(context, rollout) };
   const ended = await watchRollout(context, plane, rollout);
-  return {
-    json: ended,
-    text: context.terminal ? "" : rolloutTree(ended, Date.now()).join("\n"),
-    exit: endingOf(ended) ?? exitCodes.done,
-  };
+  return { json: ended, text: shownTree(context, ended).join("\n"), exit: endingOf(ended) ?? exitCodes.done };
 }
 
-function rolloutText(rollout: Rollout): string {
+function shownTree(context: Context, rollout: Rollout): string[] {
   const tree = rolloutTree(rollout, Date.now());
+  return context.terminal === null ? tree : tree.map(coloured);
+}
+
+function rolloutText(context: Context, rollout: Rollout): string {
+  const tree = shownTree(context, rollout);
   return [...tree, "", "History:", ...rollout.history.map((entry) => `  ${entryText(entry)}`)].join("\n");
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CellplaneError } from "../../../common/errors.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
-import type { Context } from "../../context.ts";
+import type { Context, Terminal } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { changesBetween } from "./changes.ts";
+import { coloured } from "./colour.ts";
 import { endingOf } from "./ending.ts";
 import { rolloutTree } from "./tree.ts";
 
@@ -19,7 +20,7 @@ const absenceLimitMs = 60_000;
  * @throws CellplaneError `control-plane-unreachable` when the control plane is away for more than a minute.
  */
 export async function watchRollout(context: Context, plane: ControlPlane, first: Rollout): Promise<Rollout> {
-  const show = context.terminal ? inPlace(context) : asLines(context);
+  const show = context.terminal === null ? asLines(context) : inPlace(context.terminal, context.progress);
   let rollout = first;
   show(rollout, null);
   while (endingOf(rollout) === null) {
@@ -57,14 +58,18 @@ function asLines(context: Context): Show {
   };
 }
 
-/** Goes back over what it wrote last and writes it anew; lines are cut at the terminal's width, because a wrapped one is two. */
-function inPlace(context: Context): Show {
+/**
+ * Goes back over what it wrote last and writes it anew. Lines are cut at the terminal's width, because a wrapped one is two, and to its
+ * height, because the cursor does not go back above it. At the end it clears what it wrote: the whole tree is the answer.
+ */
+function inPlace(terminal: Terminal, write: (text: string) => void): Show {
   let written = 0;
   return (rollout, absence) => {
-    const lines = rolloutTree(rollout, Date.now());
+    const back = written === 0 ? "" : `\u001B[${written}A`;
+    const lines = endingOf(rollout) === null ? rolloutTree(rollout, Date.now()) : [];
     if (absence !== null) lines.push("", absence);
-    const up = written === 0 ? "" : `\u001B[${written}A`;
-    context.progress(`${up}\u001B[J${lines.map((line) => `${line.slice(0, context.columns - 1)}\n`).join("")}`);
-    written = lines.length;
+    const shown = lines.slice(0, terminal.rows() - 1).map((line) => coloured(line.slice(0, terminal.columns() - 1)));
+    write(`${back}\u001B[J${shown.map((line) => `${line}\n`).join("")}`);
+    written = shown.length;
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runCommandLine } from "../../../cli/run.ts";
 import { changesBetween } from "../../../cli/actions/rollout/changes.ts";
 import { endingOf } from "../../../cli/actions/rollout/ending.ts";
 import { rolloutTree } from "../../../cli/actions/rollout/tree.ts";
@@ -154,4 +155,24 @@ test("a refused rollout is exit 1", async () => {
   await using plane = await fakeControlPlane(() => problem(409, "rollout-running"));
   using home = new TestHome().ofFleet(plane.url);
   assert.equal((await cellplane(home.path, "rollout", "start", "pulse@2", "--watch")).exit, 1);
+});
+
+test("on a terminal the tree is rewritten in place, cut to its size, and stands whole at the end", async () => {
+  const next = readings(rollout(), rollout({ state: "baking" }), rollout({ state: "completed" }));
+  await using plane = await fakeControlPlane(() => ({ body: next() }));
+  using home = new TestHome().ofFleet(plane.url);
+  let screen = "";
+  const stdout = { write: (text: string) => (screen += text), isTTY: true, columns: 30, rows: 4 };
+  const settings = { home: home.path, decorated: true };
+  const exit = await runCommandLine(["rollout", "start", "pulse@2", "--watch"], { settings, stdout, stderr: stdout });
+  assert.equal(exit, 0);
+  const plain = screen.replaceAll(/\u001B\[[0-9]*m/g, "");
+  const frames = plain.split(/\u001B\[(?:3A\u001B\[)?J/).slice(1);
+  assert.equal(frames.length, 3);
+  for (const frame of frames.slice(0, 2)) {
+    const lines = frame.split("\n").slice(0, -1);
+    assert.equal(lines.length, 3);
+    for (const line of lines) assert.ok(line.length < 30, line);
+  }
+  assert.match(frames[2] ?? "", /^pulse@2 {2}completed.*\(rollout .*by operator\)\n[^]*cell-2/);
 });
