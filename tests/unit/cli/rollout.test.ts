@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { stripVTControlCharacters } from "node:util";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommandLine } from "../../../cli/run.ts";
@@ -166,8 +167,10 @@ test("on a terminal the tree is rewritten in place, cut to its size, and stands 
   const settings = { home: home.path, decorated: true };
   const exit = await runCommandLine(["rollout", "start", "pulse@2", "--watch"], { settings, stdout, stderr: stdout });
   assert.equal(exit, 0);
-  const plain = screen.replaceAll(/\u001B\[[0-9]*m/g, "");
-  const frames = plain.split(/\u001B\[(?:3A\u001B\[)?J/).slice(1);
+  const frames = screen
+    .split("\u001B[J")
+    .slice(1)
+    .map((frame) => stripVTControlCharacters(frame));
   assert.equal(frames.length, 3);
   for (const frame of frames.slice(0, 2)) {
     const lines = frame.split("\n").slice(0, -1);
