@@ -32,6 +32,8 @@ const cachedWorkflows = 100;
 
 /** How long running activities may go on when the process is asked to stop; then they are taken up again elsewhere. */
 const graceMs = 8_000;
+/** An activity that does not end by then is left: it beats no more, so that Temporal gives it to the next worker. */
+const forceMs = 11_000;
 
 /** Connects to Temporal and works for it, for ever: whatever breaks is connected anew, with backoff, and never ends the process. */
 export class TemporalWorker {
@@ -110,6 +112,7 @@ export class TemporalWorker {
         maxCachedWorkflows: cachedWorkflows,
         workflowThreadPoolSize: 1,
         shutdownGraceTime: graceMs,
+        shutdownForceTime: forceMs,
       });
       if (this.#stop.signal.aborted) return;
       this.#worker = worker;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { FakeFleet } from "./support/fake-fleet.ts";
+import { releaseName } from "../../common/ids.ts";
+import { digest, FakeFleet } from "./support/fake-fleet.ts";
 import { command, Stage } from "./support/environment.ts";
 
 let stage: Stage;
@@ -198,5 +199,36 @@ test("judging goes on while a person is waited for: a canary that turns bad is r
     const done = await handle.result().finally(() => clearInterval(timer));
     assert.equal(done.state, "rolled-back");
     assert.match(done.reason ?? "", /real traffic: .* requests failed/);
+  });
+});
+
+test("a cell that is just restarting is waited for; one that stays ill is not touched, and the release is not to blame", async () => {
+  for (const [looks, state] of [
+    [3, "completed"],
+    [1_000, "rolled-back"],
+  ] as const) {
+    const fleet = new FakeFleet(1, "pulse@1");
+    fleet.looksUntilReady = looks;
+    await stage.withWorker(fleet, async (queue) => {
+      const done = await (await stage.start(queue, fleet)).result();
+      assert.equal(done.state, state);
+      if (state === "completed") return;
+      assert.match(done.reason ?? "", /not healthy before the deployment/);
+      assert.deepEqual(fleet.log, []);
+      assert.equal(fleet.quarantined.size, 0);
+    });
+  }
+});
+
+test("a cell that runs something else than the plan says is not touched", async () => {
+  const fleet = new FakeFleet(2, "pulse@1");
+  await stage.withWorker(fleet, async (queue) => {
+    const planned = stage.start(queue, fleet);
+    await fleet.driver.startRelease(fleet.canary, "a", { name: releaseName("pulse@0"), digest });
+    fleet.log.length = 0;
+    const done = await (await planned).result();
+    assert.equal(done.state, "rolled-back");
+    assert.match(done.reason ?? "", /cell-1 runs pulse@0, the plan says pulse@1/);
+    assert.deepEqual(fleet.log, []);
   });
 });

@@ -6,6 +6,7 @@ import {
   getExternalWorkflowHandle,
   proxyActivities,
   rootCause,
+  sleep,
   workflowInfo,
 } from "@temporalio/workflow";
 import type { Slot } from "../../common/contracts/lease.ts";
@@ -20,6 +21,9 @@ export const cellStepSignal = defineSignal<[{ cell: CellId; step: CellStep }]>("
 const forward = proxyActivities<CellSteps>(forwardOptions);
 const back = proxyActivities<CellSteps>(backOptions);
 const record = proxyActivities<CellSteps>(recordOptions);
+
+const looksBefore = 10;
+const lookEvery = "3 seconds";
 
 type Undo = () => Promise<void>;
 
@@ -55,8 +59,7 @@ async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeploy
   const { cell } = input;
   const release: ReleaseRef = { name: input.to, digest: input.digest };
   await tell(cell, "checking");
-  const report = await forward.inspectCell({ cell });
-  checkBefore(input, report);
+  const report = await checkBefore(input);
   const [old, slot] = slotsFor(report, input);
 
   await forward.installRelease({ cell, release });
@@ -122,19 +125,21 @@ function slotsFor(report: CellReport, input: CellDeployInput): readonly [Slot, S
   return [live, report.slots[live].release === input.to ? live : otherSlot(live)];
 }
 
-function checkBefore(input: CellDeployInput, report: CellReport): void {
-  const live = report.slots[report.liveSlot];
-  if (live.release !== input.from && live.release !== input.to) {
-    throw ApplicationFailure.nonRetryable(
-      `${input.cell} runs ${live.release ?? "nothing"}, the plan says ${input.from ?? "nothing"}.`,
-      "plan-outdated",
-    );
-  }
-  if (live.release !== null && !live.ready) {
-    throw ApplicationFailure.nonRetryable(
-      `${input.cell} is not healthy before the deployment: ${live.problems.join("; ")}.`,
-      "cell-not-healthy",
-    );
+/** A cell that is to be changed runs what the plan says and is healthy; one that is just restarting is given half a minute. */
+async function checkBefore({ cell, from, to }: CellDeployInput): Promise<CellReport> {
+  for (let look = 1; ; look += 1) {
+    const report = await forward.inspectCell({ cell });
+    const { release, ready, problems } = report.slots[report.liveSlot];
+    if (release !== from && release !== to) {
+      const found = `${cell} runs ${release ?? "nothing"}, the plan says ${from ?? "nothing"}.`;
+      throw ApplicationFailure.nonRetryable(found, "plan-outdated");
+    }
+    if (ready || release === null) return report;
+    if (look === looksBefore) {
+      const why = `${cell} is not healthy before the deployment: ${problems.join("; ")}.`;
+      throw ApplicationFailure.nonRetryable(why, "cell-not-healthy");
+    }
+    await sleep(lookEvery);
   }
 }
 

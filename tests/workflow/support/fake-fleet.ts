@@ -41,6 +41,8 @@ export class FakeFleet {
   beforeStep: (step: string) => void = () => undefined;
   /** Awaited before each step of a driver. */
   holdBefore: (step: string) => Promise<void> = async () => undefined;
+  /** So many looks at a cell find it not ready. */
+  looksUntilReady = 0;
   /** So many writes of the rollout fail. */
   registryFails = 0;
   readonly #cells = new Map<CellId, FakeCell>();
@@ -88,9 +90,10 @@ export class FakeFleet {
   readonly driver: DriverPort = {
     status: async (id) => {
       const cell = this.#cell(id);
+      this.looksUntilReady = Math.max(0, this.looksUntilReady - 1);
       const report = (slot: Slot) => {
         const release = cell.slots[slot];
-        const ready = release !== null && this.#of(release).neverReady !== true;
+        const ready = release !== null && this.#of(release).neverReady !== true && this.looksUntilReady === 0;
         return {
           release,
           digest: release === null ? null : digest,
