@@ -1,9 +1,11 @@
 import cookie from "@fastify/cookie";
 // Only for its types: summaries in the schemas of routes.
 import type {} from "@fastify/swagger";
+import Type from "typebox";
 import { createServer, type Server } from "../common/http/server.ts";
 import { currentPosition } from "./fleet/publication.store.ts";
 import { guardRoutes } from "./auth/access.ts";
+import { answers } from "./api/answers.ts";
 import { auditRoutes } from "./api/audit.ts";
 import { blobRoutes } from "./api/blobs.ts";
 import { cellRoutes } from "./api/cells.ts";
@@ -25,11 +27,8 @@ import { registryTrouble } from "./registry-trouble.ts";
 /** A release's runtime of 120 MB comes over a slow line, too. */
 const requestTimeoutMs = 300_000;
 
-/**
- * The control plane's API, as a request passes through it: headers, who asks, then the routes by noun.
- * @param prepare is called before any route is added; the generator of the OpenAPI document listens to them there.
- */
-export function createApp(context: ApiContext, prepare: (server: Server) => void = () => undefined): Server {
+/** The control plane's API, as a request passes through it: headers, who asks, then the routes by noun. No I/O before it listens. */
+export function createApp(context: ApiContext): Server {
   const server = createServer({ log: context.log, requestTimeoutMs });
   // Answers are checked by the compiler and the tests; a serialiser per route would cost half of the boot.
   server.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -45,7 +44,6 @@ export function createApp(context: ApiContext, prepare: (server: Server) => void
     if (reply.getHeader("cache-control") === undefined) reply.header("cache-control", "no-store");
   });
   server.addHook("preClose", async () => context.streams.endAll());
-  prepare(server);
 
   void server.register(cookie);
   void server.register(async (api: Server) => {
@@ -76,19 +74,21 @@ export function createApp(context: ApiContext, prepare: (server: Server) => void
   return server;
 }
 
+const Health = Type.Object({ status: Type.String() }, { additionalProperties: false });
+
 function healthRoutes(server: Server, { pool }: ApiContext): void {
   server.route({
     method: "GET",
     url: "/healthz",
     config: { access: "open" },
-    schema: { summary: "Alive" },
+    schema: { summary: "Alive", response: answers(Health) },
     handler: async () => ({ status: "alive" }),
   });
   server.route({
     method: "GET",
     url: "/readyz",
     config: { access: "open" },
-    schema: { summary: "Can serve: the registry answers" },
+    schema: { summary: "Can serve: the registry answers", response: answers(Health) },
     handler: async () => {
       await currentPosition(pool);
       return { status: "ready" };

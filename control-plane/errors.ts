@@ -40,12 +40,11 @@ export const controlPlaneErrors = {
     title: "The tenant is placed but not served yet",
     todo: "Repeat the same call: it goes on where it was. See the cell's health with `npx cellplane cell list`.",
   },
-  "tenant-provisioning": {
+  "tenant-not-served": {
     status: 409,
     title: "The tenant is not served yet",
     todo: "Repeat its creation until it answers, then try again.",
   },
-  "tenant-suspended": { status: 409, title: "The tenant is suspended", todo: "Resume it first." },
   "unknown-key": {
     status: 404,
     title: "The tenant has no such key",
@@ -65,7 +64,7 @@ export const controlPlaneErrors = {
     title: "That part has another role",
     todo: "A part keeps its role; choose another id.",
   },
-  "invalid-key": {
+  "invalid-public-key": {
     status: 400,
     title: "That is no public key",
     todo: "Send the base64 of an Ed25519 SubjectPublicKeyInfo (DER).",
@@ -117,11 +116,6 @@ export const controlPlaneErrors = {
     status: 409,
     title: "A rollout of this application is still open",
     todo: "Wait for its end, or halt, roll back or cancel it.",
-  },
-  "rollout-refused": {
-    status: 409,
-    title: "The rollout cannot be planned",
-    todo: "The detail says what stands in the way.",
   },
   "unknown-rollout": { status: 404, title: "There is no such rollout", todo: "See `GET /v1/rollouts`." },
   "rollout-over": { status: 409, title: "The rollout has ended", todo: "Start a new one." },

@@ -59,7 +59,7 @@ export const driverErrors = {
   },
   "unknown-cell": {
     status: 404,
-    title: "The driver knows no such cell",
+    title: "There is no such cell",
     todo: "Provision it first; `cellplane cell list` shows the cells that exist.",
   },
   "slot-taken": {

@@ -40,7 +40,7 @@ export function githubRoutes(server: Server): void {
         },
       },
       async (request, reply) => {
-        const body: Buffer = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
+        const body: Buffer = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const secret = await request.tenant.db.read(readHookSecret);
         if (secret === undefined) throw pulseError("hook-secret-missing", "The tenant has set no secret for GitHub.");
         if (!isSigned(body, secret, request.headers["x-hub-signature-256"]))

@@ -53,7 +53,6 @@ export const httpErrors = {
     todo: "Send fewer or shorter header fields; 16 KiB are taken.",
   },
   unauthenticated: { status: 401, title: "Who are you?", todo: "Send a valid credential." },
-  forbidden: { status: 403, title: "You may not do this", todo: "Ask somebody whose role allows it." },
   "internal-error": {
     status: 500,
     title: "Something went wrong here",

@@ -29,10 +29,10 @@ export function blobRoutes(server: Server, { blobs }: ApiContext): void {
     method: "HEAD",
     url: "/v1/blobs/:digest",
     config: { access: "viewer" },
-    schema: { summary: "Whether a blob is there", params: byDigest },
+    schema: { summary: "Whether a blob is there", params: byDigest, response: answers(Type.Null()) },
     handler: async ({ params }, reply) => {
       reply.header("content-length", String(await sizeOf(params.digest)));
-      return reply.type(contentType).send();
+      return reply.type(contentType).send(null);
     },
   });
 
@@ -40,7 +40,7 @@ export function blobRoutes(server: Server, { blobs }: ApiContext): void {
     method: "GET",
     url: "/v1/blobs/:digest",
     config: { access: "viewer" },
-    schema: { summary: "Read a blob", params: byDigest },
+    schema: { summary: "Read a blob", params: byDigest, produces: [contentType] },
     handler: async ({ params }, reply) => {
       reply.header("content-length", String(await sizeOf(params.digest)));
       return reply.type(contentType).send(blobs.read(params.digest));
@@ -53,6 +53,7 @@ export function blobRoutes(server: Server, { blobs }: ApiContext): void {
     config: { access: "operator" },
     schema: {
       summary: "Send a blob; it is there when its SHA-256 is the one in the address",
+      consumes: [contentType],
       params: byDigest,
       response: answers(Blob),
     },

@@ -15,7 +15,10 @@ export function eventRoutes(server: Server, { notifications, streams, log }: Api
     method: "GET",
     url: "/v1/events",
     config: { access: "viewer" },
-    schema: { summary: "Changes of rollouts, cells, tenants and releases, as Server-Sent Events" },
+    schema: {
+      summary: "Changes of rollouts, cells, tenants and releases, as Server-Sent Events",
+      produces: ["text/event-stream"],
+    },
     handler: async (_request, reply) => {
       await streams
         .serve(reply, (stream) => tell(stream, notifications))

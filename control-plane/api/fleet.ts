@@ -24,7 +24,11 @@ export function fleetRoutes(server: Server, { publisher, streams, log }: ApiCont
     method: "GET",
     url: "/v1/fleet/stream",
     config: { access: "part" },
-    schema: { summary: "Signed deltas after a generation, as Server-Sent Events (for parts)", querystring: From },
+    schema: {
+      summary: "Signed deltas after a generation, as Server-Sent Events (for parts)",
+      querystring: From,
+      produces: ["text/event-stream"],
+    },
     handler: async ({ query }, reply) => {
       await streams
         .serve(reply, (stream) => feed(publisher, stream, query))

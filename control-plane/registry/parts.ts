@@ -33,7 +33,7 @@ export function checkKey(spki: string): void {
   try {
     publicKeyFrom(spki);
   } catch (cause) {
-    throw fail("invalid-key", "A key is no base64 SubjectPublicKeyInfo of an Ed25519 key.", { cause });
+    throw fail("invalid-public-key", "A key is no base64 SubjectPublicKeyInfo of an Ed25519 key.", { cause });
   }
 }
 

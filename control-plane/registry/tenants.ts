@@ -150,7 +150,7 @@ async function setState(
   const { result } = await change(wiring, cause, async (step) => {
     const known = await lockSlug(step.tx, slug);
     if (known === null || known.synthetic) throw fail("unknown-tenant", `There is no tenant ${slug}.`);
-    if (known.state === "provisioning") throw fail("tenant-provisioning", `${slug} is not served yet.`);
+    if (known.state === "provisioning") throw fail("tenant-not-served", `${slug} is not served yet.`);
     const reason = state === "suspended" ? (cause.reason ?? null) : null;
     if (known.state === state && known.reason === reason) return known;
     const tenant = await wantState(step.tx, known.id, state, reason);

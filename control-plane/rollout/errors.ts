@@ -4,7 +4,7 @@ import { type ErrorTable, errorsOf } from "../../common/errors.ts";
 export const rolloutErrors = {
   "unknown-release": {
     status: 404,
-    title: "No such release",
+    title: "There is no such release",
     todo: "List the stored releases, or create this one with `cellplane release create`.",
   },
   "wrong-application": {
@@ -14,8 +14,8 @@ export const rolloutErrors = {
   },
   "release-quarantined": {
     status: 409,
-    title: "The release is quarantined",
-    todo: "A rollout of it failed. Fix the cause and roll out a new release.",
+    title: "The release failed a rollout and is quarantined",
+    todo: "Mend it and release it under a new version.",
   },
   "schema-out-of-range": {
     status: 409,

@@ -1,7 +1,8 @@
 import Type, { type Static } from "typebox";
 import { readConfig } from "../../common/config.ts";
 
-const FeederConfig = Type.Object({
+/** The feeder's settings. */
+export const FeederConfig = Type.Object({
   DEMO_FILE: Type.String({ description: "file with the demo's tenants and keys" }),
   ROUTER_PORT: Type.Integer({ description: "port of the router on 127.0.0.1" }),
   ADMIN_PORT: Type.Integer({ description: "port of the feeder's own health and figures" }),
@@ -11,7 +12,7 @@ const FeederConfig = Type.Object({
     maximum: 1000,
     description: "rate over all tenants",
   }),
-  LOG_LEVEL: Type.String({ default: "info" }),
+  LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });
 export type FeederConfig = Static<typeof FeederConfig>;
 

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import Type from "typebox";
 import { readConfig } from "../../../common/config.ts";
 
-const Settings = Type.Object({
+/** What set-up and driver read from their environment. */
+export const Settings = Type.Object({
   CELLPLANE_CACHE: Type.Optional(
     Type.String({ description: "Folder for unpacked servers and templates; every user must be able to enter it", minLength: 1 }),
   ),

@@ -1,7 +1,8 @@
 import Type from "typebox";
 import { readConfig } from "../../../../common/config.ts";
 
-const Settings = Type.Object({
+/** What the supervisor reads from its environment. */
+export const Settings = Type.Object({
   LOG_LEVEL: Type.String({ description: "Level of the supervisor's log", default: "info" }),
   PATH: Type.String({ description: "Where programs are looked for", default: "/usr/local/bin:/usr/bin:/bin" }),
   HOME: Type.Optional(Type.String({ description: "The user's home folder" })),
