@@ -45,6 +45,9 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   shutdown.add("admin-api", () => admin.close());
   await tenants.listen({ host: config.HOST, port: config.API_PORT });
-  shutdown.add("tenant-api", () => tenants.close());
+  shutdown.add("tenant-api", async () => {
+    await connections.leave();
+    await tenants.close();
+  });
   log.info({ event: "listening", phase: state.phase, problems: state.problems() });
 }

@@ -33,7 +33,10 @@ export interface TenantServerOptions<Settings extends TObject> {
 /** The cell's tenant API, read from top to bottom as a request passes it. */
 export async function createTenantServer<Settings extends TObject>(options: TenantServerOptions<Settings>): Promise<Server> {
   const { state, connections, samples, services } = options;
-  const server = createServer({ log: services.log });
+  const server = createServer({
+    log: services.log,
+    answerError: (error, request, reply) => answerError(error, request, reply, options.signer),
+  });
   // Fastify takes text/plain by default; here only what a route declares.
   server.removeContentTypeParser("text/plain");
   connections.watch(server.server);
@@ -43,6 +46,7 @@ export async function createTenantServer<Settings extends TObject>(options: Tena
     // `close` also comes when the client went away before the answer, where `onResponse` may not.
     reply.raw.once("close", () => connections.end());
     reply.header(internalHeaders.release, options.release);
+    if (connections.leaving) reply.header("connection", "close");
     if (state.phase === "live") return;
     reply.header(internalHeaders.slot, state.liveSlot);
     if (state.phase === "draining" && connections.quietMs > quietBeforeCloseMs) reply.header("connection", "close");
@@ -63,7 +67,6 @@ export async function createTenantServer<Settings extends TObject>(options: Tena
     }
   });
 
-  server.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply, options.signer));
   await server.register(async (scope) => {
     scope.setValidatorCompiler(TypeBoxValidatorCompiler);
     await options.app.routes(scope as Server, { settings: options.settings });
