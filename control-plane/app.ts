@@ -51,8 +51,6 @@ export function createApp(context: ApiContext): Server {
       // The server's own handler answers; here only what the registry's absence means is said.
       throw registryTrouble(error);
     });
-    // Only JSON is understood, and bytes where blobs are sent: Fastify would take plain text too.
-    api.removeContentTypeParser("text/plain");
     guardRoutes(api, context);
     healthRoutes(api, context);
     sessionRoutes(api, context);

@@ -1,4 +1,4 @@
-import type { FastifyError } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import { CellStatus, SwitchSlot } from "../../common/contracts/cell-admin.ts";
 import { Problem } from "../../common/contracts/problem.ts";
@@ -38,14 +38,15 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
 
 /** The part of it that the queue worker answers: health and status. */
 export function createWorkerServer(options: Pick<AdminOptions, "status" | "commands" | "log">): Server {
-  const server = createServer({ log: options.log });
-  server.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = databaseProblem(error) ?? toCellplaneError(error);
-    if (known.status >= 500) request.log.error({ event: "admin-request-failed", requestId: request.id, code: known.code, err: error });
-    sendProblem(reply, known, request.id);
-  });
+  const server = createServer({ log: options.log, answerError });
   healthRoutes(server, options.status, options.commands);
   return server;
+}
+
+function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const known = databaseProblem(error) ?? toCellplaneError(error);
+  if (known.status >= 500) request.log.error({ event: "admin-request-failed", requestId: request.id, code: known.code, err: error });
+  sendProblem(reply, known, request.id);
 }
 
 function inherit(scope: unknown): Server {

@@ -103,7 +103,9 @@ export class FleetSubscription {
   /** Resolves when a document is there, from disk or from the feed. */
   async ready(): Promise<FleetDocument> {
     if (this.#document !== null) return this.#document;
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
     return this.ready();
   }
 

@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly bodyLimitBytes?: number;
   /** How long a whole request may take to arrive, in milliseconds; default 30 s. Fastify alone never times a body out. */
   readonly requestTimeoutMs?: number;
+  /** Answers an error instead of the server's own way, which says what `toCellplaneError` makes of it. */
+  readonly answerError?: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 }
 
 // Node looks for late requests only so often, by default every 30 s; a late one is cut off at most this much after its time.
@@ -75,14 +77,17 @@ export function createServer(options: ServerOptions): Server {
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(TypeBoxValidatorCompiler);
+  // Fastify takes plain text too; here only JSON is understood, where a route does not say otherwise.
+  server.removeContentTypeParser("text/plain");
   server.addHook("onRequest", async (request, reply) => {
     reply.header(requestIdHeader, request.id);
   });
   const routes = rememberRoutes(server);
-  server.setErrorHandler((error: FastifyError | CellplaneError, request, reply) => {
+  const answerError = options.answerError ?? refuse;
+  server.setErrorHandler((error: FastifyError, request, reply) => {
     // Fastify reads the body first, also where nothing wants it; the address is what is wrong then.
-    if (request.is404 && !(error instanceof CellplaneError)) answerUnknown(routes, request, reply);
-    else refuse(error, request, reply);
+    if (!request.is404 || error instanceof CellplaneError) return answerError(error, request, reply);
+    answerUnknown(routes, request, reply);
   });
   server.setNotFoundHandler((request, reply) => answerUnknown(routes, request, reply));
   return server as Server;

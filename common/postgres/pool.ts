@@ -51,8 +51,8 @@ export async function inTransaction<Result>(pool: Pool, work: (client: pg.PoolCl
     await client.query("COMMIT");
     return result;
   } catch (error) {
-    await client.query("ROLLBACK").catch((rollbackError: Error) => {
-      broken = rollbackError;
+    await client.query("ROLLBACK").catch((rollbackError: unknown) => {
+      broken = rollbackError instanceof Error ? rollbackError : new Error("the rollback failed", { cause: rollbackError });
     });
     throw error;
   } finally {

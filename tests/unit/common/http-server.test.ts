@@ -136,6 +136,7 @@ describe("a body is taken as its schema says, or not at all", () => {
   }
 
   test("another content type is not understood", async () => {
+    assertProblem(await post("/anything", "tea", "text/plain"), 415, "unsupported-media-type");
     assertProblem(await post("/cups", "name=tea", "application/x-www-form-urlencoded"), 415, "unsupported-media-type");
     assertProblem(await post("/cups", "<tea/>", "application/xml"), 415, "unsupported-media-type");
   });
