@@ -15,7 +15,7 @@ import { emptyHome, readFleetFile, settleFleet } from "./home.ts";
 import { Identity } from "./identity.ts";
 import { feederProcess, type PlaneOptions } from "./plane.ts";
 import { startPlane, startParts, waitForAll } from "./plane-up.ts";
-import { describeApplication, findRelease, firstReleaseOf, laterReleases, storeRelease, withBundle } from "./releases.ts";
+import { describeApplication, findRelease, laterReleases, storeRelease, withBundle } from "./releases.ts";
 import type { StartReport } from "./report.ts";
 
 export interface FleetUp {
