@@ -13,6 +13,14 @@ export const WorkerConfig = Type.Object({
     minLength: 1,
     description: "the fleet's home, where the cell driver and the workflow bundle live",
   }),
+  FLEET_URL: Type.String({
+    minLength: 1,
+    description: "base URL of the control plane, for cells that the driver makes",
+  }),
+  FLEET_TRUST_KEYS: Type.String({
+    minLength: 1,
+    description: "publisher's public keys, comma-separated base64, for the same",
+  }),
   ROUTER_URL: Type.String({ minLength: 1, description: "where tenants reach a router; synthetic load goes there" }),
   LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });

@@ -232,3 +232,32 @@ test("a cell that runs something else than the plan says is not touched", async 
     assert.deepEqual(fleet.log, []);
   });
 });
+
+test("a cell that cannot be brought back is told as such, after much patience, and the others are brought back", async () => {
+  const fleet = new FakeFleet(2, "pulse@1");
+  await stage.withWorker(fleet, async (queue) => {
+    const handle = await stage.start(queue, fleet);
+    await stage.until(handle, ({ wave, state }) => wave === 2 && state === "baking", 500);
+    fleet.broken = fleet.canary;
+    await command(handle, "roll-back");
+    const done = await handle.result();
+    assert.equal(done.state, "rollback-failed");
+    assert.match(done.reason ?? "", /cell-1: .*the disk is gone/);
+    assert.deepEqual(Object.values(fleet.live), ["pulse@2", "pulse@1"]);
+    assert.equal(fleet.claims.size, 0);
+  });
+});
+
+test("a roll-back survives a cell that is ill for a while", async () => {
+  const fleet = new FakeFleet(1, "pulse@1");
+  await stage.withWorker(fleet, async (queue) => {
+    const handle = await stage.start(queue, fleet);
+    await stage.until(handle, ({ state }) => state === "baking", 500);
+    fleet.looksUntilReady = 6;
+    await command(handle, "roll-back");
+    const done = await handle.result();
+    assert.equal(done.state, "rolled-back");
+    assert.deepEqual(fleet.live, { "cell-1": "pulse@1" });
+    assert.deepEqual(fleet.besides, []);
+  });
+});

@@ -15,6 +15,7 @@ const finalCodes: ReadonlySet<string> = new Set([
   "release-not-ready",
   "release-not-there",
   "migration-failed",
+  "process-unhealthy",
   "smoke-failed",
   "cell-fenced",
   "unknown-cell",

@@ -24,6 +24,8 @@ const record = proxyActivities<CellSteps>(recordOptions);
 
 const looksBefore = 10;
 const lookEvery = "3 seconds";
+const triesBack = 10;
+const pauseBack = "10 seconds";
 
 type Undo = () => Promise<void>;
 
@@ -81,11 +83,25 @@ async function bringBack(input: CellDeployInput, undo: Undo[]): Promise<CellDepl
   const release: ReleaseRef = { name: input.to, digest: input.digest };
   await tell(cell, "rolling-back");
   const [old, slot] = slotsFor(await back.inspectCell({ cell }), input);
-  await back.installRelease({ cell, release });
-  if (old !== slot) await back.startRelease({ cell, release, slot });
-  await back.awaitReady({ cell, release, slot });
+  await patiently(async () => {
+    await back.installRelease({ cell, release });
+    if (old !== slot) await back.startRelease({ cell, release, slot });
+    await back.awaitReady({ cell, release, slot });
+  });
   await switchOver(input, old, slot, undo);
   return { cell, step: "rolled-back", slot, error: await retireOld(cell, slot), releaseAtFault: false };
+}
+
+/** A release that ran before runs again, if only what it needs is back: no failure is final until it has been met this often. */
+async function patiently(step: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await step();
+    } catch (error) {
+      if (tries === triesBack) throw error;
+    }
+    await sleep(pauseBack);
+  }
 }
 
 /** Makes `slot` the live one and says so to the registry. The cell itself is the truth; the registry only publishes it. */
@@ -155,6 +171,7 @@ async function tell(cell: CellId, step: CellStep): Promise<void> {
 
 /** Codes of failures that another try with the same release would meet again. */
 const faultsOfReleases: ReadonlySet<string> = new Set([
+  "process-unhealthy",
   "release-not-ready",
   "release-corrupt",
   "migration-failed",

@@ -41,6 +41,8 @@ export class FakeFleet {
   beforeStep: (step: string) => void = () => undefined;
   /** Awaited before each step of a driver. */
   holdBefore: (step: string) => Promise<void> = async () => undefined;
+  /** A cell in which no release can be installed any more. */
+  broken: CellId | null = null;
   /** So many looks at a cell find it not ready. */
   looksUntilReady = 0;
   /** So many writes of the rollout fail. */
@@ -103,7 +105,10 @@ export class FakeFleet {
       };
       return { liveSlot: cell.liveSlot, slots: { a: report("a"), b: report("b") } };
     },
-    installRelease: async (id, release) => await this.#step(`install ${id} ${release.name}`),
+    installRelease: async (id, release) => {
+      if (id === this.broken) throw new CellplaneError("release-corrupt", conflict, "the disk is gone");
+      await this.#step(`install ${id} ${release.name}`);
+    },
     migrate: async (id, release) => {
       await this.#step(`migrate ${id} ${release.name}`);
       if (this.#of(release.name).migrationFails === true) throw migrationFailed();
