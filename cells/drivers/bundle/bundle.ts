@@ -81,11 +81,14 @@ async function buildProcesses(folder: string, outDir: string): Promise<BundledFi
     names.map((name) => {
       const call = processes[name];
       const application = call.includes("app") ? `import app from ${JSON.stringify(join(folder, "app.ts"))};` : "";
-      return bundle(`${application} import { ${call.split("(", 1)[0]} } from "./cells/${name}.ts"; await ${call};`, join(outDir, `${name}.mjs`));
+      return bundle(`${application} import { ${call.split("(", 1)[0]} } from "./cells/${name}.ts"; ${guarded(call)}`, join(outDir, `${name}.mjs`));
     }),
   );
   return Promise.all(names.map((name) => fileOf(outDir, `${name}.mjs`)));
 }
+
+/** A process that cannot begin says why, without the line of bundled code that Node would print. */
+const guarded = (call: string): string => `await ${call}.catch((error) => { process.stderr.write((error?.stack ?? error) + "\\n"); process.exit(1); });`;
 
 async function bundle(contents: string, outfile: string): Promise<void> {
   try {

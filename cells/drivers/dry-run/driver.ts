@@ -1,0 +1,165 @@
+import type { Slot, SlotAddresses } from "../../../common/contracts/lease.ts";
+import type { CellId } from "../../../common/ids.ts";
+import { digestOf, sha256 } from "../../../common/canonical.ts";
+import type { CellAddresses, CellDriver, CellPlan, CellReport, ReleaseRef, ReleaseSource, SlotReport } from "../driver.ts";
+import { driverError } from "../errors.ts";
+
+/** One call, as it was made: what a plan would do. */
+export interface RecordedCall {
+  readonly method: keyof CellDriver;
+  readonly args: readonly unknown[];
+}
+
+/** Longest record; a plan of a thousand cells takes some ten thousand calls. */
+const mostCalls = 100_000;
+
+interface ModelCell {
+  readonly plan: CellPlan;
+  readonly installed: Set<string>;
+  readonly slots: Record<Slot, ReleaseRef | null>;
+  liveSlot: Slot;
+  migrated: boolean;
+  running: boolean;
+  fenced: boolean;
+}
+
+/**
+ * Does nothing and records it: cells are a model in memory that follows the same rules as real ones, so that a plan can be tried
+ * to its end and shows what it would do.
+ */
+export class DryRunDriver implements CellDriver {
+  readonly calls: RecordedCall[] = [];
+  readonly #cells = new Map<CellId, ModelCell>();
+  readonly #releases: ReleaseSource;
+
+  constructor(releases: ReleaseSource) {
+    this.#releases = releases;
+  }
+
+  async provision(plan: CellPlan): Promise<CellAddresses> {
+    this.#note("provision", plan);
+    const known = this.#cells.get(plan.id);
+    if (known?.fenced === true) throw driverError("cell-fenced", `${plan.id} is fenced.`);
+    if (known === undefined) {
+      this.#cells.set(plan.id, { plan, installed: new Set(), slots: { a: null, b: null }, liveSlot: "a", migrated: false, running: true, fenced: false });
+    }
+    return { a: addresses(plan.id, "a"), b: addresses(plan.id, "b") };
+  }
+
+  async installRelease(cell: CellId, release: ReleaseRef): Promise<void> {
+    this.#note("installRelease", cell, release);
+    const model = this.#cell(cell);
+    if (model.installed.has(release.digest)) return;
+    const manifest = await this.#releases.manifest(release);
+    if (digestOf(manifest) !== release.digest) throw driverError("release-corrupt", `The manifest of ${release.name} is not the one named ${release.digest}.`);
+    for (const file of manifest.files) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of await this.#releases.read(file.digest)) chunks.push(chunk);
+      if (sha256(Buffer.concat(chunks)) !== file.digest) throw driverError("release-corrupt", `${file.path} is not what its digest says.`);
+    }
+    model.installed.add(release.digest);
+  }
+
+  async migrate(cell: CellId, release: ReleaseRef): Promise<void> {
+    this.#note("migrate", cell, release);
+    const model = this.#withRelease(cell, release);
+    if (!model.running) throw driverError("migration-failed", `${cell} is down.`);
+    model.migrated = true;
+  }
+
+  async startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void> {
+    this.#note("startRelease", cell, slot, release);
+    const model = this.#cell(cell);
+    if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
+    const there = model.slots[slot];
+    if (there !== null && there.digest !== release.digest) throw driverError("slot-taken", `Slot ${slot} of ${cell} has ${there.name}.`);
+    this.#withRelease(cell, release);
+    model.slots[slot] = release;
+  }
+
+  async switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void> {
+    this.#note("switchSlot", cell, from, to);
+    const model = this.#cell(cell);
+    if (model.slots[to] === null) throw driverError("slot-empty", `Nothing is in slot ${to} of ${cell}.`);
+    if (!model.running) throw driverError("cell-refused", `${cell} is down.`);
+    if (model.liveSlot !== to && model.liveSlot !== from) throw driverError("cell-refused", `Slot ${model.liveSlot} is live, not ${from}.`);
+    model.liveSlot = to;
+  }
+
+  async drain(cell: CellId, slot: Slot): Promise<void> {
+    this.#note("drain", cell, slot);
+    refuseLive(this.#cell(cell), slot);
+  }
+
+  async stopRelease(cell: CellId, slot: Slot): Promise<void> {
+    this.#note("stopRelease", cell, slot);
+    const model = this.#cell(cell);
+    if (model.slots[slot] === null) return;
+    refuseLive(model, slot);
+    model.slots[slot] = null;
+  }
+
+  async stop(cell: CellId): Promise<void> {
+    this.#note("stop", cell);
+    this.#cell(cell).running = false;
+  }
+
+  async start(cell: CellId): Promise<void> {
+    this.#note("start", cell);
+    const model = this.#cell(cell);
+    if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
+    model.running = true;
+  }
+
+  async fence(cell: CellId): Promise<void> {
+    this.#note("fence", cell);
+    const model = this.#cell(cell);
+    model.fenced = true;
+    model.running = false;
+  }
+
+  async status(cell: CellId): Promise<CellReport> {
+    this.#note("status", cell);
+    const model = this.#cell(cell);
+    return { liveSlot: model.liveSlot, fenced: model.fenced, slots: { a: slotReport(model, "a"), b: slotReport(model, "b") } };
+  }
+
+  async retire(cell: CellId): Promise<void> {
+    this.#note("retire", cell);
+    this.#cells.delete(cell);
+  }
+
+  #note(method: keyof CellDriver, ...args: unknown[]): void {
+    if (this.calls.length >= mostCalls) throw new RangeError(`a dry run records at most ${mostCalls} calls`);
+    this.calls.push({ method, args });
+  }
+
+  #cell(cell: CellId): ModelCell {
+    const model = this.#cells.get(cell);
+    if (model === undefined) throw driverError("unknown-cell", `There is no cell ${cell} here.`);
+    return model;
+  }
+
+  #withRelease(cell: CellId, release: ReleaseRef): ModelCell {
+    const model = this.#cell(cell);
+    if (!model.installed.has(release.digest)) throw driverError("release-missing", `${release.name} is not installed in the cell.`);
+    return model;
+  }
+}
+
+function slotReport(model: ModelCell, slot: Slot): SlotReport {
+  const release = model.slots[slot];
+  if (release === null) return { release: null, digest: null, ready: false, problems: [] };
+  if (!model.running) return { release: release.name, digest: null, ready: false, problems: ["it does not answer"] };
+  const problems = model.migrated ? [] : ["the database is not provisioned"];
+  return { release: release.name, digest: release.digest, ready: problems.length === 0, problems };
+}
+
+function refuseLive(model: ModelCell, slot: Slot): void {
+  if (model.liveSlot === slot) throw driverError("slot-live", `Slot ${slot} is the live one of ${model.plan.id}.`);
+}
+
+function addresses(cell: CellId, slot: Slot): SlotAddresses {
+  const at = (what: string): string => `http://${what}-${slot}.${cell}.invalid`;
+  return { url: at("api"), adminUrl: at("admin"), workerUrl: at("worker") };
+}

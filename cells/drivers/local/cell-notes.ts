@@ -1,0 +1,87 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import Type, { type Static, type TSchema } from "typebox";
+import Value from "typebox/value";
+import { CellPorts } from "../../../common/contracts/home.ts";
+import { CellIdSchema, RegionSchema, ReleaseNameSchema, Sha256Schema, TimestampSchema } from "../../../common/contracts/ids.ts";
+import { SlotSchema, slots, type Slot } from "../../../common/contracts/lease.ts";
+import type { ReleaseRef } from "../driver.ts";
+import { readJson, writeAtomically } from "./files.ts";
+
+/** What provisioning wrote down about a cell: all that later methods need to know. */
+export const CellRecord = Type.Object(
+  {
+    version: Type.Literal(1),
+    id: CellIdSchema,
+    region: RegionSchema,
+    ports: CellPorts,
+    fleet: Type.Object({ url: Type.String(), trustKeys: Type.Array(Type.String()) }, { additionalProperties: false }),
+    logLevel: Type.String(),
+  },
+  { additionalProperties: false },
+);
+export type CellRecord = Static<typeof CellRecord>;
+
+const SlotNote = Type.Object({ name: ReleaseNameSchema, digest: Sha256Schema }, { additionalProperties: false });
+const LiveNote = Type.Object({ slot: SlotSchema }, { additionalProperties: false });
+const FenceNote = Type.Object({ at: TimestampSchema }, { additionalProperties: false });
+
+/**
+ * The driver's notes about one cell. Each fact has a file of its own, written whole, so that two processes that note different facts never
+ * undo each other's.
+ */
+export class CellNotes {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  record(): Promise<CellRecord | null> {
+    return this.#read("cell.json", CellRecord);
+  }
+
+  writeRecord(record: CellRecord): Promise<void> {
+    return this.#write("cell.json", record);
+  }
+
+  /** What should be in each slot. */
+  async slots(): Promise<Record<Slot, ReleaseRef | null>> {
+    const [a, b] = await Promise.all(slots.map((slot) => this.#read(`slot-${slot}.json`, SlotNote)));
+    return { a: a ?? null, b: b ?? null };
+  }
+
+  writeSlot(slot: Slot, release: ReleaseRef | null): Promise<void> {
+    if (release === null) return rm(join(this.#folder, `slot-${slot}.json`), { force: true });
+    return this.#write(`slot-${slot}.json`, { name: release.name, digest: release.digest });
+  }
+
+  /** The live slot as last seen: for when the cell itself cannot be asked. A new cell begins in slot a. */
+  async liveSlot(): Promise<Slot> {
+    return (await this.#read("live-slot.json", LiveNote))?.slot ?? "a";
+  }
+
+  writeLiveSlot(slot: Slot): Promise<void> {
+    return this.#write("live-slot.json", { slot });
+  }
+
+  async fenced(): Promise<boolean> {
+    return (await this.#read("fenced.json", FenceNote)) !== null;
+  }
+
+  writeFence(at: Date): Promise<void> {
+    return this.#write("fenced.json", { at: at.toISOString() });
+  }
+
+  async #read<Schema extends TSchema>(name: string, schema: Schema): Promise<Static<Schema> | null> {
+    const path = join(this.#folder, name);
+    const value = await readJson(path);
+    if (value === null) return null;
+    if (!Value.Check(schema, value)) throw new Error(`${path} is not what the driver wrote`);
+    return value as Static<Schema>;
+  }
+
+  #write(name: string, value: object): Promise<void> {
+    return writeAtomically(join(this.#folder, name), `${JSON.stringify(value)}\n`);
+  }
+}
