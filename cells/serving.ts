@@ -18,6 +18,8 @@ import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
 
 /** A tenant's transaction lasts at most this long; the database itself ends it (PostgreSQL 17 and later). */
 const transactionTimeoutMs = 5_000;
+/** A statement alone ends sooner, because its end keeps the connection and that of the transaction does not. */
+const statementTimeoutMs = 4_500;
 
 /** What both processes of a slot are made of. */
 export interface ServingParts {
@@ -49,7 +51,7 @@ export function startServing(role: "api" | "worker", app: CellApp, config: ApiCo
   const key = loadSigningKey(config.CELL_KEY_FILE);
   const name = `${config.CELL_ID}-${role}-${config.SLOT}`;
 
-  const tenants = createPool({ url: withTransactionTimeout(config.APP_DATABASE_URL), application: name, max: pools.app, log });
+  const tenants = createPool({ url: withTransactionTimeout(config.APP_DATABASE_URL), application: name, max: pools.app, statementTimeoutMs, log });
   const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });
   shutdown.add("database", async () => {
     await Promise.all([tenants.end(), system.end()]);

@@ -35,6 +35,10 @@ export function createPool(options: PoolOptions): Pool {
     keepAlive: true,
   });
   pool.on("error", (error) => options.log.warn({ event: "idle-connection-lost", err: error }));
+  // A connection that is lost while it is checked out, between two statements, tells nobody else; unheard, the event would end the process.
+  pool.on("connect", (client) => {
+    client.on("error", (error) => options.log.debug({ event: "connection-lost", err: error }));
+  });
   return pool;
 }
 
