@@ -28,6 +28,10 @@ export const ConfigSchema = Type.Object({
     description: "application that the cells run",
   }),
   TEMPORAL_ADDRESS: Type.String({ default: "", description: "host:port of Temporal; empty where there is none" }),
+  TEMPORAL_MISSING: Type.String({
+    default: "",
+    description: "why there is no Temporal, and how to get it; told with every refusal",
+  }),
   FLEET_NAME: Type.String({
     default: "cellplane",
     pattern: patterns.part,

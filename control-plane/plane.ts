@@ -85,6 +85,7 @@ export async function startPlane(
     leases,
     starter,
     engine,
+    temporalMissing: config.TEMPORAL_MISSING,
     blobs,
     notifications,
     zone: createHostedZone({ zoneId: config.ROUTE53_ZONE_ID, endpoint: config.ROUTE53_ENDPOINT }, clock),

@@ -27,6 +27,8 @@ export interface ApiContext {
   readonly leases: { readonly loop: Loop; readonly trouble: LeaseTrouble };
   readonly starter: Loop;
   readonly engine: WorkflowEngine;
+  /** Why there is no Temporal, where that is known. */
+  readonly temporalMissing: string;
   readonly zone: HostedZone;
   readonly dns: DnsSettings;
   readonly blobs: BlobStore;

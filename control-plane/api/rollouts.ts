@@ -44,8 +44,7 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
     },
     handler: async (request, reply) => {
       const plan = await planFor(context, request.body);
-      if (!engine.isConfigured)
-        throw fail("temporal-missing", "Rollouts are Temporal workflows, and this fleet was started without Temporal.");
+      if (!engine.isConfigured) throw temporalMissing(context);
       const rollout = await beginRollout(context, { actor: personOf(request).name, reason: request.body.reason }, plan);
       context.starter.signal();
       return reply.code(202).send(rollout);
@@ -89,13 +88,17 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
   });
 }
 
+function temporalMissing(context: ApiContext): CellplaneError {
+  const why = context.temporalMissing === "" ? "this fleet was started without it" : context.temporalMissing;
+  return fail("temporal-missing", `Rollouts are workflows of Temporal: ${why}.`);
+}
+
 async function obey(context: ApiContext, id: OperationId, input: CommandInput): Promise<void> {
   const rollout = await showRollout(context.pool, id);
   if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
   const cause = { actor: input.actor, reason: input.reason ?? undefined };
   if (input.command === "cancel" && (await cancelUnstarted(context, cause, id))) return;
-  if (!context.engine.isConfigured)
-    throw fail("temporal-missing", "The rollout's workflow needs Temporal, and this fleet was started without it.");
+  if (!context.engine.isConfigured) throw temporalMissing(context);
   const note = (refused: boolean, reason: string | null): Promise<unknown> =>
     change(context, cause, async (step) =>
       step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }),

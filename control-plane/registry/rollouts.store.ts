@@ -32,10 +32,6 @@ export async function findRollout(db: Queryable, id: OperationId): Promise<Rollo
   return (await db.query<Row>("SELECT document FROM rollouts WHERE operation = $1", [id])).rows[0]?.document ?? null;
 }
 
-export async function latestRollout(db: Queryable): Promise<Rollout | null> {
-  return (await listRollouts(db, 1))[0] ?? null;
-}
-
 /** Latest first. Ids are UUIDv7 and sort by time. */
 export async function listRollouts(db: Queryable, limit: number): Promise<Rollout[]> {
   const { rows } = await db.query<Row>(

@@ -101,3 +101,25 @@ async function until(condition: () => boolean): Promise<void> {
   for (let n = 0; n < 200 && !condition(); n += 1) await sleep(20);
   assert.ok(condition());
 }
+
+test("a control plane that lost all its connections goes on: it publishes, and it listens again", async () => {
+  const { pool, publisher, notifications } = plane.context;
+  await pool
+    .query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()")
+    .catch((error: unknown) => assert.ok(error instanceof Error));
+  let told = 0;
+  const unsubscribe = notifications.on("event", () => (told += 1));
+  const answered = async () =>
+    (await plane.call("PATCH", "/v1/cells/cell-2", { cordoned: told % 2 === 0 })).status === 200;
+  const deadline = performance.now() + 5_000;
+  while (performance.now() < deadline && !(await answered())) await sleep(20);
+  while (performance.now() < deadline && told === 0) {
+    await plane.call("PATCH", "/v1/cells/cell-2", { cordoned: true });
+    await plane.call("PATCH", "/v1/cells/cell-2", { cordoned: false });
+    await sleep(50);
+  }
+  assert.ok(told > 0, "the listener did not come back");
+  unsubscribe();
+  const { rows } = await pool.query("SELECT n FROM fleet_generation");
+  await until(() => publisher.position.n === (rows[0] as { n: number }).n);
+});
