@@ -68,7 +68,7 @@ export interface CellDriver {
   /**
    * Runs the release's migrations that the cell's database does not have yet. In a cell without tenants all of them, else those
    * classed `expand`.
-   * @throws release-missing, migration-failed
+   * @throws release-missing, migration-failed; process-unhealthy when the database is down
    */
   migrate(cell: CellId, release: ReleaseRef): Promise<void>;
 

@@ -63,7 +63,7 @@ export class DryRunDriver implements CellDriver {
   async migrate(cell: CellId, release: ReleaseRef): Promise<void> {
     this.#note("migrate", cell, release);
     const model = this.#withRelease(cell, release);
-    if (!model.running) throw driverError("migration-failed", `${cell} is down.`);
+    if (!model.running) throw driverError("process-unhealthy", `${cell} is down.`);
     model.migrated = true;
   }
 

@@ -1,10 +1,10 @@
 import { accessSync, constants } from "node:fs";
-import { chmod, cp, mkdir, readFile, readdir, rename, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, readdir, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
 import { driverError } from "../errors.ts";
 import { machineSettings } from "./config.ts";
-import { exists } from "./files.ts";
+import { becomeOf, exists } from "./files.ts";
 
 /** The programs of one PostgreSQL version, unpacked where every user may run them. */
 export interface PostgresBinaries {
@@ -51,16 +51,6 @@ async function unpack(source: string, target: string): Promise<void> {
   }
   await makeReadable(unfinished);
   await becomeOf(unfinished, target);
-}
-
-/** Renames into place; where another process was first, its result stands and ours is removed. */
-export async function becomeOf(unfinished: string, target: string): Promise<void> {
-  try {
-    await rename(unfinished, target);
-  } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
-    if (!(await exists(target))) throw error;
-  }
 }
 
 /** The caller's umask must not decide whether the databases' user can run the programs. */

@@ -100,6 +100,8 @@ export class LocalDriver implements CellDriver {
     const facts = await this.#facts(cell);
     const folder = cellPaths(this.#options.home, cell).release(release.digest);
     await installedManifest(release, folder);
+    // A database on its way back is no reason to call the migration failed.
+    await (await this.#options.supervisor()).waitHealthy(processNames(cell).postgres, serverStartMs);
     const end = await runOnce({
       command: join(folder, "node"),
       args: [join(folder, "migrate.mjs")],

@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { sha256 } from "../../../common/canonical.ts";
 import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import { driverError } from "../errors.ts";
-import { becomeOf, type PostgresBinaries } from "./binaries.ts";
+import type { PostgresBinaries } from "./binaries.ts";
 import { machineSettings } from "./config.ts";
 import type { DatabaseUser } from "./database-user.ts";
-import { exists, syncFolder } from "./files.ts";
+import { becomeOf, exists, syncFolder } from "./files.ts";
 import { setUpStatements, type DatabasePlan } from "./postgres.store.ts";
 
 /** How a data directory reaches a server that may not enter the folders above it: opened by us, passed as descriptor 3. */

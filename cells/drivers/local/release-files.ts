@@ -9,8 +9,7 @@ import { canonicalJson, digestOf } from "../../../common/canonical.ts";
 import { ReleaseManifest, type ReleaseFile } from "../../../common/contracts/release.ts";
 import { driverError } from "../errors.ts";
 import type { ReleaseRef, ReleaseSource } from "../driver.ts";
-import { becomeOf } from "./binaries.ts";
-import { exists, readJson, syncFolder } from "./files.ts";
+import { becomeOf, exists, readJson, syncFolder } from "./files.ts";
 
 export interface ReleasePlace {
   /** Folder of the release; it is there whole or not at all. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { stat } from "node:fs/promises";
 import { connect as connectSocket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
@@ -33,6 +34,8 @@ describe("a prepared PostgreSQL", () => {
   test("refuses a wrong password and runs as a user that is not root", async () => {
     const wrong = postgres.url.replace("throw-away", "guessed");
     await assert.rejects(connect(wrong, "test"), (error) => sqlState(error) === "28P01");
+    const { uid } = await stat(`/proc/${postgres.pid}`);
+    assert.notEqual(uid, 0);
   });
 
   test("keeps its durable settings whatever ALTER SYSTEM says", async () => {

@@ -8,6 +8,7 @@ import { Connection, type ProcessList, type ProcessSpec, type ProcessStatus } fr
 import type { Problem } from "../../../../common/contracts/problem.ts";
 import { driverError, driverErrors } from "../../errors.ts";
 import { readJson } from "../files.ts";
+import { supervisorSettings } from "./config.ts";
 import { isAlive } from "./kernel.ts";
 import { homeTakenExit } from "./lock.ts";
 import { openLog } from "./logs.ts";
@@ -61,7 +62,13 @@ export async function startSupervisor(home: string, node: string = process.execP
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const log = openLog(paths.log("supervisor"));
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const child = spawn(node, [main, "--home", home], { cwd: home, detached: true, stdio: ["ignore", log, log] });
+  const { environment, logLevel } = supervisorSettings();
+  const child = spawn(node, [main, "--home", home], {
+    cwd: home,
+    env: { ...environment, LOG_LEVEL: logLevel, NODE_COMPILE_CACHE: paths.compileCache },
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
   closeSync(log);
   child.unref();
   let ended: number | string | null = null;

@@ -193,11 +193,13 @@ export class Fleet {
   }
 
   #changed(): void {
-    writeState(this.#paths.state, {
-      version: 1,
-      boot: bootId(),
-      processes: [...this.#processes.values()].map((process) => process.entry()),
-    });
+    const processes = [...this.#processes.values()].map((process) => process.entry());
+    try {
+      writeState(this.#paths.state, { version: 1, boot: bootId(), processes });
+    } catch (error) {
+      // A full disk must not take the supervisor down with it; a process that is not written down still bears our mark.
+      this.#options.log.error({ event: "state-not-written", err: error });
+    }
     const watchers = this.#watchers;
     this.#watchers = [];
     for (const wake of watchers) wake();
