@@ -237,6 +237,8 @@ describe("a fleet, as a newcomer meets it", () => {
     assert.equal(left.stdout.trim(), "", "no process of the fleet is left");
 
     await fleet.up();
+    client.close();
+    client = new TenantClient(await fleet.routerPort());
     const stats = JSON.parse((await ask(umbrella, "GET", "/v1/stats")).body) as { events: number };
     assert.equal(stats.events, 3);
   });
