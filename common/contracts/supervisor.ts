@@ -52,7 +52,10 @@ export const ProcessSpec = Type.Object(
     cwd: Path,
     /** Whom it runs as; null is the supervisor's own user. */
     user: Type.Union([
-      Type.Object({ uid: Type.Integer({ minimum: 0 }), gid: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }),
+      Type.Object(
+        { uid: Type.Integer({ minimum: 0 }), gid: Type.Integer({ minimum: 0 }) },
+        { additionalProperties: false },
+      ),
       Type.Null(),
     ]),
     /**

@@ -43,11 +43,16 @@ export interface TestPostgres {
 export async function startPostgres(): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), "cellplane-postgres-"));
   const server = { binaries: await locatePostgres(), user: await databaseUser(), directory: join(folder, "data") };
-  await preparePostgres(server, { superuserPassword: password, roles: roles.map((name) => ({ name, password })), databases: [] });
+  await preparePostgres(server, {
+    superuserPassword: password,
+    roles: roles.map((name) => ({ name, password })),
+    databases: [],
+  });
   const port = await freePort();
   const spec = postgresProcess(server, { name: "test-postgres", cell: null, port });
   const running = await runServer({ ...spec, args: [...spec.args, "-c", "fsync=off"] }, join(folder, "log"));
-  const urlOf = (role: string, database: string): string => `postgres://${role}:${password}@127.0.0.1:${port}/${database}`;
+  const urlOf = (role: string, database: string): string =>
+    `postgres://${role}:${password}@127.0.0.1:${port}/${database}`;
   const url = urlOf("postgres", "postgres");
   let count = 0;
   return {
@@ -59,7 +64,11 @@ export async function startPostgres(): Promise<TestPostgres> {
       const name = `test_${++count}`;
       const client = await connect(url, "tests");
       try {
-        for (const statement of databaseStatements({ name, owner: "cell_owner", guests: ["cell_app", "cell_system"] })) {
+        for (const statement of databaseStatements({
+          name,
+          owner: "cell_owner",
+          guests: ["cell_app", "cell_system"],
+        })) {
           await client.query(statement);
         }
       } finally {

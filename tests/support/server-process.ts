@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isHealthy } from "../../cells/drivers/local/supervisor/health.ts";
@@ -17,8 +18,7 @@ export async function runServer(spec: ProcessSpec, logFile: string): Promise<Run
   const log = openSync(logFile, "a", 0o600);
   const child = launch(spec, { log, environment: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C" } });
   closeSync(log);
-  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.once("error", () => undefined);
+  const gone = once(child, "exit");
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${spec.command} did not start`);
   const killNow = (): void => void child.kill("SIGKILL");

@@ -1,7 +1,15 @@
 import type { Slot, SlotAddresses } from "../../../common/contracts/lease.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
-import type { CellAddresses, CellDriver, CellPlan, CellReport, ReleaseRef, ReleaseSource, SlotReport } from "../driver.ts";
+import type {
+  CellAddresses,
+  CellDriver,
+  CellPlan,
+  CellReport,
+  ReleaseRef,
+  ReleaseSource,
+  SlotReport,
+} from "../driver.ts";
 import { driverError } from "../errors.ts";
 
 /** One call, as it was made: what a plan would do. */
@@ -41,7 +49,15 @@ export class DryRunDriver implements CellDriver {
     const known = this.#cells.get(plan.id);
     if (known?.fenced === true) throw driverError("cell-fenced", `${plan.id} is fenced.`);
     if (known === undefined) {
-      this.#cells.set(plan.id, { plan, installed: new Set(), slots: { a: null, b: null }, liveSlot: "a", migrated: false, running: true, fenced: false });
+      this.#cells.set(plan.id, {
+        plan,
+        installed: new Set(),
+        slots: { a: null, b: null },
+        liveSlot: "a",
+        migrated: false,
+        running: true,
+        fenced: false,
+      });
     }
     return { a: addresses(plan.id, "a"), b: addresses(plan.id, "b") };
   }
@@ -51,11 +67,13 @@ export class DryRunDriver implements CellDriver {
     const model = this.#cell(cell);
     if (model.installed.has(release.digest)) return;
     const manifest = await this.#releases.manifest(release);
-    if (digestOf(manifest) !== release.digest) throw driverError("release-corrupt", `The manifest of ${release.name} is not the one named ${release.digest}.`);
+    if (digestOf(manifest) !== release.digest)
+      throw driverError("release-corrupt", `The manifest of ${release.name} is not the one named ${release.digest}.`);
     for (const file of manifest.files) {
       const chunks: Uint8Array[] = [];
       for await (const chunk of await this.#releases.read(file.digest)) chunks.push(chunk);
-      if (sha256(Buffer.concat(chunks)) !== file.digest) throw driverError("release-corrupt", `${file.path} is not what its digest says.`);
+      if (sha256(Buffer.concat(chunks)) !== file.digest)
+        throw driverError("release-corrupt", `${file.path} is not what its digest says.`);
     }
     model.installed.add(release.digest);
   }
@@ -72,7 +90,8 @@ export class DryRunDriver implements CellDriver {
     const model = this.#cell(cell);
     if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
     const there = model.slots[slot];
-    if (there !== null && there.digest !== release.digest) throw driverError("slot-taken", `Slot ${slot} of ${cell} has ${there.name}.`);
+    if (there !== null && there.digest !== release.digest)
+      throw driverError("slot-taken", `Slot ${slot} of ${cell} has ${there.name}.`);
     this.#withRelease(cell, release);
     model.slots[slot] = release;
   }
@@ -82,7 +101,8 @@ export class DryRunDriver implements CellDriver {
     const model = this.#cell(cell);
     if (model.slots[to] === null) throw driverError("slot-empty", `Nothing is in slot ${to} of ${cell}.`);
     if (!model.running) throw driverError("cell-refused", `${cell} is down.`);
-    if (model.liveSlot !== to && model.liveSlot !== from) throw driverError("cell-refused", `Slot ${model.liveSlot} is live, not ${from}.`);
+    if (model.liveSlot !== to && model.liveSlot !== from)
+      throw driverError("cell-refused", `Slot ${model.liveSlot} is live, not ${from}.`);
     model.liveSlot = to;
   }
 
@@ -121,7 +141,11 @@ export class DryRunDriver implements CellDriver {
   async status(cell: CellId): Promise<CellReport> {
     this.#note("status", cell);
     const model = this.#cell(cell);
-    return { liveSlot: model.liveSlot, fenced: model.fenced, slots: { a: slotReport(model, "a"), b: slotReport(model, "b") } };
+    return {
+      liveSlot: model.liveSlot,
+      fenced: model.fenced,
+      slots: { a: slotReport(model, "a"), b: slotReport(model, "b") },
+    };
   }
 
   async retire(cell: CellId): Promise<void> {
@@ -142,7 +166,8 @@ export class DryRunDriver implements CellDriver {
 
   #withRelease(cell: CellId, release: ReleaseRef): ModelCell {
     const model = this.#cell(cell);
-    if (!model.installed.has(release.digest)) throw driverError("release-missing", `${release.name} is not installed in the cell.`);
+    if (!model.installed.has(release.digest))
+      throw driverError("release-missing", `${release.name} is not installed in the cell.`);
     return model;
   }
 }

@@ -43,7 +43,10 @@ async function unpack(source: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true, mode: 0o755 });
   await rm(unfinished, { recursive: true, force: true });
   await cp(source, unfinished, { recursive: true, filter: (path) => !path.endsWith(".a") });
-  const links = JSON.parse(await readFile(join(source, "pg-symlinks.json"), "utf8")) as { source: string; target: string }[];
+  const links = JSON.parse(await readFile(join(source, "pg-symlinks.json"), "utf8")) as {
+    source: string;
+    target: string;
+  }[];
   for (const link of links) {
     const at = join(unfinished, relative("native", link.target));
     await rm(at, { force: true });
@@ -59,7 +62,8 @@ async function makeReadable(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await makeReadable(path);
-    else if (entry.isFile()) await chmod(path, basename(folder) === "bin" || entry.name.includes(".so") ? 0o755 : 0o644);
+    else if (entry.isFile())
+      await chmod(path, basename(folder) === "bin" || entry.name.includes(".so") ? 0o755 : 0o644);
   }
 }
 

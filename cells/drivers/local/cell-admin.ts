@@ -61,7 +61,17 @@ export class CellAdmin {
   }
 
   async #call(cell: CellId, method: "GET" | "POST", url: string, timeoutMs: number, body?: string): Promise<Answer> {
-    const headers = { authorization: `Bearer ${await this.#token(cell)}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-    return exchange(this.#agent, { url, method, headers, timeoutMs, answerLimit, ...(body === undefined ? {} : { body }) });
+    const headers = {
+      authorization: `Bearer ${await this.#token(cell)}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+    };
+    return exchange(this.#agent, {
+      url,
+      method,
+      headers,
+      timeoutMs,
+      answerLimit,
+      ...(body === undefined ? {} : { body }),
+    });
   }
 }

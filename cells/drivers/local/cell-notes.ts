@@ -3,7 +3,13 @@ import { join } from "node:path";
 import Type, { type Static, type TSchema } from "typebox";
 import Value from "typebox/value";
 import { CellPorts } from "../../../common/contracts/home.ts";
-import { CellIdSchema, RegionSchema, ReleaseNameSchema, Sha256Schema, TimestampSchema } from "../../../common/contracts/ids.ts";
+import {
+  CellIdSchema,
+  RegionSchema,
+  ReleaseNameSchema,
+  Sha256Schema,
+  TimestampSchema,
+} from "../../../common/contracts/ids.ts";
 import { SlotSchema, slots, type Slot } from "../../../common/contracts/lease.ts";
 import type { ReleaseRef } from "../driver.ts";
 import { readJson, writeAtomically } from "./files.ts";

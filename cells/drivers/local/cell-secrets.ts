@@ -35,7 +35,14 @@ export async function ensureCellSecrets(path: string): Promise<CellSecrets> {
   const known = await readCellSecrets(path);
   if (known !== null) return known;
   const password = (): string => randomBytes(24).toString("base64url");
-  const made: CellSecrets = { version: 1, superuser: password(), owner: password(), app: password(), system: password(), redis: password() };
+  const made: CellSecrets = {
+    version: 1,
+    superuser: password(),
+    owner: password(),
+    app: password(),
+    system: password(),
+    redis: password(),
+  };
   await writeAtomically(path, `${JSON.stringify(made)}\n`);
   return made;
 }

@@ -5,7 +5,10 @@ import { readConfig } from "../../../common/config.ts";
 /** What set-up and driver read from their environment. */
 export const Settings = Type.Object({
   CELLPLANE_CACHE: Type.Optional(
-    Type.String({ description: "Folder for unpacked servers and templates; every user must be able to enter it", minLength: 1 }),
+    Type.String({
+      description: "Folder for unpacked servers and templates; every user must be able to enter it",
+      minLength: 1,
+    }),
   ),
   XDG_CACHE_HOME: Type.Optional(Type.String({ description: "The user's cache folder", minLength: 1 })),
   HOME: Type.Optional(Type.String({ description: "The user's home folder" })),

@@ -47,7 +47,16 @@ async function findUser(name: string): Promise<DatabaseUser | null> {
 }
 
 async function createUser(): Promise<"created" | "busy" | "no-useradd"> {
-  const args = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", ownName];
+  const args = [
+    "--system",
+    "--user-group",
+    "--no-create-home",
+    "--home-dir",
+    "/nonexistent",
+    "--shell",
+    "/usr/sbin/nologin",
+    ownName,
+  ];
   try {
     await run("useradd", args, { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
     return "created";

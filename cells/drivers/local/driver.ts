@@ -6,7 +6,15 @@ import type { CellPorts } from "../../../common/contracts/home.ts";
 import { slots, type Slot } from "../../../common/contracts/lease.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { ensureSigningKey } from "../../../common/keys.ts";
-import type { CellAddresses, CellDriver, CellPlan, CellReport, ReleaseRef, ReleaseSource, SlotReport } from "../driver.ts";
+import type {
+  CellAddresses,
+  CellDriver,
+  CellPlan,
+  CellReport,
+  ReleaseRef,
+  ReleaseSource,
+  SlotReport,
+} from "../driver.ts";
 import { driverError } from "../errors.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { CellAdmin, type ProcessWord } from "./cell-admin.ts";
@@ -72,14 +80,31 @@ export class LocalDriver implements CellDriver {
     if (await this.#notes(plan.id).fenced()) throw driverError("cell-fenced", `${plan.id} is fenced.`);
     await mkdir(paths.folder, { recursive: true, mode: 0o700 });
     ensureSigningKey(paths.key);
-    const [programs, secrets, supervisor] = await Promise.all([this.#options.programs(), ensureCellSecrets(paths.secrets), this.#options.supervisor()]);
+    const [programs, secrets, supervisor] = await Promise.all([
+      this.#options.programs(),
+      ensureCellSecrets(paths.secrets),
+      this.#options.supervisor(),
+    ]);
     const ports = this.#options.ports(plan.id);
     const postgres = { binaries: programs.postgres, user: programs.user, directory: paths.data };
     const redis = { program: programs.redis, user: programs.user, directory: paths.redis };
-    const roles = (["owner", "app", "system"] as const).map((role) => ({ name: `cell_${role}`, password: secrets[role] }));
+    const roles = (["owner", "app", "system"] as const).map((role) => ({
+      name: `cell_${role}`,
+      password: secrets[role],
+    }));
     const databases = [{ name: "cell", owner: "cell_owner", guests: ["cell_app", "cell_system"] }];
-    await Promise.all([preparePostgres(postgres, { superuserPassword: secrets.superuser, roles, databases }), prepareRedis(redis, secrets.redis)]);
-    const record: CellRecord = { version: 1, id: plan.id, region: plan.region, ports, fleet: { url: fleet.url, trustKeys: [...fleet.trustKeys] }, logLevel };
+    await Promise.all([
+      preparePostgres(postgres, { superuserPassword: secrets.superuser, roles, databases }),
+      prepareRedis(redis, secrets.redis),
+    ]);
+    const record: CellRecord = {
+      version: 1,
+      id: plan.id,
+      region: plan.region,
+      ports,
+      fleet: { url: fleet.url, trustKeys: [...fleet.trustKeys] },
+      logLevel,
+    };
     await this.#notes(plan.id).writeRecord(record);
 
     const names = processNames(plan.id);
@@ -93,7 +118,10 @@ export class LocalDriver implements CellDriver {
   async installRelease(cell: CellId, release: ReleaseRef): Promise<void> {
     await this.#record(cell);
     const paths = cellPaths(this.#options.home, cell);
-    await installFiles(release, this.#options.releases, { target: paths.release(release.digest), runtimes: paths.runtimes });
+    await installFiles(release, this.#options.releases, {
+      target: paths.release(release.digest),
+      runtimes: paths.runtimes,
+    });
   }
 
   async migrate(cell: CellId, release: ReleaseRef): Promise<void> {
@@ -109,7 +137,8 @@ export class LocalDriver implements CellDriver {
       env: migrationEnvironment(facts, release, await this.#notes(cell).liveSlot()),
       timeoutMs: migrationMs,
     });
-    if (end.code !== 0) throw driverError("migration-failed", `${release.name} in ${cell} (${end.code}): ${end.complaint}`);
+    if (end.code !== 0)
+      throw driverError("migration-failed", `${release.name} in ${cell} (${end.code}): ${end.complaint}`);
   }
 
   async startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void> {
@@ -125,7 +154,11 @@ export class LocalDriver implements CellDriver {
     await notes.writeSlot(slot, release);
     const specs = releaseProcesses(facts, slot, release, manifest);
     for (const spec of specs) await supervisor.put(spec);
-    await this.#awaitHealthy(supervisor, specs.map(({ name }) => name), releaseStartMs);
+    await this.#awaitHealthy(
+      supervisor,
+      specs.map(({ name }) => name),
+      releaseStartMs,
+    );
   }
 
   async switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void> {
@@ -196,7 +229,10 @@ export class LocalDriver implements CellDriver {
     const taken = await notes.slots();
     const ask = async (slot: Slot): Promise<readonly ProcessWord[]> => {
       if (taken[slot] === null) return [];
-      return Promise.all([this.#admin.ask(cell, addresses[slot].adminUrl), this.#admin.ask(cell, addresses[slot].workerUrl)]);
+      return Promise.all([
+        this.#admin.ask(cell, addresses[slot].adminUrl),
+        this.#admin.ask(cell, addresses[slot].workerUrl),
+      ]);
     };
     const [a, b] = await Promise.all([ask("a"), ask("b")]);
     return {
@@ -209,7 +245,11 @@ export class LocalDriver implements CellDriver {
   async retire(cell: CellId): Promise<void> {
     await this.#removeProcesses(cell);
     const paths = cellPaths(this.#options.home, cell);
-    await Promise.all([rm(paths.secrets, { force: true }), rm(paths.key, { force: true }), rm(paths.folder, { recursive: true, force: true })]);
+    await Promise.all([
+      rm(paths.secrets, { force: true }),
+      rm(paths.key, { force: true }),
+      rm(paths.folder, { recursive: true, force: true }),
+    ]);
   }
 
   #notes(cell: CellId): CellNotes {
@@ -226,7 +266,14 @@ export class LocalDriver implements CellDriver {
     const record = await this.#record(cell);
     const secrets = await readCellSecrets(cellPaths(this.#options.home, cell).secrets);
     if (secrets === null) throw driverError("unknown-cell", `The credentials of ${cell} are gone.`);
-    return { home: this.#options.home, plan: { id: record.id, region: record.region }, ports: record.ports, secrets, fleet: record.fleet, logLevel: record.logLevel };
+    return {
+      home: this.#options.home,
+      plan: { id: record.id, region: record.region },
+      ports: record.ports,
+      secrets,
+      fleet: record.fleet,
+      logLevel: record.logLevel,
+    };
   }
 
   /** What is in the slots runs with the facts as they are now: after the control plane moved to another port, for one. */
@@ -241,7 +288,10 @@ export class LocalDriver implements CellDriver {
     }
   }
 
-  async #processes(supervisor: Supervisor, cell: CellId): Promise<{ readonly front: string[]; readonly servers: string[] }> {
+  async #processes(
+    supervisor: Supervisor,
+    cell: CellId,
+  ): Promise<{ readonly front: string[]; readonly servers: string[] }> {
     const own = (await supervisor.list()).filter((process) => process.cell === cell);
     const isServer = (role: string): boolean => role === "postgres" || role === "redis";
     return {
@@ -263,7 +313,8 @@ export class LocalDriver implements CellDriver {
   }
 
   async #refuseLive(cell: CellId, slot: Slot): Promise<void> {
-    if ((await this.status(cell)).liveSlot === slot) throw driverError("slot-live", `Slot ${slot} is the live one of ${cell}.`);
+    if ((await this.status(cell)).liveSlot === slot)
+      throw driverError("slot-live", `Slot ${slot} is the live one of ${cell}.`);
   }
 }
 
@@ -275,10 +326,17 @@ function liveSlotIn(words: readonly ProcessWord[]): Slot | undefined {
 /** API and worker are ready together or not at all. */
 function slotReport(release: ReleaseRef | null, words: readonly ProcessWord[]): SlotReport {
   if (release === null) return { release: null, digest: null, ready: false, problems: [] };
-  const problems = words.flatMap((word, index) => problemsOf(word).map((problem) => (index === 0 ? problem : `worker: ${problem}`)));
+  const problems = words.flatMap((word, index) =>
+    problemsOf(word).map((problem) => (index === 0 ? problem : `worker: ${problem}`)),
+  );
   const [api] = words;
   const status = api?.kind === "status" ? api.status : null;
-  return { release: status?.release ?? release.name, digest: status?.digest ?? null, ready: problems.length === 0, problems };
+  return {
+    release: status?.release ?? release.name,
+    digest: status?.digest ?? null,
+    ready: problems.length === 0,
+    problems,
+  };
 }
 
 function problemsOf(word: ProcessWord): readonly string[] {

@@ -27,7 +27,9 @@ export function runOnce(shot: OneShot): Promise<OneShotEnd> {
       late = true;
       child.kill("SIGKILL");
     }, shot.timeoutMs);
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-complaintLimit)));
+    child.stderr
+      .setEncoding("utf8")
+      .on("data", (text: string) => (complaint = (complaint + text).slice(-complaintLimit)));
     child.once("error", (error) => {
       clearTimeout(timer);
       reject(error);

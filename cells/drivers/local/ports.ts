@@ -39,7 +39,8 @@ export function fleetPorts(block: number): FleetPorts {
  * @throws RangeError beyond `maxLocalCells`.
  */
 export function cellPorts(block: number, index: number): CellPorts {
-  if (!Number.isInteger(index) || index < 0 || index >= maxLocalCells) throw new RangeError(`a block has ports for ${maxLocalCells} cells`);
+  if (!Number.isInteger(index) || index < 0 || index >= maxLocalCells)
+    throw new RangeError(`a block has ports for ${maxLocalCells} cells`);
   const first = block + planePorts + index * portsPerCell;
   return {
     postgres: first,
@@ -98,7 +99,8 @@ async function lockLedger(): Promise<() => void> {
   for (;;) {
     const lock = await takeName("cellplane-ports");
     if (lock !== null) return () => void lock.close();
-    if (performance.now() > deadline) throw driverError("no-port-block", "The machine's ledger of ports stays locked by another process.");
+    if (performance.now() > deadline)
+      throw driverError("no-port-block", "The machine's ledger of ports stays locked by another process.");
     await sleep(20);
   }
 }

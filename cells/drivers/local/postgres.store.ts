@@ -52,6 +52,7 @@ function name(text: string): string {
 }
 
 function plain(password: string): string {
-  if (!/^[A-Za-z0-9_-]{16,128}$/.test(password)) throw new TypeError("a database password must be 16 to 128 of A-Z a-z 0-9 _ -");
+  if (!/^[A-Za-z0-9_-]{16,128}$/.test(password))
+    throw new TypeError("a database password must be 16 to 128 of A-Z a-z 0-9 _ -");
   return password;
 }

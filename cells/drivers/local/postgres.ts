@@ -75,10 +75,28 @@ export async function preparePostgres(server: PostgresServer, plan: DatabasePlan
   await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 });
   await rm(unfinished, { recursive: true, force: true });
   await runProgram("/bin/cp", ["-a", "--reflink=auto", template, unfinished], { user: null, directory: "/" });
-  const input = setUpStatements(plan).map((statement) => `${statement}\n`).join("");
-  const single = ["--single", "-c", "exit_on_error=on", "-c", "log_min_messages=fatal", "-D", openedDirectory, "postgres"];
-  await runProgram(join(server.binaries.binDir, "postgres"), single, { user: server.user, directory: unfinished, input });
-  await runProgram(join(server.binaries.binDir, "initdb"), ["--sync-only", "-D", openedDirectory], { user: server.user, directory: unfinished });
+  const input = setUpStatements(plan)
+    .map((statement) => `${statement}\n`)
+    .join("");
+  const single = [
+    "--single",
+    "-c",
+    "exit_on_error=on",
+    "-c",
+    "log_min_messages=fatal",
+    "-D",
+    openedDirectory,
+    "postgres",
+  ];
+  await runProgram(join(server.binaries.binDir, "postgres"), single, {
+    user: server.user,
+    directory: unfinished,
+    input,
+  });
+  await runProgram(join(server.binaries.binDir, "initdb"), ["--sync-only", "-D", openedDirectory], {
+    user: server.user,
+    directory: unfinished,
+  });
   await rename(unfinished, server.directory);
   await syncFolder(dirname(server.directory));
   return "created";

@@ -46,7 +46,10 @@ export async function prepareRedis(server: RedisServer, password: string): Promi
 }
 
 /** The process that serves a Redis directory. */
-export function redisProcess(server: RedisServer, place: { readonly name: string; readonly cell: ProcessSpec["cell"]; readonly port: number }): ProcessSpec {
+export function redisProcess(
+  server: RedisServer,
+  place: { readonly name: string; readonly cell: ProcessSpec["cell"]; readonly port: number },
+): ProcessSpec {
   return {
     name: place.name,
     role: "redis",

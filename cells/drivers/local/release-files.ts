@@ -55,7 +55,8 @@ export async function installFiles(release: ReleaseRef, source: ReleaseSource, p
 export async function installedManifest(release: ReleaseRef, target: string): Promise<ReleaseManifest> {
   const manifest = await readJson(join(target, "manifest.json"));
   if (manifest === null) throw driverError("release-missing", `${release.name} is not installed in the cell.`);
-  if (!Value.Check(ReleaseManifest, manifest)) throw driverError("release-corrupt", `${target} holds no manifest of a release.`);
+  if (!Value.Check(ReleaseManifest, manifest))
+    throw driverError("release-corrupt", `${target} holds no manifest of a release.`);
   return manifest;
 }
 
@@ -88,15 +89,21 @@ async function copyChecked(file: ReleaseFile, source: ReleaseSource, path: strin
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      if (bytes > file.bytes) return done(driverError("release-corrupt", `${file.path} is longer than the manifest says.`));
+      if (bytes > file.bytes)
+        return done(driverError("release-corrupt", `${file.path} is longer than the manifest says.`));
       hash.update(chunk);
       done(null, chunk);
     },
   });
   try {
-    await pipeline(Readable.from(await source.read(file.digest), { objectMode: false }), check, createWriteStream(path, { mode: file.executable ? 0o700 : 0o600, flush: true }));
+    await pipeline(
+      Readable.from(await source.read(file.digest), { objectMode: false }),
+      check,
+      createWriteStream(path, { mode: file.executable ? 0o700 : 0o600, flush: true }),
+    );
     const actual = hash.digest("hex");
-    if (actual !== file.digest) throw driverError("release-corrupt", `${file.path} has the digest ${actual}, not ${file.digest}.`);
+    if (actual !== file.digest)
+      throw driverError("release-corrupt", `${file.path} has the digest ${actual}, not ${file.digest}.`);
   } catch (error) {
     await rm(path, { force: true });
     throw error;

@@ -34,7 +34,12 @@ export function migrationEnvironment(facts: CellFacts, release: ReleaseRef, slot
 }
 
 /** The two processes of a release in a slot. */
-export function releaseProcesses(facts: CellFacts, slot: Slot, release: ReleaseRef, manifest: ReleaseManifest): readonly ProcessSpec[] {
+export function releaseProcesses(
+  facts: CellFacts,
+  slot: Slot,
+  release: ReleaseRef,
+  manifest: ReleaseManifest,
+): readonly ProcessSpec[] {
   const ports = facts.ports.slots[slot];
   const { url } = addressesOf(facts.ports)[slot];
   const names = processNames(facts.plan.id);
@@ -59,7 +64,11 @@ export function releaseProcesses(facts: CellFacts, slot: Slot, release: ReleaseR
   ];
 }
 
-function nodeProcess({ home, plan }: CellFacts, release: ReleaseRef, role: "api" | "worker"): Omit<ProcessSpec, "name" | "env" | "port" | "url" | "health"> {
+function nodeProcess(
+  { home, plan }: CellFacts,
+  release: ReleaseRef,
+  role: "api" | "worker",
+): Omit<ProcessSpec, "name" | "env" | "port" | "url" | "health"> {
   const folder = cellPaths(home, plan.id).release(release.digest);
   const names = processNames(plan.id);
   return {

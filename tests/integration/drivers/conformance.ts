@@ -65,7 +65,12 @@ export function conformance(name: string, open: (releases: StandInReleases) => P
       assert.notDeepEqual(unready.problems, []);
       await driver.migrate(cell, one);
       await driver.startRelease(cell, "a", one);
-      assert.deepEqual((await driver.status(cell)).slots.a, { release: one.name, digest: one.digest, ready: true, problems: [] });
+      assert.deepEqual((await driver.status(cell)).slots.a, {
+        release: one.name,
+        digest: one.digest,
+        ready: true,
+        problems: [],
+      });
     });
 
     test("starts the next release beside the running one, never over it", async () => {

@@ -42,7 +42,9 @@ describe("a prepared PostgreSQL", () => {
     const client = await connect(postgres.url, "test");
     await client.query("ALTER SYSTEM SET full_page_writes = off");
     await client.query("SELECT pg_reload_conf()");
-    const { rows } = await client.query("SELECT current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits");
+    const { rows } = await client.query(
+      "SELECT current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits",
+    );
     assert.deepEqual(rows, [{ pages: "on", commits: "on" }]);
     await client.end();
   });

@@ -2,12 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blocksBelow, cellPorts, fleetPorts, maxLocalCells } from "../../../cells/drivers/local/ports.ts";
 
-const numbers = (value: object): number[] => Object.values(value).flatMap((member: unknown) => (typeof member === "object" && member !== null ? numbers(member) : [member as number]));
+const numbers = (value: object): number[] =>
+  Object.values(value).flatMap((member: unknown) =>
+    typeof member === "object" && member !== null ? numbers(member) : [member as number],
+  );
 
 test("no port of a block is given twice, and none leaves the block", () => {
   const [first, second] = blocksBelow(32_768);
   assert.ok(first !== undefined && second !== undefined);
-  const given = [...numbers(fleetPorts(first)), ...Array.from({ length: maxLocalCells }, (_, index) => numbers(cellPorts(first, index))).flat()];
+  const given = [
+    ...numbers(fleetPorts(first)),
+    ...Array.from({ length: maxLocalCells }, (_, index) => numbers(cellPorts(first, index))).flat(),
+  ];
   assert.equal(new Set(given).size, given.length);
   assert.ok(Math.min(...given) >= first && Math.max(...given) < second);
 });

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import Value from "typebox/value";
 import { cellPorts } from "../../../cells/drivers/local/ports.ts";
-import { migrationEnvironment, releaseProcesses, type CellFacts } from "../../../cells/drivers/local/release-processes.ts";
+import {
+  migrationEnvironment,
+  releaseProcesses,
+  type CellFacts,
+} from "../../../cells/drivers/local/release-processes.ts";
 import { ApiConfig, MigrateConfig, WorkerConfig } from "../../../cells/config.ts";
 import { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import { readConfig } from "../../../common/config.ts";
@@ -14,7 +18,14 @@ const facts: CellFacts = {
   home: "/home/of/fleet",
   plan: { id: cellId("cell-1"), region: "eu" },
   ports: cellPorts(20_000, 0),
-  secrets: { version: 1, superuser: secret("superuser"), owner: secret("owner"), app: secret("app"), system: secret("system"), redis: secret("redis") },
+  secrets: {
+    version: 1,
+    superuser: secret("superuser"),
+    owner: secret("owner"),
+    app: secret("app"),
+    system: secret("system"),
+    redis: secret("redis"),
+  },
   fleet: { url: "http://127.0.0.1:8081", trustKeys: ["MCow", "MCox"] },
   logLevel: "info",
 };

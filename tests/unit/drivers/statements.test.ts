@@ -19,6 +19,9 @@ test("a new server's roles can do nothing beyond their databases", () => {
 
 test("a name or password that would need quoting is refused", () => {
   assert.throws(() => databaseStatements({ name: 'x"; DROP', owner: "cell_owner", guests: [] }), TypeError);
-  assert.throws(() => setUpStatements({ superuserPassword: "it's sixteen long at least", roles: [], databases: [] }), TypeError);
+  assert.throws(
+    () => setUpStatements({ superuserPassword: "it's sixteen long at least", roles: [], databases: [] }),
+    TypeError,
+  );
   assert.throws(() => setUpStatements({ superuserPassword: "short", roles: [], databases: [] }), TypeError);
 });

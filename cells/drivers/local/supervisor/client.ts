@@ -4,7 +4,12 @@ import { request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import Value from "typebox/value";
-import { Connection, type ProcessList, type ProcessSpec, type ProcessStatus } from "../../../../common/contracts/supervisor.ts";
+import {
+  Connection,
+  type ProcessList,
+  type ProcessSpec,
+  type ProcessStatus,
+} from "../../../../common/contracts/supervisor.ts";
 import type { Problem } from "../../../../common/contracts/problem.ts";
 import { driverError, driverErrors } from "../../errors.ts";
 import { readJson } from "../files.ts";
@@ -83,7 +88,9 @@ export async function startSupervisor(home: string, node: string = process.execP
     await sleep(pollMs);
   }
   const lastWords = readFileSync(paths.log("supervisor"), "utf8").slice(-2_000);
-  throw driverError("supervisor-unreachable", `The supervisor did not come up (${ended ?? "no answer"}).`, { cause: new Error(lastWords) });
+  throw driverError("supervisor-unreachable", `The supervisor did not come up (${ended ?? "no answer"}).`, {
+    cause: new Error(lastWords),
+  });
 }
 
 function client(connection: Connection): Supervisor {
@@ -105,7 +112,10 @@ function client(connection: Connection): Supervisor {
         if (status.state === "running") return status;
         if (performance.now() > deadline) {
           const ended = status.lastExit === null ? "" : `, last ended with ${status.lastExit}`;
-          throw driverError("process-unhealthy", `${name} is ${status.state} after ${timeoutMs} ms (${status.restarts} restarts${ended}).`);
+          throw driverError(
+            "process-unhealthy",
+            `${name} is ${status.state} after ${timeoutMs} ms (${status.restarts} restarts${ended}).`,
+          );
         }
         await sleep(pollMs);
       }
@@ -119,22 +129,27 @@ function client(connection: Connection): Supervisor {
 
 function call(connection: Connection, method: string, path: string, body?: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const unreachable = (cause: Error): void => reject(driverError("supervisor-unreachable", "The supervisor does not answer.", { cause }));
+    const unreachable = (cause: Error): void =>
+      reject(driverError("supervisor-unreachable", "The supervisor does not answer.", { cause }));
     const headers = { authorization: `Bearer ${connection.token}`, "content-type": "application/json" };
-    const sent = request(`${connection.url}${path}`, { method, headers, agent: false, timeout: longestAnswerMs }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      response.once("error", unreachable);
-      response.once("end", () => {
-        try {
-          const answer: unknown = JSON.parse(text);
-          if (response.statusCode === 200) resolve(answer);
-          else reject(refusal(answer as Problem));
-        } catch (error) {
-          unreachable(error as Error);
-        }
-      });
-    });
+    const sent = request(
+      `${connection.url}${path}`,
+      { method, headers, agent: false, timeout: longestAnswerMs },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.once("error", unreachable);
+        response.once("end", () => {
+          try {
+            const answer: unknown = JSON.parse(text);
+            if (response.statusCode === 200) resolve(answer);
+            else reject(refusal(answer as Problem));
+          } catch (error) {
+            unreachable(error as Error);
+          }
+        });
+      },
+    );
     sent.once("timeout", () => sent.destroy(new Error(`no answer within ${longestAnswerMs} ms`)));
     sent.once("error", unreachable);
     sent.end(body === undefined ? undefined : JSON.stringify(body));

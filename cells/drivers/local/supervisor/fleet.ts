@@ -56,7 +56,8 @@ export class Fleet {
     const desired = readRecord(this.#paths.desired, DesiredRecord)?.processes ?? [];
     const state = readRecord(this.#paths.state, StateRecord);
     const sameBoot = state?.boot === bootId();
-    for (const { spec, held } of desired) this.#processes.set(spec.name, new SupervisedProcess(spec, held, this.#around));
+    for (const { spec, held } of desired)
+      this.#processes.set(spec.name, new SupervisedProcess(spec, held, this.#around));
     const known = new Set<number>();
     for (const entry of state?.processes ?? []) {
       const process = this.#processes.get(entry.status.name);
@@ -141,8 +142,12 @@ export class Fleet {
       const begun = stops.get(name);
       if (begun !== undefined) return begun;
       // A name on the path means a circle in `after`: somebody has to be first.
-      const dependents = [...this.#processes.values()].filter(({ spec }) => spec.after.includes(name) && ![...path, name].includes(spec.name));
-      const stop = Promise.all(dependents.map((dependent) => stopOf(dependent, [...path, name]))).then(() => process.stop());
+      const dependents = [...this.#processes.values()].filter(
+        ({ spec }) => spec.after.includes(name) && ![...path, name].includes(spec.name),
+      );
+      const stop = Promise.all(dependents.map((dependent) => stopOf(dependent, [...path, name]))).then(() =>
+        process.stop(),
+      );
       stops.set(name, stop);
       return stop;
     };
@@ -166,7 +171,9 @@ export class Fleet {
    * It is ended before its name is started again.
    */
   async #endUnknown(known: ReadonlySet<number>): Promise<void> {
-    const strangers = sessionsWith(supervisedBy, this.#options.home).filter(({ pid }) => !known.has(pid) && pid !== process.pid);
+    const strangers = sessionsWith(supervisedBy, this.#options.home).filter(
+      ({ pid }) => !known.has(pid) && pid !== process.pid,
+    );
     for (const stranger of strangers) {
       this.#options.log.warn({ event: "unknown-process-ended", pid: stranger.pid });
       signal(-stranger.pid, "SIGKILL");
@@ -188,7 +195,9 @@ export class Fleet {
         log.warn({ event: "started-without", process: spec.name, missing: missing() });
         return;
       }
-      await Promise.race([new Promise<void>((resolve) => this.#watchers.push(resolve)), sleep(leftMs, undefined, { ref: false })]);
+      const change = Promise.withResolvers<void>();
+      this.#watchers.push(change.resolve);
+      await Promise.race([change.promise, sleep(leftMs, undefined, { ref: false })]);
     }
   }
 

@@ -54,7 +54,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 function pids(): number[] {
-  return readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number);
 }
 
 /**
@@ -63,13 +65,16 @@ function pids(): number[] {
  */
 export function leftovers(leader: ProcessIdentity | null, mark: string | null, program: string): number[] {
   // The leader's pid may belong to a stranger by now; then so does the group of that number.
-  const stranger = leader !== null && readStat(leader.pid)?.startTime !== leader.startTime && readStat(leader.pid) !== null;
+  const stranger =
+    leader !== null && readStat(leader.pid)?.startTime !== leader.startTime && readStat(leader.pid) !== null;
   return pids().filter((pid) => {
     const stat = readStat(pid);
     if (stat === null || isDead(stat)) return false;
     if (leader !== null && !stranger && stat.group === leader.pid) return true;
     // The kernel keeps 15 characters of the program's name.
-    return mark !== null && stat.command === program.slice(0, 15) && (readProc(pid, "cmdline")?.includes(mark) ?? false);
+    return (
+      mark !== null && stat.command === program.slice(0, 15) && (readProc(pid, "cmdline")?.includes(mark) ?? false)
+    );
   });
 }
 

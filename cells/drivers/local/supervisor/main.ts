@@ -21,7 +21,8 @@ if (home === undefined) throw new TypeError("--home DIR is missing");
 const settings = supervisorSettings();
 const log = createLog("supervisor", settings.logLevel);
 const paths = supervisorPaths(home);
-for (const folder of [home, paths.folder, paths.logs, paths.compileCache]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+for (const folder of [home, paths.folder, paths.logs, paths.compileCache])
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
 
 const lock = await lockHome(home);
 if (lock === null) {
@@ -38,7 +39,9 @@ server.listen({ host: "127.0.0.1", port: 0 }, () => {
   const { port } = server.address() as AddressInfo;
   const { startTime } = identify(process.pid) ?? { startTime: "0" };
   const connection = { url: `http://127.0.0.1:${port}`, token, pid: process.pid, startTime };
-  void writeAtomically(paths.connection, `${JSON.stringify(connection)}\n`).then(() => log.info({ event: "listening", url: connection.url }));
+  void writeAtomically(paths.connection, `${JSON.stringify(connection)}\n`).then(() =>
+    log.info({ event: "listening", url: connection.url }),
+  );
 });
 
 function end(): void {

@@ -89,7 +89,20 @@ export class SupervisedProcess {
   status(): ProcessStatus {
     const { name, role, cell, release, port, url } = this.#spec;
     const pid = this.#alive?.pid ?? null;
-    return { name, role, cell, release, pid, port, url, state: this.#state, held: this.#held, restarts: this.#restarts, since: this.#since, lastExit: this.#lastExit };
+    return {
+      name,
+      role,
+      cell,
+      release,
+      pid,
+      port,
+      url,
+      state: this.#state,
+      held: this.#held,
+      restarts: this.#restarts,
+      since: this.#since,
+      lastExit: this.#lastExit,
+    };
   }
 
   entry(): StateEntry {
@@ -233,7 +246,8 @@ export class SupervisedProcess {
     this.#alive = null;
     this.#lastExit = how.slice(0, 200);
     if (this.#state === "stopping") return;
-    if (this.#healthySince !== null && clock.monotonic() - this.#healthySince >= forgivenAfterMs) this.#delayMs = firstDelayMs;
+    if (this.#healthySince !== null && clock.monotonic() - this.#healthySince >= forgivenAfterMs)
+      this.#delayMs = firstDelayMs;
     this.#healthySince = null;
     const delayMs = this.#delayMs;
     this.#delayMs = Math.min(delayMs * 2, longestDelayMs);
@@ -256,10 +270,16 @@ export class SupervisedProcess {
     let how: NodeJS.Signals = this.#spec.stopSignal;
     signal(identity.pid, this.#spec.stopSignal);
     if (!(await this.#goneWithin(identity, this.#spec.graceMs))) {
-      this.#around.log.warn({ event: "killed", process: this.#spec.name, pid: identity.pid, graceMs: this.#spec.graceMs });
+      this.#around.log.warn({
+        event: "killed",
+        process: this.#spec.name,
+        pid: identity.pid,
+        graceMs: this.#spec.graceMs,
+      });
       how = "SIGKILL";
       signal(-identity.pid, "SIGKILL");
-      if (!(await this.#goneWithin(identity, killTimeoutMs))) throw new Error(`${this.#spec.name} (${identity.pid}) survives SIGKILL`);
+      if (!(await this.#goneWithin(identity, killTimeoutMs)))
+        throw new Error(`${this.#spec.name} (${identity.pid}) survives SIGKILL`);
     }
     await this.#sweep();
     this.#life++;
@@ -288,7 +308,8 @@ export class SupervisedProcess {
       if (found.length === 0) return;
       log.warn({ event: "leftovers-killed", process: this.#spec.name, pids: found });
       for (const pid of found) signal(pid, "SIGKILL");
-      if (clock.monotonic() > deadline) throw new Error(`leftovers of ${this.#spec.name} survive SIGKILL: ${found.join(", ")}`);
+      if (clock.monotonic() > deadline)
+        throw new Error(`leftovers of ${this.#spec.name} survive SIGKILL: ${found.join(", ")}`);
       await sleep(deathPollMs);
     }
   }

@@ -51,17 +51,21 @@ async function answer(request: IncomingMessage, options: ServerOptions): Promise
   const { fleet } = options;
   const path = request.url ?? "";
   if (path === "/healthz" && request.method === "GET") return { status: 200, body: { alive: true } };
-  if (!bears(request, options.token)) throw driverError("supervisor-unauthenticated", "The token is not this supervisor's.");
+  if (!bears(request, options.token))
+    throw driverError("supervisor-unauthenticated", "The token is not this supervisor's.");
   const [, root, name, action, ...rest] = path.split("/");
   if (root === "shutdown" && name === undefined && request.method === "POST") {
     await fleet.shutdown();
     return { status: 200, body: {} };
   }
-  if (root !== "processes" || rest.length > 0) throw driverError("unknown-process", `Nothing answers at ${path.slice(0, 200)}.`);
+  if (root !== "processes" || rest.length > 0)
+    throw driverError("unknown-process", `Nothing answers at ${path.slice(0, 200)}.`);
   if (name === undefined && request.method === "GET") return { status: 200, body: { processes: fleet.list() } };
-  if (name === undefined) throw driverError("supervisor-refused", `${request.method} is not known at ${path.slice(0, 200)}.`);
+  if (name === undefined)
+    throw driverError("supervisor-refused", `${request.method} is not known at ${path.slice(0, 200)}.`);
   if (action === undefined) return onProcess(request, name, fleet);
-  if (request.method !== "POST") throw driverError("supervisor-refused", `${request.method} is not known at ${path.slice(0, 200)}.`);
+  if (request.method !== "POST")
+    throw driverError("supervisor-refused", `${request.method} is not known at ${path.slice(0, 200)}.`);
   switch (action) {
     case "start":
       return { status: 200, body: await fleet.start(name) };
@@ -95,7 +99,8 @@ async function readSpec(request: IncomingMessage): Promise<ProcessSpec> {
   let text = "";
   for await (const chunk of request.setEncoding("utf8") as AsyncIterable<string>) {
     text += chunk;
-    if (text.length > bodyLimitBytes) throw driverError("supervisor-refused", `A spec has at most ${bodyLimitBytes} bytes.`);
+    if (text.length > bodyLimitBytes)
+      throw driverError("supervisor-refused", `A spec has at most ${bodyLimitBytes} bytes.`);
   }
   let value: unknown;
   try {
@@ -105,7 +110,10 @@ async function readSpec(request: IncomingMessage): Promise<ProcessSpec> {
   }
   if (Value.Check(ProcessSpec, value)) return value;
   const [first] = Value.Errors(ProcessSpec, value);
-  throw driverError("supervisor-refused", `The spec does not fit: ${first?.instancePath ?? ""} ${first?.message ?? ""}.`);
+  throw driverError(
+    "supervisor-refused",
+    `The spec does not fit: ${first?.instancePath ?? ""} ${first?.message ?? ""}.`,
+  );
 }
 
 function bears(request: IncomingMessage, token: string): boolean {
@@ -116,7 +124,9 @@ function bears(request: IncomingMessage, token: string): boolean {
 function problemOf(error: unknown, log: Logger): Answer {
   if (error instanceof CellplaneError) return { status: error.status, body: toProblem(error) };
   log.error({ event: "request-failed", err: error });
-  const unforeseen = driverError("supervisor-failed", "An unforeseen error; it is in the supervisor's log.", { cause: error });
+  const unforeseen = driverError("supervisor-failed", "An unforeseen error; it is in the supervisor's log.", {
+    cause: error,
+  });
   return { status: unforeseen.status, body: toProblem(unforeseen) };
 }
 
