@@ -53,21 +53,34 @@ export async function statsOf(tx: Transaction, range: StatsRange, asOf: Date): P
   return { ...totals, quantiles, asOf: asOf.toISOString() };
 }
 
+/** Distinct users of each bucket. Hours are rolled up as sets already, so that only who is not in them yet must be looked at. */
+const bucketUsers = {
+  hour: `SELECT bucket, sum(users)::bigint AS users FROM (
+      SELECT hour AS bucket, count(*) AS users FROM hour_users WHERE hour >= $3 AND hour < $4 GROUP BY hour
+      UNION ALL
+      SELECT date_trunc('hour', at, 'UTC'), count(DISTINCT user_id) FROM loose
+      WHERE NOT EXISTS (SELECT FROM hour_users h WHERE h.hour = date_trunc('hour', at, 'UTC') AND h.hour >= $3 AND h.hour < $4 AND h.user_id = loose.user_id)
+      GROUP BY 1
+    ) AS counted GROUP BY bucket`,
+  day: `SELECT bucket, count(DISTINCT user_id) AS users FROM (
+      SELECT date_trunc('day', hour, 'UTC') AS bucket, user_id FROM hour_users WHERE hour >= $3 AND hour < $4
+      UNION ALL SELECT date_trunc('day', at, 'UTC'), user_id FROM loose
+    ) AS seen GROUP BY bucket`,
+  minute: `SELECT date_trunc('minute', at, 'UTC') AS bucket, count(DISTINCT user_id) AS users FROM loose GROUP BY 1`,
+} as const;
+
 async function totalsOf(tx: Transaction, sources: Sources, bucket: StatsRange["bucket"]): Promise<Totals> {
   const result = await tx.query<{ totals: Totals }>(
-    `WITH ${loose}, loose_types AS MATERIALIZED (
-       SELECT date_trunc($5, at, 'UTC') AS bucket, type, count(*) AS events FROM loose GROUP BY 1, 2
-     ), types AS MATERIALIZED (
+    `WITH ${loose}, types AS MATERIALIZED (
        SELECT date_trunc($5, hour, 'UTC') AS bucket, type, events FROM hour_types WHERE hour >= $3 AND hour < $4
-       UNION ALL SELECT bucket, type, events FROM loose_types
-     ), users AS MATERIALIZED (
-       SELECT date_trunc($5, hour, 'UTC') AS bucket, user_id FROM hour_users WHERE hour >= $3 AND hour < $4
-       UNION SELECT date_trunc($5, at, 'UTC'), user_id FROM loose
+       UNION ALL SELECT date_trunc($5, at, 'UTC'), type, count(*) FROM loose GROUP BY 1, 2
+     ), who AS (
+       SELECT user_id FROM hour_users WHERE hour >= $3 AND hour < $4 UNION SELECT user_id FROM loose
      ), bucket_events AS (SELECT bucket, sum(events) AS events FROM types GROUP BY bucket),
-     bucket_users AS (SELECT bucket, count(*) AS users FROM users GROUP BY bucket)
+     bucket_users AS (${bucketUsers[bucket]})
      SELECT json_build_object(
        'events', (SELECT coalesce(sum(events), 0) FROM types),
-       'activeUsers', (SELECT count(*) FROM (SELECT DISTINCT user_id FROM users) AS who),
+       'activeUsers', (SELECT count(*) FROM who),
        'topTypes', (SELECT coalesce(json_agg(json_build_object('type', type, 'count', count) ORDER BY count DESC, type), '[]')
           FROM (SELECT type, sum(events) AS count FROM types GROUP BY type ORDER BY sum(events) DESC, type LIMIT ${mostTypes}) AS top),
        'buckets', (SELECT coalesce(json_agg(json_build_object('at', to_char(bucket AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
