@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { join } from "node:path";
 import Value from "typebox/value";
 import { isFree } from "../../cells/drivers/local/free-port.ts";
+import { readHomeState } from "../../cells/drivers/local/supervisor/state.ts";
 import { allocateBlock, cellPorts, fleetPorts } from "../../cells/drivers/local/ports.ts";
 import { FleetFile, homePaths } from "../../common/contracts/home.ts";
 import type { ReleaseName } from "../../common/ids.ts";
@@ -43,16 +44,15 @@ export interface FleetIdentity {
 /**
  * The fleet of a home as it shall be now: what was decided once stays (ports, application, first release), more cells may be added, and Temporal is
  * where it was found this time. It is written down before anything starts.
- * @param isRunning whether the fleet's own processes may hold its ports already.
  * @throws SetupError when the options contradict what the home holds.
  */
-export async function settleFleet(options: StartOptions, temporal: Temporal, identity: FleetIdentity, isRunning: boolean): Promise<FleetFile> {
+export async function settleFleet(options: StartOptions, temporal: Temporal, identity: FleetIdentity): Promise<FleetFile> {
   mkdirSync(options.home, { recursive: true, mode: 0o700 });
   const known = readFleetFile(options.home);
   const block = await allocateBlock(options.home);
   const own = known?.ports ?? { ...fleetPorts(block), ...wellKnown };
   const demo = known?.demo ?? options.demo;
-  const front = isRunning ? own : await frontPorts(own, block);
+  const front = await frontPorts(own, block, await ownProcesses(options.home));
   const ports: FleetFile["ports"] = { ...own, router: front.router, controlPlane: front.controlPlane, feeder: demo ? fleetPorts(block).feeder : null };
   const count = Math.max(options.cells ?? defaultCells, known?.cells.length ?? 0);
   if (options.cells !== null && known !== null && options.cells < known.cells.length) {
@@ -83,14 +83,26 @@ function temporalUrls(ports: FleetFile["ports"], temporal: Temporal): FleetFile[
   return { address: `127.0.0.1:${ports.temporal}`, ui: `http://127.0.0.1:${ports.temporalUi}` };
 }
 
+/** The fleet's processes that live, whether a supervisor does or not: their ports are in use, and by us. */
+async function ownProcesses(home: string): Promise<ReadonlySet<string>> {
+  const { processes } = await readHomeState(home);
+  return new Set(processes.filter(({ pid }) => pid !== null).map(({ name }) => name));
+}
+
 /**
  * Router and control plane listen where people expect them, or where they listened before; where somebody else listens there by now, at
  * their place in the fleet's own block.
  */
-async function frontPorts(wanted: { readonly router: number; readonly controlPlane: number }, block: number): Promise<{ router: number; controlPlane: number }> {
+async function frontPorts(
+  wanted: { readonly router: number; readonly controlPlane: number },
+  block: number,
+  living: ReadonlySet<string>,
+): Promise<{ router: number; controlPlane: number }> {
   const own = fleetPorts(block);
+  const settle = async (process: string, port: number, otherwise: number): Promise<number> =>
+    living.has(process) || (await isFree(port)) ? port : otherwise;
   return {
-    router: (await isFree(wanted.router)) ? wanted.router : own.router,
-    controlPlane: (await isFree(wanted.controlPlane)) ? wanted.controlPlane : own.controlPlane,
+    router: await settle("router", wanted.router, own.router),
+    controlPlane: await settle("control-plane", wanted.controlPlane, own.controlPlane),
   };
 }

@@ -36,9 +36,8 @@ export async function bringUp(options: StartOptions): Promise<FleetUp> {
   progress.say(`Starting the fleet in ${options.home}:`);
   if (options.reset) await reset(options.home);
   const known = readFleetFile(options.home);
-  const running = known === null ? null : await connectSupervisor(options.home);
   const application = known === null ? await describeApplication(options.app) : known;
-  const file = await settleFleet(options, ingredients.temporal, application, running !== null);
+  const file = await settleFleet(options, ingredients.temporal, application);
   const identity = new Identity(options.home);
   const plane: PlaneOptions = { home: options.home, file, identity, temporal: ingredients.temporal, logLevel: "info" };
   const user = await databaseUser();
