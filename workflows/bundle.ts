@@ -2,14 +2,19 @@ import { createHash } from "node:crypto";
 import { globSync, mkdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode, type Logger as TemporalLogger } from "@temporalio/worker";
+import { type BundleOptions, bundleWorkflowCode, type Logger as TemporalLogger } from "@temporalio/worker";
+
+type WebpackConfiguration = Parameters<NonNullable<BundleOptions["webpackConfigHook"]>>[0];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const withoutSchemas = fileURLToPath(new URL("./without-schemas.ts", import.meta.url));
 const workflowsPath = fileURLToPath(new URL("./definitions/registered.ts", import.meta.url));
 
 /** The versions of packages, and all that definitions may import (the import rules say so): nothing else changes the bundle. */
 const sources = [
   "package-lock.json",
+  "workflows/bundle.ts",
+  "workflows/without-schemas.ts",
   "workflows/definitions/*.ts",
   "common/contracts/*.ts",
   "common/*.ts",
@@ -27,12 +32,20 @@ export async function workflowBundle(directory: string, logger: TemporalLogger):
   const path = join(directory, `bundle-${contentDigest()}.js`);
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return path;
   mkdirSync(directory, { recursive: true });
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger });
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger, webpackConfigHook: leaveSchemasOut });
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, code);
   renameSync(draft, path);
   dropOldBundles(directory);
   return path;
+}
+
+function leaveSchemasOut(config: WebpackConfiguration): WebpackConfiguration {
+  const known = config.resolve?.alias;
+  const alias = Array.isArray(known)
+    ? [...known, { name: "typebox", alias: withoutSchemas, onlyModule: true }]
+    : { ...known, typebox$: withoutSchemas };
+  return { ...config, resolve: { ...config.resolve, alias } };
 }
 
 function contentDigest(): string {
