@@ -124,6 +124,11 @@ export const controlPlaneErrors = {
     title: "The rollout does not take that command now",
     todo: "Read its state and revision again, then decide anew.",
   },
+  "workflow-gone": {
+    status: 409,
+    title: "The rollout's workflow does not run",
+    todo: "Cancel the rollout to close it; its cells keep what they run. Then start another.",
+  },
   "claim-taken": {
     status: 409,
     title: "Another operation holds a cell",

@@ -95,7 +95,7 @@ export async function startPlane(
       healthPort: config.DNS_HEALTH_PORT,
       healthPath: config.DNS_HEALTH_PATH,
     },
-    streams: new OpenStreams(),
+    streams: new OpenStreams(log),
     cookieName: `cellplane_session_${config.PORT}`,
     dashboardDirectory: config.DASHBOARD_DIRECTORY,
     creationWaitMs: options.creationWaitMs ?? creationWaitMs,

@@ -2,9 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
+import { httpError } from "../../common/http/errors.ts";
+import type { Logger } from "../../common/log.ts";
 
 /** A reader that takes nothing for this long is gone. */
 const stalledMs = 20_000;
+/** Processes of a hundred cells and their routers, and some dashboards. */
+const openLimit = 2_000;
 
 /** A Server-Sent Events answer (WHATWG HTML, section 9.2), written at the reader's pace. */
 export class EventStream {
@@ -60,18 +64,27 @@ export class EventStream {
 
 /** The open streams of a server, so that it can end them all when it stops. */
 export class OpenStreams {
+  readonly #log: Logger;
   readonly #streams = new Set<EventStream>();
 
-  /** Runs `work` with a new stream, and ends the stream with it. */
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /**
+   * Runs `work` with a new stream, and ends the stream with it. What goes wrong there can only be logged: the answer has begun.
+   * @throws unavailable when too many are open
+   */
   async serve(reply: FastifyReply, work: (stream: EventStream) => Promise<void>): Promise<void> {
+    if (this.#streams.size >= openLimit) throw httpError("unavailable", `${openLimit} streams are open.`);
     const stream = new EventStream(reply);
     this.#streams.add(stream);
     try {
       await work(stream);
       stream.end();
     } catch (error) {
+      this.#log.warn({ event: "event-stream-broken", err: error });
       stream.destroy();
-      throw error;
     } finally {
       this.#streams.delete(stream);
     }

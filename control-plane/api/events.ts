@@ -10,7 +10,7 @@ const waitingLimit = 1_000;
 const pingEveryMs = 15_000;
 
 /** What the dashboard shows has changed: it asks again. */
-export function eventRoutes(server: Server, { notifications, streams, log }: ApiContext): void {
+export function eventRoutes(server: Server, { notifications, streams }: ApiContext): void {
   server.route({
     method: "GET",
     url: "/v1/events",
@@ -20,9 +20,7 @@ export function eventRoutes(server: Server, { notifications, streams, log }: Api
       produces: ["text/event-stream"],
     },
     handler: async (_request, reply) => {
-      await streams
-        .serve(reply, (stream) => tell(stream, notifications))
-        .catch((error: unknown) => log.warn({ event: "event-stream-broken", err: error }));
+      await streams.serve(reply, (stream) => tell(stream, notifications));
     },
   });
 }

@@ -11,7 +11,7 @@ const From = Type.Object(
 );
 
 /** The fleet document's feed, for parts alone. */
-export function fleetRoutes(server: Server, { publisher, streams, log }: ApiContext): void {
+export function fleetRoutes(server: Server, { publisher, streams }: ApiContext): void {
   server.route({
     method: "GET",
     url: "/v1/fleet/snapshot",
@@ -30,9 +30,7 @@ export function fleetRoutes(server: Server, { publisher, streams, log }: ApiCont
       produces: ["text/event-stream"],
     },
     handler: async ({ query }, reply) => {
-      await streams
-        .serve(reply, (stream) => feed(publisher, stream, query))
-        .catch((error: unknown) => log.warn({ event: "feed-broken", err: error }));
+      await streams.serve(reply, (stream) => feed(publisher, stream, query));
     },
   });
 }

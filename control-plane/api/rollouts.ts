@@ -10,7 +10,7 @@ import { CellplaneError } from "../../common/errors.ts";
 import { personOf } from "../auth/access.ts";
 import { fail } from "../errors.ts";
 import { change } from "../registry/change.ts";
-import { beginRollout, cancelUnstarted, showRollout } from "../registry/rollouts.ts";
+import { beginRollout, cancelWithoutWorkflow, showRollout } from "../registry/rollouts.ts";
 import { listRollouts } from "../registry/rollouts.store.ts";
 import { answers } from "./answers.ts";
 import type { ApiContext } from "./context.ts";
@@ -97,7 +97,7 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
   const rollout = await showRollout(context.pool, id);
   if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
   const cause = { actor: input.actor, reason: input.reason ?? undefined };
-  if (input.command === "cancel" && (await cancelUnstarted(context, cause, id))) return;
+  if (input.command === "cancel" && (await cancelWithoutWorkflow(context, cause, id, "unstarted"))) return;
   if (!context.engine.isConfigured) throw temporalMissing(context);
   const note = (refused: boolean, reason: string | null): Promise<unknown> =>
     change(context, cause, async (step) =>
@@ -106,7 +106,10 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
   try {
     await context.engine.command(rollout, input);
   } catch (error) {
-    if (error instanceof CellplaneError && error.code === "command-refused") await note(true, error.message);
+    if (!(error instanceof CellplaneError)) throw error;
+    const isOrphan = error.code === "workflow-gone" && input.command === "cancel";
+    if (isOrphan && (await cancelWithoutWorkflow(context, cause, id, "orphaned"))) return;
+    if (error.code === "command-refused") await note(true, error.message);
     throw error;
   }
   await note(false, input.reason);

@@ -1,7 +1,9 @@
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
+import { fail } from "../errors.ts";
 import { Loop } from "../loop.ts";
-import { markStarted, rolloutsToStart } from "../registry/rollouts.store.ts";
+import { startOnce } from "../registry/rollouts.ts";
+import { rolloutsToStart } from "../registry/rollouts.store.ts";
 import type { WorkflowEngine } from "./temporal.ts";
 
 const everyMs = 2_000;
@@ -24,9 +26,14 @@ export function createStarter(options: {
     log,
     async work() {
       if (!engine.isConfigured) return;
-      for (const rollout of await rolloutsToStart(pool, batch)) {
-        if (await engine.startRollout(rollout)) await markStarted(pool, rollout.id);
-        else log.info({ event: "rollout-waits-for-name", operation: rollout.id, application: rollout.application });
+      const waiting = await rolloutsToStart(pool, batch);
+      // Asked first: while a workflow is started its row is locked, and nobody could cancel it.
+      if (waiting.length > 0 && !(await engine.isReachable()))
+        throw fail("temporal-unreachable", "Nobody listens there.");
+      for (const rollout of waiting) {
+        const runs = await startOnce(pool, rollout, (locked) => engine.startRollout(locked));
+        if (!runs)
+          log.info({ event: "rollout-waits-for-name", operation: rollout.id, application: rollout.application });
       }
     },
   });

@@ -20,7 +20,7 @@ export interface WorkflowEngine {
    * @returns false while another rollout's workflow still has that name.
    */
   startRollout(rollout: Rollout): Promise<boolean>;
-  /** @throws command-refused with the workflow's reason, temporal-unreachable */
+  /** @throws command-refused with the workflow's reason, workflow-gone, temporal-unreachable */
   command(rollout: Rollout, input: CommandInput): Promise<void>;
   close(): Promise<void>;
 }
@@ -95,8 +95,9 @@ export function createTemporal(address: string): WorkflowEngine {
             extra: type === undefined ? {} : { refusal: type },
           });
         }
-        if (cause instanceof sdk.WorkflowNotFoundError)
-          throw fail("command-refused", "The rollout's workflow has ended.", { cause });
+        if (cause instanceof sdk.WorkflowNotFoundError) {
+          throw fail("workflow-gone", "Temporal has no running workflow of this rollout.", { cause });
+        }
         throw fail(
           "temporal-unreachable",
           "Neither Temporal nor the workflow worker answered in time; whether the command will still be carried out is not known.",

@@ -1,6 +1,8 @@
+import { canonicalJson } from "../../common/canonical.ts";
 import type { Clock } from "../../common/clock.ts";
 import { tierLimits, type RegisterCell } from "../../common/contracts/control-plane.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
+import { keyIdOf } from "../../common/keys.ts";
 import { partId, tenantId, type CellId, type ReleaseName } from "../../common/ids.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
@@ -42,7 +44,7 @@ export async function registerCell(wiring: Wiring, cause: Cause, cell: RegisterC
     const now = await findCell(step.tx, cell.id);
     if (now === null) throw new Error("the cell was lost on the way");
     step.publish(cellUpdate(cellRowOf(now)));
-    step.audit("cell.register", cell.id);
+    if (known === undefined || canonicalJson(known) !== canonicalJson(now)) step.audit("cell.register", cell.id);
     step.announce("cell", cell.id);
     return now;
   });
@@ -53,8 +55,10 @@ async function writeCellPart(step: Change, cell: RegisterCell): Promise<void> {
   const part = { id: partId(cell.id), role: "cell" as const, keys: [cell.publicKey], url: null };
   const known = await findPart(step.tx, part.id);
   if (known !== null && known.role !== "cell") throw fail("part-differs", `${cell.id} is a ${known.role}.`);
-  await writePart(step.tx, part);
   step.publish(partUpdate(part));
+  if (known !== null && canonicalJson(known) === canonicalJson(part)) return;
+  await writePart(step.tx, part);
+  step.audit("part.register", `${part.id} (${keyIdOf(cell.publicKey)})`);
 }
 
 async function addCell(step: Change, cell: RegisterCell): Promise<void> {

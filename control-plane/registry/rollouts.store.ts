@@ -2,6 +2,9 @@ import { finalRolloutStates, type Rollout } from "../../common/contracts/rollout
 import type { OperationId } from "../../common/ids.ts";
 import type { Queryable } from "../../common/postgres/pool.ts";
 
+/** A call to Temporal may be waited for this long while the operation is locked. */
+const startPatience = "30s";
+
 interface Row {
   readonly document: Rollout;
 }
@@ -22,10 +25,15 @@ export async function insertRollout(tx: Queryable, rollout: Rollout): Promise<vo
   ]);
 }
 
-/** Writes the rollout as it is now. @returns false where the registry has this revision or a newer one. */
+/**
+ * Writes the rollout as it is now. What has ended stays as it ended.
+ * @returns false where the registry has this revision or a newer one, or the rollout has ended.
+ */
 export async function updateRollout(tx: Queryable, rollout: Rollout): Promise<boolean> {
-  const text = "UPDATE rollouts SET state = $2, revision = $3, document = $4 WHERE operation = $1 AND revision < $3";
-  return (await tx.query(text, [rollout.id, rollout.state, rollout.revision, JSON.stringify(rollout)])).rowCount === 1;
+  const text = `UPDATE rollouts SET state = $2, revision = $3, document = $4
+    WHERE operation = $1 AND revision < $3 AND (state <> ALL($5) OR state = $2)`;
+  const values = [rollout.id, rollout.state, rollout.revision, JSON.stringify(rollout), finalRolloutStates];
+  return (await tx.query(text, values)).rowCount === 1;
 }
 
 export async function findRollout(db: Queryable, id: OperationId): Promise<Rollout | null> {
@@ -54,8 +62,9 @@ export async function rolloutsToStart(db: Queryable, limit: number): Promise<Rol
   return (await db.query<Row>(text, [limit, finalRolloutStates])).rows.map(({ document }) => document);
 }
 
-/** Locks the row and says whether its workflow was seen running. */
+/** Locks the operation, for longer than a transaction may usually stand idle, and says whether its workflow was seen running. */
 export async function lockStart(tx: Queryable, id: OperationId): Promise<boolean> {
+  await tx.query(`SET LOCAL idle_in_transaction_session_timeout = '${startPatience}'`);
   const { rows } = await tx.query<{ started: boolean }>(
     "SELECT started_at IS NOT NULL AS started FROM operations WHERE id = $1 FOR UPDATE",
     [id],

@@ -1,11 +1,19 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Rollout, RolloutPlan } from "../../common/contracts/rollout.ts";
 import { operationId, type OperationId } from "../../common/ids.ts";
-import { sqlState, type Pool } from "../../common/postgres/pool.ts";
+import { inTransaction, sqlState, type Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
 import { change, type Cause } from "./change.ts";
-import { findRollout, insertRollout, listRollouts, lockStart, openRollout, updateRollout } from "./rollouts.store.ts";
+import {
+  findRollout,
+  insertRollout,
+  listRollouts,
+  lockStart,
+  openRollout,
+  updateRollout,
+  markStarted,
+} from "./rollouts.store.ts";
 
 type Wiring = { readonly pool: Pool; readonly clock: Clock };
 const uniqueViolation = "23505";
@@ -69,18 +77,44 @@ export async function saveRollout(wiring: Wiring, rollout: Rollout): Promise<voi
 }
 
 /**
- * Cancels a rollout whose workflow was never started: nothing has been touched.
- * @returns false where its workflow runs, which then has to be asked.
+ * Starts a rollout's workflow and notes it, the row locked meanwhile, so that it is not cancelled in between.
+ * @param start answers whether the workflow runs now.
+ * @returns whether it was started.
  */
-export async function cancelUnstarted(wiring: Wiring, cause: Cause, id: OperationId): Promise<boolean> {
+export async function startOnce(
+  pool: Pool,
+  { id }: Rollout,
+  start: (rollout: Rollout) => Promise<boolean>,
+): Promise<boolean> {
+  return await inTransaction(pool, async (tx) => {
+    if (await lockStart(tx, id)) return true;
+    const rollout = await findRollout(tx, id);
+    if (rollout === null || rollout.state !== "planned") return true;
+    if (!(await start(rollout))) return false;
+    await markStarted(tx, id);
+    return true;
+  });
+}
+
+/**
+ * Cancels a rollout that no workflow runs: one that was never started (nothing has been touched), or, when the caller has found that its
+ * workflow is gone, an orphaned one (its cells keep what they run).
+ * @returns false where its workflow was started, which then has to be asked.
+ */
+export async function cancelWithoutWorkflow(
+  wiring: Wiring,
+  cause: Cause,
+  id: OperationId,
+  which: "unstarted" | "orphaned",
+): Promise<boolean> {
   const { result } = await change(wiring, cause, async (step) => {
-    if (await lockStart(step.tx, id)) return false;
+    if ((await lockStart(step.tx, id)) && which === "unstarted") return false;
     const rollout = await findRollout(step.tx, id);
     if (rollout === null) return false;
     const now = new Date(wiring.clock.now()).toISOString();
     const entry = {
       at: now,
-      event: "cancelled",
+      event: which === "unstarted" ? "cancelled" : "cancelled: its workflow is gone",
       wave: null,
       cell: null,
       actor: cause.actor,
