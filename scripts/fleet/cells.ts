@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseUser } from "../../cells/drivers/local/database-user.ts";
 import { LocalDriver } from "../../cells/drivers/local/driver.ts";
 import type { Supervisor } from "../../cells/drivers/local/supervisor/client.ts";
@@ -37,8 +38,22 @@ export async function bringCells(around: CellSurroundings): Promise<void> {
   // New cells get what the fleet runs: the release of the cells that are there.
   const current = await currentRelease(around, known);
   await Promise.all(plane.file.cells.map((cell) => bringCell(around, driver, cell, current)));
-  const names = (await supervisor.list()).filter((process) => process.cell !== null).map(({ name }) => name);
+  const names = (await supervisor.list()).filter((process) => process.cell !== null && !process.held).map(({ name }) => name);
   await waitForAll(supervisor, names);
+  await seenByControlPlane(api, new Set(names));
+}
+
+/** The control plane looks at each cell every two seconds; until it has seen one healthy, it places nobody there. */
+const seenWithinMs = 20_000;
+
+async function seenByControlPlane(api: ControlPlaneApi, names: ReadonlySet<string>): Promise<void> {
+  const until = performance.now() + seenWithinMs;
+  for (;;) {
+    const { cells } = await api.call<CellList>("GET", "/v1/cells");
+    const unseen = cells.filter(({ id, health, liveSlot }) => names.has(`${id}-api-${liveSlot}`) && health !== "healthy");
+    if (unseen.length === 0 || performance.now() > until) return;
+    await sleep(100);
+  }
 }
 
 async function currentRelease({ plane, api }: CellSurroundings, known: readonly Cell[]): Promise<ReleaseRef> {
