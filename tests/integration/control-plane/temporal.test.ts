@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import test, { after, before } from "node:test";
+import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { temporalNames, type Rollout } from "../../../common/contracts/rollout.ts";
+import { createRegistry } from "../../../control-plane/registry/registry.ts";
+import { findTemporal } from "../../../scripts/setup/temporal.ts";
+import { createActivities } from "../../../workflows/activities/create.ts";
+import type { DriverPort, RegistryPort } from "../../../workflows/activities/ports.ts";
+import { freePort } from "../../support/ports.ts";
+import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
+import { bundle } from "../../workflow/support/environment.ts";
+import { FakeFleet } from "../../workflow/support/fake-fleet.ts";
+import { manifestOf, startTestCell, startTestPlane, uploadRelease, type TestCell, type TestPlane } from "./support.ts";
+
+// The control plane, the registry, Temporal and the workflow are real here; the cells are not.
+
+let postgres: TestPostgres;
+let server: ChildProcess;
+let plane: TestPlane;
+let worker: Worker;
+let working: Promise<void>;
+let connection: NativeConnection;
+const cells: TestCell[] = [];
+const fleet = new FakeFleet(3, "pulse@1");
+const policy = { bakeSeconds: [1], timeScale: 1, minimumSamples: 10 };
+
+before(async () => {
+  Runtime.install({ logger: new DefaultLogger("ERROR") });
+  const temporal = findTemporal();
+  if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
+  const address = `127.0.0.1:${await freePort()}`;
+  const args = ["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", address.split(":")[1] ?? ""];
+  server = spawn(temporal.path, args, { stdio: "ignore" });
+  postgres = await startPostgres();
+  plane = await startTestPlane(postgres, { temporal: address });
+  const digests = new Map<string, string>();
+  for (const name of ["pulse@1", "pulse@2"]) {
+    const { body } = await uploadRelease(plane, manifestOf(name));
+    digests.set(name, String(body["digest"]));
+  }
+  for (const id of ["cell-1", "cell-2", "cell-3"]) {
+    const cell = await startTestCell(id, "eu", () => plane.key);
+    cell.dead = true;
+    cells.push(cell);
+    await plane.call("POST", "/v1/cells", cell.registration);
+  }
+  connection = await connected(address);
+  const driver: DriverPort = {
+    ...fleet.driver,
+    async status(id) {
+      const { liveSlot, slots } = await fleet.driver.status(id);
+      const named = (slot: "a" | "b") => ({ ...slots[slot], digest: digests.get(slots[slot].release ?? "") ?? null });
+      return { liveSlot, slots: { a: named("a"), b: named("b") } };
+    },
+  };
+  const real: RegistryPort = createRegistry(plane.context.pool);
+  const registry: RegistryPort = { ...real, cell: fleet.registry.cell, routers: fleet.registry.routers };
+  const activities = createActivities({
+    driver,
+    registry,
+    synthetic: fleet.synthetic,
+    parts: fleet.parts,
+    readyWithinMs: 300,
+  });
+  worker = await Worker.create({
+    connection,
+    taskQueue: temporalNames.taskQueue,
+    workflowBundle: { codePath: await bundle() },
+    activities,
+  });
+  working = worker.run();
+});
+
+after(async () => {
+  worker?.shutdown();
+  await working;
+  await connection?.close();
+  await plane?.stop();
+  await Promise.all(cells.map((cell) => cell.stop()));
+  await postgres?.stop();
+  if (server?.kill("SIGTERM")) await once(server, "exit");
+});
+
+test("a rollout is started, commanded, refused what makes no sense, and completed, all told in the registry", async () => {
+  const begun = await plane.call("POST", "/v1/rollouts", { release: "pulse@2", policy });
+  assert.equal(begun.status, 202, JSON.stringify(begun.body));
+  const id = String(begun.body["id"]);
+  await until(id, ({ state }) => state !== "planned");
+
+  const paused = await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "pause", reason: "lunch" });
+  assert.deepEqual([paused.status, paused.body["paused"]], [200, true], JSON.stringify(paused.body));
+  const again = await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "pause" });
+  assert.deepEqual(
+    [again.status, again.body["code"], again.body["refusal"]],
+    [409, "command-refused", "not-in-this-state"],
+  );
+  const other = await plane.call("POST", `/v1/rollouts/${id}/commands`, {
+    command: "resume",
+    planHash: "0".repeat(64),
+  });
+  assert.deepEqual([other.status, other.body["refusal"]], [409, "plan-differs"]);
+  assert.equal((await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "resume" })).status, 200);
+
+  const done = await until(id, ({ state }) => state === "completed");
+  assert.ok(done.cells.every(({ step }) => step === "deployed"));
+  const { body } = await plane.call("GET", "/v1/audit?limit=50");
+  const actions = (body["entries"] as { action: string; outcome: string }[]).map(
+    ({ action, outcome }) => `${action} ${outcome}`,
+  );
+  for (const action of ["rollout.start done", "rollout.pause done", "rollout.pause refused", "rollout.resume done"]) {
+    assert.ok(actions.includes(action), `${action} is not in ${actions.join(", ")}`);
+  }
+  const { rows } = await plane.context.pool.query("SELECT current_release FROM settings");
+  assert.deepEqual(rows, [{ current_release: "pulse@2" }]);
+});
+
+test("a failing release is rolled back and quarantined; its name is free for the next rollout", async () => {
+  fleet.behaviours["pulse@1"] = { failsEvery: 3 };
+  const begun = await plane.call("POST", "/v1/rollouts", { release: "pulse@1", policy });
+  assert.equal(begun.status, 202, JSON.stringify(begun.body));
+  const back = await until(String(begun.body["id"]), ({ state }) => state === "rolled-back");
+  assert.ok(back.reason !== null);
+  const refused = await plane.call("POST", "/v1/rollouts", { release: "pulse@1", policy });
+  assert.deepEqual([refused.status, refused.body["code"]], [409, "release-quarantined"]);
+});
+
+async function until(id: string, wanted: (rollout: Rollout) => boolean): Promise<Rollout> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const rollout = (await plane.call("GET", `/v1/rollouts/${id}`)).body as unknown as Rollout;
+    if (wanted(rollout)) return rollout;
+    assert.ok(performance.now() < deadline, JSON.stringify(rollout, null, 1));
+    await sleep(50);
+  }
+}
+
+async function connected(address: string): Promise<NativeConnection> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    try {
+      return await NativeConnection.connect({ address });
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}
