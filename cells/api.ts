@@ -15,7 +15,12 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   const settings: Static<Settings> = applicationSettings(app.settings);
   const parts = startServing("api", app as unknown as CellApp, config, { app: 10, system: 4 });
   const { clock, log, shutdown, state, fleet, database, system } = parts;
-  const redis = createRedis({ url: config.REDIS_URL, application: `${config.CELL_ID}-api-${config.SLOT}`, use: "cache", log });
+  const redis = createRedis({
+    url: config.REDIS_URL,
+    application: `${config.CELL_ID}-api-${config.SLOT}`,
+    use: "cache",
+    log,
+  });
   shutdown.add("cache", () => redis.disconnect());
   const connections = new ConnectionCounter(clock);
   const samples = new CellSamples(config.CELL_ID, config.RELEASE, clock);

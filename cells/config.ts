@@ -8,14 +8,20 @@ const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65_535
 const identity = {
   CELL_ID: Type.Unsafe<Static<typeof CellIdSchema>>({ ...CellIdSchema, description: "The cell's name, e.g. cell-1" }),
   SLOT: Type.Unsafe<Static<typeof SlotSchema>>({ ...SlotSchema, description: "Slot of this process: a or b" }),
-  INCARNATION_FILE: Type.String({ minLength: 1, description: "File outside the data directory that holds the id of the database's life" }),
+  INCARNATION_FILE: Type.String({
+    minLength: 1,
+    description: "File outside the data directory that holds the id of the database's life",
+  }),
   RELEASE_DIRECTORY: Type.String({ minLength: 1, description: "Folder of the release that runs here" }),
 };
 
 const serving = {
   ...identity,
   CELL_REGION: Type.Unsafe<string>({ ...RegionSchema, description: "The cell's region" }),
-  RELEASE: Type.Unsafe<Static<typeof ReleaseNameSchema>>({ ...ReleaseNameSchema, description: "Name of the release, e.g. pulse@2" }),
+  RELEASE: Type.Unsafe<Static<typeof ReleaseNameSchema>>({
+    ...ReleaseNameSchema,
+    description: "Name of the release, e.g. pulse@2",
+  }),
   RELEASE_DIGEST: Type.Unsafe<string>({ ...Sha256Schema, description: "Digest of the release's manifest" }),
   APP_DATABASE_URL: UrlSetting({ description: "The cell's database as cell_app, the role of tenants' statements" }),
   SYSTEM_DATABASE_URL: UrlSetting({ description: "The cell's database as cell_system, the kit's own role" }),
@@ -24,7 +30,10 @@ const serving = {
   ADMIN_PORT: port("Port of the admin API"),
   CELL_KEY_FILE: Type.String({ minLength: 1, description: "The cell's private key, PEM" }),
   FLEET_URL: UrlSetting({ description: "The control plane, publisher of the fleet document" }),
-  FLEET_TRUST_KEYS: Type.String({ minLength: 1, description: "Public keys of the publisher to begin with, base64, separated by commas" }),
+  FLEET_TRUST_KEYS: Type.String({
+    minLength: 1,
+    description: "Public keys of the publisher to begin with, base64, separated by commas",
+  }),
   FLEET_DIRECTORY: Type.String({ minLength: 1, description: "Folder of this process's copy of the fleet document" }),
   LOG_LEVEL: Type.String({ default: "info", description: "fatal, error, warn, info, debug, trace or silent" }),
 };

@@ -42,16 +42,31 @@ export interface PoolSizes {
 }
 
 /** Builds what API and worker share, and begins to follow fleet document and database. What is started last stops first. */
-export function startServing(role: "api" | "worker", app: CellApp, config: ApiConfig | WorkerConfig, pools: PoolSizes): ServingParts {
+export function startServing(
+  role: "api" | "worker",
+  app: CellApp,
+  config: ApiConfig | WorkerConfig,
+  pools: PoolSizes,
+): ServingParts {
   const clock = systemClock;
-  const log = createLog(`cell-${role}`, config.LOG_LEVEL, { cell: config.CELL_ID, slot: config.SLOT, release: config.RELEASE });
+  const log = createLog(`cell-${role}`, config.LOG_LEVEL, {
+    cell: config.CELL_ID,
+    slot: config.SLOT,
+    release: config.RELEASE,
+  });
   log.info({ event: "starting", config: printable(config) });
   const shutdown = new Shutdown(log);
   shutdown.listen();
   const key = loadSigningKey(config.CELL_KEY_FILE);
   const name = `${config.CELL_ID}-${role}-${config.SLOT}`;
 
-  const tenants = createPool({ url: asTenant(config.APP_DATABASE_URL), application: name, max: pools.app, statementTimeoutMs, log });
+  const tenants = createPool({
+    url: asTenant(config.APP_DATABASE_URL),
+    application: name,
+    max: pools.app,
+    statementTimeoutMs,
+    log,
+  });
   const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });
   shutdown.add("database", async () => {
     await Promise.all([tenants.end(), system.end()]);
@@ -78,7 +93,19 @@ export function startServing(role: "api" | "worker", app: CellApp, config: ApiCo
   });
   fleet.start();
   shutdown.add("fleet", () => fleet.stop());
-  return { config, clock, log, key, shutdown, system, database: new TenantDatabase(tenants, log), state, events, fleet, startedAt: new Date(clock.now()) };
+  return {
+    config,
+    clock,
+    log,
+    key,
+    shutdown,
+    system,
+    database: new TenantDatabase(tenants, log),
+    state,
+    events,
+    fleet,
+    startedAt: new Date(clock.now()),
+  };
 }
 
 /** What the status of a process is read from. */
@@ -111,7 +138,12 @@ export function aggregatorUrl(fleet: FleetSubscription): string | null {
  * hashing, because with the default of 4 MB the sets of a busy tenant's day go to disk. Random reads cost little on what databases lie on today.
  */
 function asTenant(url: string): string {
-  const settings = { transaction_timeout: transactionTimeoutMs, max_parallel_workers_per_gather: 0, work_mem: "16MB", random_page_cost: 1.1 };
+  const settings = {
+    transaction_timeout: transactionTimeoutMs,
+    max_parallel_workers_per_gather: 0,
+    work_mem: "16MB",
+    random_page_cost: 1.1,
+  };
   const tenants = new URL(url);
   const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   tenants.searchParams.set("options", options.join(" "));

@@ -3,7 +3,8 @@ import { createWorkerServer } from "./admin/app.ts";
 import { applicationSettings, workerConfig } from "./config.ts";
 import type { CellApp, JobDefinition } from "./kit/kit.ts";
 import { JobCarrier } from "./kit/queue/bull.ts";
-import { outboxChannel } from "./kit/queue/outbox.store.ts";
+import { isSyntheticLease } from "./kit/lease.store.ts";
+import { outboxChannel, releaseJobs, type ClaimedJob } from "./kit/queue/outbox.store.ts";
 import { OutboxRelay } from "./kit/queue/relay.ts";
 import { JobRunner } from "./kit/queue/runner.ts";
 import { Scheduler } from "./kit/queue/scheduler.ts";
@@ -23,18 +24,46 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
   const labels = { cell: config.CELL_ID, slot: config.SLOT };
 
   const runner = new JobRunner<Static<Settings>>({ database, system, jobs: app.jobs, settings, clock, log });
+  // The relay hands over only what may run here; but a slot's queue may still hold jobs of an earlier life of the slot.
+  const run = async (job: ClaimedJob): Promise<void> => {
+    const may = state.confirmed && (state.phase !== "standby" || (await isSyntheticLease(system, job.tenant_id)));
+    await (may ? runner.run(job) : releaseJobs(system, [job], 0));
+  };
   const versions = [...new Set(app.jobs.map((job) => job.version))];
   const application = `${labels.cell}-worker-${labels.slot}`;
-  const carrier = new JobCarrier({ redisUrl: config.REDIS_URL, application, slot: config.SLOT, versions, concurrency, run: (job) => runner.run(job), log });
+  const carrier = new JobCarrier({
+    redisUrl: config.REDIS_URL,
+    application,
+    slot: config.SLOT,
+    versions,
+    concurrency,
+    run,
+    log,
+  });
   shutdown.add("queue", () => carrier.stop());
-  const relay = new OutboxRelay({ system, carrier, kinds: runner.kinds, phase: () => state.phase, confirmed: () => state.confirmed, log });
+  const relay = new OutboxRelay({
+    system,
+    carrier,
+    kinds: runner.kinds,
+    phase: () => state.phase,
+    confirmed: () => state.confirmed,
+    log,
+  });
   shutdown.add("relay", () => relay.stop());
   const single = new SingleWorker(events, state, log);
   shutdown.add("single-worker", () => single.stop());
   const jobs = app.jobs as unknown as readonly JobDefinition<TSchema, never>[];
   const scheduler = new Scheduler({ system, database, jobs, isSingle: () => single.held, log });
   shutdown.add("scheduler", () => scheduler.stop());
-  const shipper = new RollupShipper({ cell: config.CELL_ID, key: parts.key, system, clock, aggregator: () => aggregatorUrl(fleet), isSingle: () => single.held, log });
+  const shipper = new RollupShipper({
+    cell: config.CELL_ID,
+    key: parts.key,
+    system,
+    clock,
+    aggregator: () => aggregatorUrl(fleet),
+    isSingle: () => single.held,
+    log,
+  });
   shutdown.add("shipper", () => shipper.stop());
 
   events.on(outboxChannel, () => relay.wake());

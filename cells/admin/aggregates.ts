@@ -53,7 +53,12 @@ export function aggregateRoutes(server: Server, options: AggregateOptions, comma
 
   server.post(
     "/v1/replay",
-    { schema: { summary: "Ships all rollups again", response: { 202: Type.Object({ rows: Type.Integer() }), default: Problem } } },
+    {
+      schema: {
+        summary: "Ships all rollups again",
+        response: { 202: Type.Object({ rows: Type.Integer() }), default: Problem },
+      },
+    },
     async (request, reply) => {
       await requireCommand(request, commands, ["aggregator", "control-plane", "worker"]);
       return reply.code(202).send({ rows: await shipAllAgain(options.system) });
@@ -61,9 +66,16 @@ export function aggregateRoutes(server: Server, options: AggregateOptions, comma
   );
 }
 
-async function answer(options: AggregateOptions, name: string, aggregate: AggregateDefinition, range: Range): Promise<AggregateAnswer> {
+async function answer(
+  options: AggregateOptions,
+  name: string,
+  aggregate: AggregateDefinition,
+  range: Range,
+): Promise<AggregateAnswer> {
   const asOf = new Date(options.clock.now()).toISOString();
-  const owned = (await listLeases(options.system)).filter((lease) => !lease.synthetic && (lease.state === "active" || lease.state === "frozen"));
+  const owned = (await listLeases(options.system)).filter(
+    (lease) => !lease.synthetic && (lease.state === "active" || lease.state === "frozen"),
+  );
   const rows: AggregateAnswer["rows"] = [];
   const waiting = [...owned];
   const ask = async (): Promise<void> => {

@@ -28,10 +28,14 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
   const server = createWorkerServer(options);
   await server.register(async (scope) => leaseRoutes(inherit(scope), options.status.system, options.commands));
   slotRoute(server, options);
-  server.get("/v1/samples", { schema: { summary: "Counters of this process's answers", response: { 200: Samples, default: Problem } } }, async (request) => {
-    await requireCommand(request, options.commands, ["control-plane", "worker"]);
-    return options.samples.read();
-  });
+  server.get(
+    "/v1/samples",
+    { schema: { summary: "Counters of this process's answers", response: { 200: Samples, default: Problem } } },
+    async (request) => {
+      await requireCommand(request, options.commands, ["control-plane", "worker"]);
+      return options.samples.read();
+    },
+  );
   aggregateRoutes(server, options.aggregates, options.commands);
   return server;
 }
@@ -45,7 +49,8 @@ export function createWorkerServer(options: Pick<AdminOptions, "status" | "comma
 
 function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const known = databaseProblem(error) ?? toCellplaneError(error);
-  if (known.status >= 500) request.log.error({ event: "admin-request-failed", requestId: request.id, code: known.code, err: error });
+  if (known.status >= 500)
+    request.log.error({ event: "admin-request-failed", requestId: request.id, code: known.code, err: error });
   sendProblem(reply, known, request.id);
 }
 
@@ -58,7 +63,13 @@ function inherit(scope: unknown): Server {
 function slotRoute(server: Server, { status, commands }: AdminOptions): void {
   server.post(
     "/v1/slot",
-    { schema: { summary: "Switches the live slot, if `from` is live", body: SwitchSlot, response: { 200: CellStatus, default: Problem } } },
+    {
+      schema: {
+        summary: "Switches the live slot, if `from` is live",
+        body: SwitchSlot,
+        response: { 200: CellStatus, default: Problem },
+      },
+    },
     async (request) => {
       await requireCommand(request, commands, ["control-plane", "worker"]);
       const { from, to, token } = request.body;

@@ -19,7 +19,12 @@ export function leaseRoutes(server: Server, system: Pool, commands: CommandOptio
 
   server.get(
     "/v1/leases",
-    { schema: { summary: "Every lease of this cell, tombstones too", response: { 200: Type.Object({ leases: Type.Array(Lease) }), default: Problem } } },
+    {
+      schema: {
+        summary: "Every lease of this cell, tombstones too",
+        response: { 200: Type.Object({ leases: Type.Array(Lease) }), default: Problem },
+      },
+    },
     async () => ({ leases: await listLeases(system) }),
   );
 
@@ -35,14 +40,24 @@ export function leaseRoutes(server: Server, system: Pool, commands: CommandOptio
 
   server.put(
     "/v1/leases/:tenant",
-    { schema: { summary: "Grants a tenant to this cell", params, body: GrantLease, response: { 200: Lease, default: Problem } } },
+    {
+      schema: {
+        summary: "Grants a tenant to this cell",
+        params,
+        body: GrantLease,
+        response: { 200: Lease, default: Problem },
+      },
+    },
     async ({ params: { tenant }, body }) => {
       const outcome = await grantLease(system, tenant, body);
       switch (outcome.kind) {
         case "granted":
           return outcome.lease;
         case "refused-before":
-          throw cellError("grant-refused", `This cell said before that it would refuse ${tenant} at epoch ${body.epoch}.`);
+          throw cellError(
+            "grant-refused",
+            `This cell said before that it would refuse ${tenant} at epoch ${body.epoch}.`,
+          );
         case "held":
           throw cellError("grant-refused", `The lease is ${outcome.lease.state} at epoch ${outcome.lease.epoch}.`);
         default:
@@ -68,10 +83,20 @@ export function leaseRoutes(server: Server, system: Pool, commands: CommandOptio
     },
   );
 
-  for (const [verb, suspended] of [["suspend", true], ["resume", false]] as const) {
+  for (const [verb, suspended] of [
+    ["suspend", true],
+    ["resume", false],
+  ] as const) {
     server.post(
       `/v1/leases/:tenant/${verb}`,
-      { schema: { summary: `${verb === "suspend" ? "Suspends" : "Resumes"} a tenant`, params, body: Reason, response: { 200: Lease, default: Problem } } },
+      {
+        schema: {
+          summary: `${verb === "suspend" ? "Suspends" : "Resumes"} a tenant`,
+          params,
+          body: Reason,
+          response: { 200: Lease, default: Problem },
+        },
+      },
       async ({ params: { tenant }, body }) => {
         const lease = await suspendLease(system, tenant, suspended, body.reason ?? null);
         if (lease === undefined) throw cellError("no-lease", `No lease of ${tenant}.`);

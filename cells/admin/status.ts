@@ -23,7 +23,8 @@ export interface StatusOptions {
 export function readinessProblems(options: StatusOptions): string[] {
   const problems = options.state.problems();
   const leases = options.state.record?.leases ?? 0;
-  if (leases > 0 && options.generation() === null) problems.push("trust-unknown: no fleet document has been accepted yet");
+  if (leases > 0 && options.generation() === null)
+    problems.push("trust-unknown: no fleet document has been accepted yet");
   return problems;
 }
 

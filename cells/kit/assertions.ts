@@ -37,7 +37,8 @@ export class AssertionVerifier {
     if (typeof token !== "string" || token === "") throw cellError("assertion-refused", "There is no assertion.");
     const now = Math.floor(this.#clock.now() / 1000);
     const known = this.#verified.get(token);
-    if (known !== undefined && known.assertion.exp + clockToleranceSeconds > now && this.#mayAssert(known)) return known.assertion;
+    if (known !== undefined && known.assertion.exp + clockToleranceSeconds > now && this.#mayAssert(known))
+      return known.assertion;
     const verified = await this.#check(token, now);
     this.#remember(token, verified);
     return verified.assertion;
@@ -46,13 +47,21 @@ export class AssertionVerifier {
   async #check(token: string, nowSeconds: number): Promise<Verified> {
     try {
       const keys = this.#trust.lookup("router", "worker");
-      const { payload, kid } = await verifyToken(token, { type: "cp-assertion", schema: Assertion, keys, audience: this.#cell, nowSeconds });
+      const { payload, kid } = await verifyToken(token, {
+        type: "cp-assertion",
+        schema: Assertion,
+        keys,
+        audience: this.#cell,
+        nowSeconds,
+      });
       const verified = { assertion: payload, kid };
-      if (payload.exp - payload.iat > assertionLifeSeconds) throw cellError("assertion-refused", "The assertion claims to live too long.");
+      if (payload.exp - payload.iat > assertionLifeSeconds)
+        throw cellError("assertion-refused", "The assertion claims to live too long.");
       if (!this.#mayAssert(verified)) throw cellError("assertion-refused", "The signer may not speak for that tenant.");
       return verified;
     } catch (cause) {
-      if (cause instanceof TokenRefused) throw cellError("assertion-refused", `The assertion is refused: ${cause.reason}.`, { cause });
+      if (cause instanceof TokenRefused)
+        throw cellError("assertion-refused", `The assertion is refused: ${cause.reason}.`, { cause });
       throw cause;
     }
   }
@@ -60,7 +69,10 @@ export class AssertionVerifier {
   #mayAssert({ assertion, kid }: Verified): boolean {
     const signer = this.#trust.find(kid);
     if (signer === undefined || signer.part !== assertion.iss) return false;
-    return signer.role === "router" || (signer.role === "worker" && assertion.synthetic && this.#isSynthetic(assertion.tenant));
+    return (
+      signer.role === "router" ||
+      (signer.role === "worker" && assertion.synthetic && this.#isSynthetic(assertion.tenant))
+    );
   }
 
   #remember(token: string, verified: Verified): void {

@@ -77,7 +77,8 @@ export class CellState {
     if (this.#error !== null) problems.push(this.#error);
     if (this.#record === null) return problems;
     if (!this.confirmed) problems.push("incarnation-unconfirmed: the database's life is not the one on file");
-    for (const series of ["kit", "app"] as const) problems.push(...rangeProblems(series, this.#record.migrations, this.#options.needs[series]));
+    for (const series of ["kit", "app"] as const)
+      problems.push(...rangeProblems(series, this.#record.migrations, this.#options.needs[series]));
     return problems;
   }
 
@@ -112,7 +113,10 @@ export class CellState {
 
   async #read(): Promise<void> {
     try {
-      const [record, onFile] = await Promise.all([readCell(this.#options.system), readIncarnation(this.#options.incarnationFile)]);
+      const [record, onFile] = await Promise.all([
+        readCell(this.#options.system),
+        readIncarnation(this.#options.incarnationFile),
+      ]);
       this.#incarnationOnFile = onFile;
       this.#error = record === null ? "the database is not provisioned" : null;
       this.#record = record;
@@ -143,14 +147,19 @@ export async function readIncarnation(path: string): Promise<string | null> {
 }
 
 function newest(record: CellRecord | null, series: "kit" | "app"): number {
-  const numbers = (record?.migrations ?? []).filter((migration) => migration.series === series).map((migration) => migration.number);
+  const numbers = (record?.migrations ?? [])
+    .filter((migration) => migration.series === series)
+    .map((migration) => migration.number);
   return Math.max(0, ...numbers);
 }
 
 /** A release runs on any schema from what it needs up to the first contract or irreversible migration after its own. */
 export function rangeProblems(series: "kit" | "app", applied: readonly AppliedMigration[], needs: number): string[] {
   const ours = applied.filter((migration) => migration.series === series);
-  if (needs > 0 && !ours.some((migration) => migration.number === needs)) return [`schema-too-old: migration ${series}/${needs} is missing`];
+  if (needs > 0 && !ours.some((migration) => migration.number === needs))
+    return [`schema-too-old: migration ${series}/${needs} is missing`];
   const beyond = ours.find((migration) => migration.number > needs && migration.class !== "expand");
-  return beyond === undefined ? [] : [`schema-too-new: ${series}/${beyond.number} is a ${beyond.class} migration after this release`];
+  return beyond === undefined
+    ? []
+    : [`schema-too-new: ${series}/${beyond.number} is a ${beyond.class} migration after this release`];
 }

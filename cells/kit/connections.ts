@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../common/clock.ts";
 
 /** Once a slot that was switched away from has seen no new connection for this long, routers have turned; the rest are asked to leave. */
@@ -66,6 +67,6 @@ export class ConnectionCounter {
       const silent = this.#inFlight === 0 && now - Math.max(began, this.#lastRequestAt) >= silenceMs;
       return silent || this.#open === 0 || now - began >= longestGoodbyeMs;
     };
-    while (!over()) await new Promise<void>((resolve) => void setTimeout(resolve, lookMs));
+    while (!over()) await sleep(lookMs);
   }
 }

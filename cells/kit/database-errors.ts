@@ -1,4 +1,4 @@
-import { CellplaneError } from "../../common/errors.ts";
+import type { CellplaneError } from "../../common/errors.ts";
 import { sqlState } from "../../common/postgres/pool.ts";
 import { cellError } from "./errors.ts";
 
@@ -11,12 +11,25 @@ export interface LeaseRefusal {
 }
 
 /** SQLSTATEs of `cellplane.enter` and the fence. */
-export const leaseStates = { notOwned: "CPL01", frozen: "CPL02", suspended: "CPL03", noTenant: "CPL04", isolation: "CPL05", unconfirmed: "CPL06" } as const;
+export const leaseStates = {
+  notOwned: "CPL01",
+  frozen: "CPL02",
+  suspended: "CPL03",
+  noTenant: "CPL04",
+  isolation: "CPL05",
+  unconfirmed: "CPL06",
+} as const;
 
 /** Whether a job that met this error waits without using a try: the tenant is elsewhere, frozen or suspended, or the database is away. */
 export function isRefusal(error: unknown): boolean {
   const state = sqlState(error);
-  if (state === leaseStates.notOwned || state === leaseStates.frozen || state === leaseStates.suspended || state === leaseStates.unconfirmed) return true;
+  if (
+    state === leaseStates.notOwned ||
+    state === leaseStates.frozen ||
+    state === leaseStates.suspended ||
+    state === leaseStates.unconfirmed
+  )
+    return true;
   return isDatabaseAway(error);
 }
 
@@ -27,14 +40,24 @@ export function leaseRefusal(error: unknown): LeaseRefusal | undefined {
   return JSON.parse(detail ?? '{"state":"none","epoch":null,"record":null}') as LeaseRefusal;
 }
 
-const awaySocketCodes = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENOTFOUND", "EAI_AGAIN"]);
+const awaySocketCodes = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
 // pg reports a lost or unobtainable connection by message alone.
-const awayMessages = /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Cannot use a pool after/i;
+const awayMessages =
+  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Cannot use a pool after/i;
 
 /** Whether the database could not be reached, is starting, or is going down. */
 export function isDatabaseAway(error: unknown): boolean {
   const state = sqlState(error);
-  if (state !== undefined) return state.startsWith("08") || state === "57P01" || state === "57P02" || state === "57P03" || state === "53300";
+  if (state !== undefined)
+    return state.startsWith("08") || state === "57P01" || state === "57P02" || state === "57P03" || state === "53300";
   if (!(error instanceof Error)) return false;
   const code = (error as NodeJS.ErrnoException).code;
   return (code !== undefined && awaySocketCodes.has(code)) || awayMessages.test(error.message);
@@ -42,25 +65,40 @@ export function isDatabaseAway(error: unknown): boolean {
 
 /** Brings a database's error into the cell's table; undefined where it is nothing of ours. */
 export function databaseProblem(error: unknown): CellplaneError | undefined {
-  if (isDatabaseAway(error)) return cellError("cell-unavailable", "The database does not answer.", { cause: error, extra: { retryAfterSeconds: 1 } });
+  if (isDatabaseAway(error))
+    return cellError("cell-unavailable", "The database does not answer.", {
+      cause: error,
+      extra: { retryAfterSeconds: 1 },
+    });
   switch (sqlState(error)) {
     case leaseStates.notOwned:
-      return cellError("not-owned-here", "The tenant is not owned here at the epoch of the assertion.", { cause: error });
+      return cellError("not-owned-here", "The tenant is not owned here at the epoch of the assertion.", {
+        cause: error,
+      });
     case leaseStates.frozen:
-      return cellError("tenant-frozen", "The tenant is being moved.", { cause: error, extra: { retryAfterSeconds: 1 } });
+      return cellError("tenant-frozen", "The tenant is being moved.", {
+        cause: error,
+        extra: { retryAfterSeconds: 1 },
+      });
     case leaseStates.suspended: {
       const reason = (error as { readonly detail?: string }).detail ?? "";
       return cellError("tenant-suspended", reason === "" ? "No reason was given." : reason, { cause: error });
     }
     case leaseStates.unconfirmed:
-      return cellError("incarnation-unconfirmed", "The lease belongs to another life of the database.", { cause: error, extra: { retryAfterSeconds: 5 } });
+      return cellError("incarnation-unconfirmed", "The lease belongs to another life of the database.", {
+        cause: error,
+        extra: { retryAfterSeconds: 5 },
+      });
     // lock_not_available, query_canceled (statement_timeout), transaction_timeout, idle_in_transaction_session_timeout, deadlock
     case "55P03":
     case "57014":
     case "25P04":
     case "25P03":
     case "40P01":
-      return cellError("transaction-too-long", "The database ended the transaction.", { cause: error, extra: { retryAfterSeconds: 1 } });
+      return cellError("transaction-too-long", "The database ended the transaction.", {
+        cause: error,
+        extra: { retryAfterSeconds: 1 },
+      });
     // character_not_in_repertoire, untranslatable_character
     case "22021":
     case "22P05":

@@ -99,6 +99,8 @@ export function defineCellApp<Settings extends TObject>(app: CellApp<Settings>):
 }
 
 /** Declares a kind of job; see {@link JobDefinition}. */
-export function defineJob<Payload extends TSchema, Settings>(job: JobDefinition<Payload, Settings>): JobDefinition<Payload, Settings> {
+export function defineJob<Payload extends TSchema, Settings>(
+  job: JobDefinition<Payload, Settings>,
+): JobDefinition<Payload, Settings> {
   return job;
 }

@@ -16,9 +16,17 @@ export interface CellSigner {
  * The cell's signed word with a 421: the release record where it gave the tenant away, else what it holds of the tenant.
  * @returns the header's name and value.
  */
-export async function refusalHeader(signer: CellSigner, tenant: TenantId, refusal: LeaseRefusal): Promise<readonly [name: string, value: string]> {
+export async function refusalHeader(
+  signer: CellSigner,
+  tenant: TenantId,
+  refusal: LeaseRefusal,
+): Promise<readonly [name: string, value: string]> {
   if (refusal.state === "released" && refusal.record !== null) return [internalHeaders.releaseRecord, refusal.record];
   const iat = Math.floor(signer.clock.now() / 1000);
-  const word = await signToken("cp-lease-word", { cell: signer.cell, tenant, state: refusal.state, epoch: refusal.epoch, iat }, signer.key);
+  const word = await signToken(
+    "cp-lease-word",
+    { cell: signer.cell, tenant, state: refusal.state, epoch: refusal.epoch, iat },
+    signer.key,
+  );
   return [internalHeaders.leaseWord, word];
 }

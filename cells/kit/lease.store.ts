@@ -15,7 +15,10 @@ export async function readLease(system: Queryable, tenant: TenantId): Promise<Le
   return result.rows[0];
 }
 
-export type GrantOutcome = { readonly kind: "granted"; readonly lease: Lease } | { readonly kind: "refused-before" } | { readonly kind: "held"; readonly lease: Lease };
+export type GrantOutcome =
+  | { readonly kind: "granted"; readonly lease: Lease }
+  | { readonly kind: "refused-before" }
+  | { readonly kind: "held"; readonly lease: Lease };
 
 /**
  * Takes a tenant by the registry's grant. Asked again it answers the same; a tombstone gives way to a higher epoch only, and what this cell said it
@@ -24,11 +27,16 @@ export type GrantOutcome = { readonly kind: "granted"; readonly lease: Lease } |
 export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLease): Promise<GrantOutcome> {
   return inTransaction(system, async (client) => {
     await lockTenant(client, tenant);
-    const refused = await client.query(`SELECT FROM cellplane.refused_grants WHERE tenant_id = $1 AND epoch >= $2`, [tenant, grant.epoch]);
+    const refused = await client.query(`SELECT FROM cellplane.refused_grants WHERE tenant_id = $1 AND epoch >= $2`, [
+      tenant,
+      grant.epoch,
+    ]);
     if (refused.rowCount !== 0) return { kind: "refused-before" } as const;
     const held = await readLease(client, tenant);
-    if (held !== undefined && held.epoch === grant.epoch && (held.state === "active" || held.state === "frozen")) return { kind: "granted", lease: held } as const;
-    if (held !== undefined && (held.state !== "released" || held.epoch >= grant.epoch)) return { kind: "held", lease: held } as const;
+    if (held !== undefined && held.epoch === grant.epoch && (held.state === "active" || held.state === "frozen"))
+      return { kind: "granted", lease: held } as const;
+    if (held !== undefined && (held.state !== "released" || held.epoch >= grant.epoch))
+      return { kind: "held", lease: held } as const;
     const made = await client.query<Lease>(
       `INSERT INTO cellplane.leases (tenant_id, state, epoch, incarnation, slug, tier, synthetic)
        SELECT $1, 'active', $2, incarnation, $3, $4, $5 FROM cellplane.cell
@@ -50,13 +58,21 @@ export async function refuseGrant(system: Pool, tenant: TenantId, epoch: number)
     await lockTenant(client, tenant);
     const held = await readLease(client, tenant);
     if (held !== undefined && held.state !== "released") return held;
-    await client.query(`INSERT INTO cellplane.refused_grants (tenant_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [tenant, epoch]);
+    await client.query(
+      `INSERT INTO cellplane.refused_grants (tenant_id, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+      [tenant, epoch],
+    );
     return undefined;
   });
 }
 
 /** Sets or lifts the suspension of a tenant that is owned here. */
-export async function suspendLease(system: Pool, tenant: TenantId, suspended: boolean, reason: string | null): Promise<Lease | undefined> {
+export async function suspendLease(
+  system: Pool,
+  tenant: TenantId,
+  suspended: boolean,
+  reason: string | null,
+): Promise<Lease | undefined> {
   return inTransaction(system, async (client) => {
     // Exclusive, so that no write that began before is still under way when the suspension is acknowledged.
     await lockTenant(client, tenant);
@@ -66,6 +82,20 @@ export async function suspendLease(system: Pool, tenant: TenantId, suspended: bo
     );
     return result.rows[0];
   });
+}
+
+/** Gives tenants whose freeze is past its deadline back to themselves; the late release then fails its compare-and-set. @returns how many. */
+export async function thawExpired(system: Queryable): Promise<number> {
+  const result = await system.query(
+    `UPDATE cellplane.leases SET state = 'active', freeze_id = NULL, freeze_deadline = NULL, updated_at = clock_timestamp()
+     WHERE state = 'frozen' AND freeze_deadline < clock_timestamp()`,
+  );
+  return result.rowCount ?? 0;
+}
+
+/** Whether the cell holds that tenant as a synthetic one. */
+export async function isSyntheticLease(system: Queryable, tenant: TenantId): Promise<boolean> {
+  return (await readLease(system, tenant))?.synthetic ?? false;
 }
 
 async function lockTenant(client: Queryable, tenant: TenantId): Promise<void> {

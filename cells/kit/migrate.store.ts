@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { MigrationClass } from "../../common/contracts/release.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import { connect, sqlState, type Client } from "../../common/postgres/pool.ts";
@@ -32,7 +33,11 @@ export async function openMigration(ownerUrl: string): Promise<Client> {
  * @returns the migrations that were applied.
  * @throws migration-refused, and the database's own error for a migration that fails.
  */
-export async function applyMigrations(client: Client, wanted: readonly LoadedMigration[], allowed: ReadonlySet<MigrationClass>): Promise<LoadedMigration[]> {
+export async function applyMigrations(
+  client: Client,
+  wanted: readonly LoadedMigration[],
+  allowed: ReadonlySet<MigrationClass>,
+): Promise<LoadedMigration[]> {
   const applied = await client.query<AppliedDigest>("SELECT series, number, digest FROM cellplane.schema_migrations");
   const plan = planMigrations(wanted, applied.rows, allowed);
   for (const migration of plan) await applyWithRetries(client, migration);
@@ -51,28 +56,30 @@ async function applyWithRetries(client: Client, migration: LoadedMigration): Pro
       if ((state !== "55P03" && state !== "40P01") || attempt === tries) throw error;
     }
     const pause = Math.min(lastPauseMs, 200 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
-    await new Promise<void>((resolve) => void setTimeout(resolve, pause));
+    await sleep(pause);
   }
 }
 
 async function applyOne(client: Client, migration: LoadedMigration): Promise<void> {
   await client.query(`BEGIN; SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = public, pg_catalog`);
   await client.query(migration.sql);
-  const unprotected = await client.query<{ object: string; reason: string }>("SELECT object, reason FROM cellplane.unprotected()");
+  const unprotected = await client.query<{ object: string; reason: string }>(
+    "SELECT object, reason FROM cellplane.unprotected()",
+  );
   const first = unprotected.rows[0];
-  if (first !== undefined) throw cellError("migration-refused", `${migration.series}/${migration.number}: ${first.object}: ${first.reason}.`);
-  await client.query("INSERT INTO cellplane.schema_migrations (series, number, name, class, digest) VALUES ($1, $2, $3, $4, $5)", [
-    migration.series,
-    migration.number,
-    migration.name,
-    migration.class,
-    migration.digest,
-  ]);
+  if (first !== undefined)
+    throw cellError("migration-refused", `${migration.series}/${migration.number}: ${first.object}: ${first.reason}.`);
+  await client.query(
+    "INSERT INTO cellplane.schema_migrations (series, number, name, class, digest) VALUES ($1, $2, $3, $4, $5)",
+    [migration.series, migration.number, migration.name, migration.class, migration.digest],
+  );
   await client.query("COMMIT");
 }
 
 /** Whether the cell is there, in which life, and how many leases it holds or held. Null before the first migration. */
-export async function readLife(client: Client): Promise<{ readonly incarnation: string | null; readonly leases: number } | null> {
+export async function readLife(
+  client: Client,
+): Promise<{ readonly incarnation: string | null; readonly leases: number } | null> {
   const known = await client.query<{ there: boolean }>("SELECT to_regclass('cellplane.leases') IS NOT NULL AS there");
   if (known.rows[0]?.there !== true) return null;
   const result = await client.query<{ incarnation: string | null; leases: number }>(

@@ -18,7 +18,12 @@ export interface ProvisionOptions {
 }
 
 export interface Provisioned {
-  readonly applied: readonly { readonly series: string; readonly number: number; readonly name: string; readonly class: MigrationClass }[];
+  readonly applied: readonly {
+    readonly series: string;
+    readonly number: number;
+    readonly name: string;
+    readonly class: MigrationClass;
+  }[];
   readonly schema: { readonly kit: number; readonly app: number };
 }
 
@@ -31,7 +36,8 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   try {
     const before = await readLife(client);
     // A new cell has no tenants who could need the old shape.
-    const allowed = before === null || before.leases === 0 ? new Set<MigrationClass>(["contract", "irreversible"]) : options.allowed;
+    const allowed =
+      before === null || before.leases === 0 ? new Set<MigrationClass>(["contract", "irreversible"]) : options.allowed;
     const applied = await applyMigrations(client, options.migrations, allowed);
     const life = await readLife(client);
     const onFile = await readIncarnation(options.incarnationFile);

@@ -31,7 +31,9 @@ export interface TenantServerOptions<Settings extends TObject> {
 }
 
 /** The cell's tenant API, read from top to bottom as a request passes it. */
-export async function createTenantServer<Settings extends TObject>(options: TenantServerOptions<Settings>): Promise<Server> {
+export async function createTenantServer<Settings extends TObject>(
+  options: TenantServerOptions<Settings>,
+): Promise<Server> {
   const { state, connections, samples, services } = options;
   const server = createServer({
     log: services.log,
@@ -57,12 +59,17 @@ export async function createTenantServer<Settings extends TObject>(options: Tena
 
   server.decorateRequest("tenant");
   server.addHook("onRequest", async (request) => {
-    if (!options.trustKnown()) throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
+    if (!options.trustKnown())
+      throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
     const assertion = await options.assertions.verify(request.headers[internalHeaders.assertion]);
     request.tenant = new TenantContext(assertion, services);
     refuseWhereNotServed(assertion, state);
     // An unknown address stays a 404 for everybody.
-    if (!request.is404 && (request.routeOptions.config.auth ?? "key") === "key" && assertion.principal === "anonymous") {
+    if (
+      !request.is404 &&
+      (request.routeOptions.config.auth ?? "key") === "key" &&
+      assertion.principal === "anonymous"
+    ) {
       throw cellError("key-required", "There is no API key with this request.");
     }
   });
@@ -80,7 +87,9 @@ function isTenants(request: FastifyRequest): boolean {
 
 function refuseWhereNotServed(assertion: Assertion, state: TenantServerOptions<TObject>["state"]): void {
   if (!state.confirmed) {
-    throw cellError("incarnation-unconfirmed", "The database's incarnation is not the one on file.", { extra: { retryAfterSeconds: 5 } });
+    throw cellError("incarnation-unconfirmed", "The database's incarnation is not the one on file.", {
+      extra: { retryAfterSeconds: 5 },
+    });
   }
   if (state.phase === "standby" && !assertion.synthetic) {
     throw cellError("slot-not-live", `Slot ${state.liveSlot} is live.`, { extra: { retryAfterSeconds: 1 } });
@@ -90,13 +99,21 @@ function refuseWhereNotServed(assertion: Assertion, state: TenantServerOptions<T
 /** Statuses with which the router may send the request on, if nothing of it was executed. */
 const replayable = new Set([421, 503]);
 
-async function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, signer: CellSigner): Promise<void> {
+async function answerError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signer: CellSigner,
+): Promise<void> {
   const known: CellplaneError = databaseProblem(error) ?? toCellplaneError(error);
-  if (known.status === 500) request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
+  if (known.status === 500)
+    request.log.error({ event: "request-failed", requestId: request.id, code: known.code, err: error });
   else request.log.debug({ event: "request-refused", requestId: request.id, code: known.code, detail: known.message });
-  if (replayable.has(known.status) && !(isTenants(request) && request.tenant.committed)) reply.header(internalHeaders.notExecuted, known.code);
+  if (replayable.has(known.status) && !(isTenants(request) && request.tenant.committed))
+    reply.header(internalHeaders.notExecuted, known.code);
   const refusal = leaseRefusal(error);
-  if (refusal !== undefined && isTenants(request)) reply.header(...(await refusalHeader(signer, request.tenant.id, refusal)));
+  if (refusal !== undefined && isTenants(request))
+    reply.header(...(await refusalHeader(signer, request.tenant.id, refusal)));
   sendProblem(reply, known, request.id);
   await reply;
 }

@@ -15,7 +15,10 @@ export interface Transaction {
   /** Epoch of the lease under which it runs. */
   readonly epoch: number;
   /** Runs a statement with `$1`-style parameters. */
-  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
 }
 
 /** Told before COMMIT is sent: from then on it is not certain that nothing happened. */

@@ -18,7 +18,12 @@ export interface TenantDb {
 
 export interface TenantQueue {
   /** Writes a job down in the same transaction as the data it follows from: either both are there or neither. */
-  add<Payload extends TSchema>(tx: Transaction, job: JobKind<Payload>, payload: Static<Payload>, options?: AddOptions): Promise<void>;
+  add<Payload extends TSchema>(
+    tx: Transaction,
+    job: JobKind<Payload>,
+    payload: Static<Payload>,
+    options?: AddOptions,
+  ): Promise<void>;
 }
 
 export interface TenantTrace {
@@ -86,17 +91,21 @@ export class TenantContext {
   get trace(): TenantTrace {
     return {
       span: (name, work) =>
-        tracer.startActiveSpan(name, { attributes: { "cellplane.tenant": this.id, "cellplane.epoch": this.epoch } }, async (span) => {
-          try {
-            return await work(span);
-          } catch (error) {
-            span.setStatus({ code: SpanStatusCode.ERROR });
-            if (error instanceof Error) span.recordException(error);
-            throw error;
-          } finally {
-            span.end();
-          }
-        }),
+        tracer.startActiveSpan(
+          name,
+          { attributes: { "cellplane.tenant": this.id, "cellplane.epoch": this.epoch } },
+          async (span) => {
+            try {
+              return await work(span);
+            } catch (error) {
+              span.setStatus({ code: SpanStatusCode.ERROR });
+              if (error instanceof Error) span.recordException(error);
+              throw error;
+            } finally {
+              span.end();
+            }
+          },
+        ),
     };
   }
 }

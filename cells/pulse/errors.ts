@@ -23,10 +23,26 @@ export const pulseErrors = {
     todo: "Send text without U+0000 and without lone surrogates.",
   },
   "range-reversed": { status: 400, title: "The range is empty", todo: "`from` must lie before `to`." },
-  "too-many-buckets": { status: 400, title: "The range holds too many buckets", todo: "Ask for a shorter range or larger buckets; an answer holds at most 10,000." },
-  "hook-secret-missing": { status: 401, title: "No secret is set for this hook", todo: "Set the secret with PUT /v1/hooks/github/secret, the same as at GitHub." },
-  "hook-signature-refused": { status: 401, title: "The hook's signature does not fit", todo: "Check that GitHub and Cellplane hold the same secret." },
-  "hook-malformed": { status: 400, title: "This is not what GitHub sends", todo: "Send a JSON object, or a form with the field `payload`." },
+  "too-many-buckets": {
+    status: 400,
+    title: "The range holds too many buckets",
+    todo: "Ask for a shorter range or larger buckets; an answer holds at most 10,000.",
+  },
+  "hook-secret-missing": {
+    status: 401,
+    title: "No secret is set for this hook",
+    todo: "Set the secret with PUT /v1/hooks/github/secret, the same as at GitHub.",
+  },
+  "hook-signature-refused": {
+    status: 401,
+    title: "The hook's signature does not fit",
+    todo: "Check that GitHub and Cellplane hold the same secret.",
+  },
+  "hook-malformed": {
+    status: 400,
+    title: "This is not what GitHub sends",
+    todo: "Send a JSON object, or a form with the field `payload`.",
+  },
 } as const satisfies ErrorTable;
 
 export const pulseError = errorsOf(pulseErrors);

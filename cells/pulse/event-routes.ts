@@ -10,7 +10,13 @@ import type { TenantContext } from "../kit/kit.ts";
 export function eventRoutes(server: Server): void {
   server.post(
     "/v1/events",
-    { schema: { summary: "Takes events; an id seen before is not counted again", body: Events, response: { 202: Accepted } } },
+    {
+      schema: {
+        summary: "Takes events; an id seen before is not counted again",
+        body: Events,
+        response: { 202: Accepted },
+      },
+    },
     async (request, reply) => {
       const now = new Date();
       const events = request.body.events.map((event) => storable(event, now));
@@ -20,7 +26,10 @@ export function eventRoutes(server: Server): void {
 }
 
 /** Stores events and asks for their roll-up, in one transaction. */
-export async function acceptEvents(tenant: TenantContext, events: readonly StoredEvent[]): Promise<{ accepted: number; duplicates: number }> {
+export async function acceptEvents(
+  tenant: TenantContext,
+  events: readonly StoredEvent[],
+): Promise<{ accepted: number; duplicates: number }> {
   const accepted = await tenant.db.write(async (tx) => {
     const stored = await storeEvents(tx, events);
     if (stored > 0) await tenant.queue.add(tx, rollUp, {}, { key: "roll-up", delayMs: rollUpDelayMs });
@@ -32,10 +41,20 @@ export async function acceptEvents(tenant: TenantContext, events: readonly Store
 function storable(event: Event, now: Date): StoredEvent {
   const properties = event.properties === undefined ? null : JSON.stringify(event.properties);
   if (properties !== null && Buffer.byteLength(properties) > mostPropertiesBytes) {
-    throw pulseError("properties-too-large", `The properties of the event ${event.id.slice(0, 80)} take more than ${mostPropertiesBytes} bytes.`);
+    throw pulseError(
+      "properties-too-large",
+      `The properties of the event ${event.id.slice(0, 80)} take more than ${mostPropertiesBytes} bytes.`,
+    );
   }
   const at = eventMoment(event.at, now);
-  return { id: wellFormed(event.id), type: wellFormed(event.type), user: wellFormed(event.user), at, value: event.value ?? null, properties: wellFormedJson(properties) };
+  return {
+    id: wellFormed(event.id),
+    type: wellFormed(event.type),
+    user: wellFormed(event.user),
+    at,
+    value: event.value ?? null,
+    properties: wellFormedJson(properties),
+  };
 }
 
 /** @throws text-not-well-formed for what PostgreSQL cannot store. */

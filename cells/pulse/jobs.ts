@@ -1,4 +1,14 @@
-import { Type, defineJob, distinctOf, mergeDistinct, readRollups, recordRollup, type DistinctSketch, type JobContext, type Transaction } from "../kit/kit.ts";
+import {
+  Type,
+  defineJob,
+  distinctOf,
+  mergeDistinct,
+  readRollups,
+  recordRollup,
+  type DistinctSketch,
+  type JobContext,
+  type Transaction,
+} from "../kit/kit.ts";
 import { removeEvents } from "./events.store.ts";
 import { lockRollUp, removeHours, rollTail, type HourGain } from "./hours.store.ts";
 import type { PulseSettings } from "./settings.ts";
@@ -49,7 +59,10 @@ async function tellAggregator(tx: Transaction, gains: readonly HourGain[]): Prom
   const counts = await readRollups(tx, "events", hours);
   const users = await readRollups(tx, "active-users", hours);
   const at = (gain: HourGain): number => gain.hour.getTime();
-  const summed = gains.map((gain) => ({ bucket: gain.hour, value: ((counts.get(at(gain)) as number | undefined) ?? 0) + gain.events }));
+  const summed = gains.map((gain) => ({
+    bucket: gain.hour,
+    value: ((counts.get(at(gain)) as number | undefined) ?? 0) + gain.events,
+  }));
   await recordRollup(tx, "events", "sum", summed);
   const grown = gains
     .filter((gain) => gain.newUsers.length > 0)

@@ -10,14 +10,16 @@ const dayMs = 86_400_000;
  */
 export function momentOf(text: string): Date {
   const at = Date.parse(text);
-  if (Number.isNaN(at) || at < earliest || at > latest) throw pulseError("moment-not-real", `${text.slice(0, 40)} is not a moment that can be kept.`);
+  if (Number.isNaN(at) || at < earliest || at > latest)
+    throw pulseError("moment-not-real", `${text.slice(0, 40)} is not a moment that can be kept.`);
   return new Date(at);
 }
 
 /** @throws event-from-the-future when `at` lies more than a day after `now`. */
 export function eventMoment(text: string, now: Date): Date {
   const at = momentOf(text);
-  if (at.getTime() > now.getTime() + dayMs) throw pulseError("event-from-the-future", `${text.slice(0, 40)} is more than a day ahead of ${now.toISOString()}.`);
+  if (at.getTime() > now.getTime() + dayMs)
+    throw pulseError("event-from-the-future", `${text.slice(0, 40)} is more than a day ahead of ${now.toISOString()}.`);
   return at;
 }
 
@@ -45,7 +47,10 @@ export interface StatsRange {
  * The range of a stats query; by default the last day by hour. The end is exclusive, and the default one includes this very millisecond.
  * @throws range-reversed, too-many-buckets, moment-not-real
  */
-export function statsRange(query: { readonly from?: string; readonly to?: string; readonly bucket?: Bucket }, now: Date): StatsRange {
+export function statsRange(
+  query: { readonly from?: string; readonly to?: string; readonly bucket?: Bucket },
+  now: Date,
+): StatsRange {
   const to = query.to === undefined ? new Date(now.getTime() + 1) : momentOf(query.to);
   const from = query.from === undefined ? new Date(to.getTime() - dayMs) : momentOf(query.from);
   const bucket = query.bucket ?? "hour";

@@ -21,12 +21,22 @@ export type Event = Static<typeof Event>;
 export const mostEvents = 1_000;
 export const mostPropertiesBytes = 8_192;
 
-export const Events = Type.Object({ events: Type.Array(Event, { minItems: 1, maxItems: mostEvents }) }, { $id: "Events", additionalProperties: false });
+export const Events = Type.Object(
+  { events: Type.Array(Event, { minItems: 1, maxItems: mostEvents }) },
+  { $id: "Events", additionalProperties: false },
+);
 
-export const Accepted = Type.Object({ accepted: Type.Integer(), duplicates: Type.Integer() }, { $id: "Accepted", additionalProperties: false });
+export const Accepted = Type.Object(
+  { accepted: Type.Integer(), duplicates: Type.Integer() },
+  { $id: "Accepted", additionalProperties: false },
+);
 
 export const StatsQuery = Type.Object(
-  { from: Type.Optional(Moment), to: Type.Optional(Moment), bucket: Type.Optional(oneOf(["minute", "hour", "day"] as const)) },
+  {
+    from: Type.Optional(Moment),
+    to: Type.Optional(Moment),
+    bucket: Type.Optional(oneOf(["minute", "hour", "day"] as const)),
+  },
   { additionalProperties: false },
 );
 

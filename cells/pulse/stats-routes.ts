@@ -7,7 +7,13 @@ import { statsOf } from "./stats.store.ts";
 export function statsRoutes(server: Server): void {
   server.get(
     "/v1/stats",
-    { schema: { summary: "Counts, active users, top types and quantiles of a range", querystring: StatsQuery, response: { 200: Stats } } },
+    {
+      schema: {
+        summary: "Counts, active users, top types and quantiles of a range",
+        querystring: StatsQuery,
+        response: { 200: Stats },
+      },
+    },
     async (request) => {
       const now = new Date();
       const range = statsRange(request.query, now);

@@ -49,7 +49,8 @@ interface Totals {
 export async function statsOf(tx: Transaction, range: StatsRange, asOf: Date): Promise<Stats> {
   const sources = sourcesOf(range, range.bucket === "minute");
   const totals = await totalsOf(tx, sources, range.bucket);
-  const quantiles = totals.events <= exactUpTo ? await exactQuantiles(tx, range) : await sketchedQuantiles(tx, sourcesOf(range, false));
+  const quantiles =
+    totals.events <= exactUpTo ? await exactQuantiles(tx, range) : await sketchedQuantiles(tx, sourcesOf(range, false));
   return { ...totals, quantiles, asOf: asOf.toISOString() };
 }
 

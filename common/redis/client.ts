@@ -28,7 +28,12 @@ export function createRedis(options: RedisOptions): Redis {
     connectTimeout: 1_000,
     retryStrategy: (tries) => Math.min(reconnectLastMs, 50 * 2 ** Math.min(tries, 6)) * (0.5 + Math.random() / 2),
     ...(options.use === "cache"
-      ? { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: cacheTimeoutMs, autoResendUnfulfilledCommands: false }
+      ? {
+          enableOfflineQueue: false,
+          maxRetriesPerRequest: 0,
+          commandTimeout: cacheTimeoutMs,
+          autoResendUnfulfilledCommands: false,
+        }
       : { maxRetriesPerRequest: null }),
   });
   let toldAt = Number.NEGATIVE_INFINITY;

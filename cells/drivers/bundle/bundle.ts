@@ -9,7 +9,13 @@ import { build } from "esbuild";
 import Type from "typebox";
 import Value from "typebox/value";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
-import { ReleaseManifest, migrationSeries, parseMigrationFile, type Migration, type ReleaseFile } from "../../../common/contracts/release.ts";
+import {
+  type ReleaseManifest,
+  migrationSeries,
+  parseMigrationFile,
+  type Migration,
+  type ReleaseFile,
+} from "../../../common/contracts/release.ts";
 import { matches, releaseName } from "../../../common/ids.ts";
 import { bundleError } from "./errors.ts";
 
@@ -81,14 +87,18 @@ async function buildProcesses(folder: string, outDir: string): Promise<BundledFi
     names.map((name) => {
       const call = processes[name];
       const application = call.includes("app") ? `import app from ${JSON.stringify(join(folder, "app.ts"))};` : "";
-      return bundle(`${application} import { ${call.split("(", 1)[0]} } from "./cells/${name}.ts"; ${guarded(call)}`, join(outDir, `${name}.mjs`));
+      return bundle(
+        `${application} import { ${call.split("(", 1)[0]} } from "./cells/${name}.ts"; ${guarded(call)}`,
+        join(outDir, `${name}.mjs`),
+      );
     }),
   );
   return Promise.all(names.map((name) => fileOf(outDir, `${name}.mjs`)));
 }
 
 /** A process that cannot begin says why, without the line of bundled code that Node would print. */
-const guarded = (call: string): string => `await ${call}.catch((error) => { process.stderr.write((error?.stack ?? error) + "\\n"); process.exit(1); });`;
+const guarded = (call: string): string =>
+  `await ${call}.catch((error) => { process.stderr.write((error?.stack ?? error) + "\\n"); process.exit(1); });`;
 
 async function bundle(contents: string, outfile: string): Promise<void> {
   try {
@@ -132,7 +142,11 @@ async function copyMigrations(folder: string, outDir: string): Promise<CopiedMig
     await mkdir(join(outDir, "migrations", series), { recursive: true });
     for (const name of (await readdir(sources[series])).toSorted()) {
       const parsed = parseMigrationFile(name);
-      if (parsed === null) throw bundleError("bad-application", `The migration ${series}/${name} is not named NNNN-name.<expand|contract|irreversible>.sql.`);
+      if (parsed === null)
+        throw bundleError(
+          "bad-application",
+          `The migration ${series}/${name} is not named NNNN-name.<expand|contract|irreversible>.sql.`,
+        );
       const path = `migrations/${series}/${name}`;
       await copyFile(join(sources[series], name), join(outDir, path));
       const file = await fileOf(outDir, path);
@@ -162,7 +176,8 @@ export async function describe(folder: string, node: string): Promise<Type.Stati
     );
     const { stdout } = await run(node, [file], { cwd: draft, env: {}, timeout: 20_000 });
     const described: unknown = JSON.parse(stdout);
-    if (!Value.Check(Described, described)) throw bundleError("bad-application", "The default export of app.ts is not made by defineCellApp.");
+    if (!Value.Check(Described, described))
+      throw bundleError("bad-application", "The default export of app.ts is not made by defineCellApp.");
     return described;
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -192,4 +207,3 @@ async function digestFile(path: string): Promise<string> {
   for await (const chunk of createReadStream(path, { highWaterMark: 1_048_576 })) hash.update(chunk as Buffer);
   return hash.digest("hex");
 }
-

@@ -32,10 +32,17 @@ export class JobCarrier {
 
   constructor(options: CarrierOptions) {
     this.#options = options;
-    this.#redis = createRedis({ url: options.redisUrl, application: options.application, use: "queue", log: options.log });
+    this.#redis = createRedis({
+      url: options.redisUrl,
+      application: options.application,
+      use: "queue",
+      log: options.log,
+    });
     const prefix = "cellplane";
     const removal = { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } as const;
-    this.#queues = options.versions.map((version) => new Queue(this.#name(version), { connection: this.#redis, prefix, skipWaitingForReady: true }));
+    this.#queues = options.versions.map(
+      (version) => new Queue(this.#name(version), { connection: this.#redis, prefix, skipWaitingForReady: true }),
+    );
     this.#workers = options.versions.map(
       (version) =>
         new Worker<ClaimedJob>(this.#name(version), async (job) => options.run(job.data), {

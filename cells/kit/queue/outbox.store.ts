@@ -95,7 +95,12 @@ export async function claimJobs(system: Queryable, options: ClaimOptions): Promi
  */
 export async function reclaimJobs(
   system: Queryable,
-  options: { readonly kinds: readonly string[]; readonly syntheticOnly: boolean; readonly olderThanMs: number; readonly batch: number },
+  options: {
+    readonly kinds: readonly string[];
+    readonly syntheticOnly: boolean;
+    readonly olderThanMs: number;
+    readonly batch: number;
+  },
 ): Promise<ClaimedJob[]> {
   const result = await system.query<ClaimedJob>(
     `WITH lost AS (
@@ -151,7 +156,11 @@ export async function takeJob(tx: Transaction, id: string): Promise<OutboxRow | 
 
 /** Counts a failed try and lets the job wait for the next one. */
 export async function retryJob(system: Queryable, job: ClaimedJob, error: string, delayMs: number): Promise<void> {
-  await system.query(`UPDATE cellplane.outbox SET tries = tries + 1, error = $3 WHERE tenant_id = $1 AND id = $2`, [job.tenant_id, job.id, error]);
+  await system.query(`UPDATE cellplane.outbox SET tries = tries + 1, error = $3 WHERE tenant_id = $1 AND id = $2`, [
+    job.tenant_id,
+    job.id,
+    error,
+  ]);
   await releaseJobs(system, [job], delayMs);
 }
 
@@ -167,7 +176,10 @@ export async function buryJob(system: Queryable, job: ClaimedJob, error: string)
 
 /** How many tries a job has had, undefined when it is gone. */
 export async function triesOf(system: Queryable, job: ClaimedJob): Promise<number | undefined> {
-  const result = await system.query<{ tries: number }>(`SELECT tries FROM cellplane.outbox WHERE tenant_id = $1 AND id = $2`, [job.tenant_id, job.id]);
+  const result = await system.query<{ tries: number }>(
+    `SELECT tries FROM cellplane.outbox WHERE tenant_id = $1 AND id = $2`,
+    [job.tenant_id, job.id],
+  );
   return result.rows[0]?.tries;
 }
 

@@ -84,7 +84,12 @@ export class OutboxRelay {
     if (phase === "draining" || !this.#options.confirmed()) return;
     try {
       for (const version of this.#versions) {
-        const claimed = await claimJobs(this.#options.system, { kinds: this.#kindsOf(version), syntheticOnly: phase === "standby", window, batch });
+        const claimed = await claimJobs(this.#options.system, {
+          kinds: this.#kindsOf(version),
+          syntheticOnly: phase === "standby",
+          window,
+          batch,
+        });
         await this.#carry(version, claimed);
         if (claimed.length === batch) this.#again = true;
       }
@@ -100,7 +105,12 @@ export class OutboxRelay {
     this.#reclaimedAt = performance.now();
     const syntheticOnly = this.#options.phase() === "standby";
     for (const version of this.#versions) {
-      const lost = await reclaimJobs(this.#options.system, { kinds: this.#kindsOf(version), syntheticOnly, olderThanMs, batch: batch * 4 });
+      const lost = await reclaimJobs(this.#options.system, {
+        kinds: this.#kindsOf(version),
+        syntheticOnly,
+        olderThanMs,
+        batch: batch * 4,
+      });
       if (lost.length > 0) this.#options.log.info({ event: "jobs-handed-over-again", count: lost.length });
       await this.#carry(version, lost);
     }

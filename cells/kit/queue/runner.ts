@@ -64,7 +64,14 @@ export class JobRunner<Settings> {
         if (row === undefined) return;
         const kind = this.#kinds.get(`${row.job}@${row.payload_version}`);
         if (kind === undefined) throw new UnknownKind(`${row.job}@${row.payload_version}`);
-        const context = { tx, queue: tenantQueue, settings: this.#options.settings, id: claimed.id, attempt: row.tries + 1, now: new Date(this.#options.clock.now()) };
+        const context = {
+          tx,
+          queue: tenantQueue,
+          settings: this.#options.settings,
+          id: claimed.id,
+          attempt: row.tries + 1,
+          now: new Date(this.#options.clock.now()),
+        };
         try {
           if (!Value.Check(kind.payload, row.payload)) throw new TypeError("the payload does not fit its schema");
           await kind.run(row.payload, context);
@@ -81,9 +88,12 @@ export class JobRunner<Settings> {
     const { system, log } = this.#options;
     const labels = { tenant: claimed.tenant_id, job: claimed.id };
     if (!(error instanceof JobFailed)) {
-      if (!(error instanceof UnknownKind) && !isRefusal(error)) log.error({ event: "job-not-run", ...labels, err: error });
+      if (!(error instanceof UnknownKind) && !isRefusal(error))
+        log.error({ event: "job-not-run", ...labels, err: error });
       // With the database away the row stays in flight, and is handed over again when it has been so for too long.
-      await releaseJobs(system, [claimed], refusedPauseMs).catch((releaseError: unknown) => log.warn({ event: "job-not-released", ...labels, err: releaseError }));
+      await releaseJobs(system, [claimed], refusedPauseMs).catch((releaseError: unknown) =>
+        log.warn({ event: "job-not-released", ...labels, err: releaseError }),
+      );
       return;
     }
     const tries = ((await triesOf(system, claimed)) ?? 0) + 1;

@@ -36,7 +36,11 @@ export async function advanceSchedule(tx: Transaction, job: string, everySeconds
 }
 
 /** Removes bookkeeping that nobody needs any more, in bounded batches. @returns rows removed. */
-export async function removeOld(system: Queryable, limits: { readonly receiptsDays: number; readonly deadLettersDays: number; readonly rollupsDays: number }, batch: number): Promise<number> {
+export async function removeOld(
+  system: Queryable,
+  limits: { readonly receiptsDays: number; readonly deadLettersDays: number; readonly rollupsDays: number },
+  batch: number,
+): Promise<number> {
   let removed = 0;
   for (const [table, column, days] of [
     ["receipts", "finished_at", limits.receiptsDays],

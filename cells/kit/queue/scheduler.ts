@@ -3,6 +3,7 @@ import type { Logger } from "../../../common/log.ts";
 import type { Pool } from "../../../common/postgres/pool.ts";
 import { isRefusal } from "../database-errors.ts";
 import type { JobDefinition } from "../kit.ts";
+import { thawExpired } from "../lease.store.ts";
 import type { TenantDatabase } from "../tenant.store.ts";
 import { addJob } from "./outbox.store.ts";
 import { advanceSchedule, dueSchedules, removeOld } from "./schedule.store.ts";
@@ -26,7 +27,10 @@ const kept = { receiptsDays: 1, deadLettersDays: 30, rollupsDays: 35 } as const;
 /** Fires tenants' scheduled jobs, and removes the kit's old bookkeeping. One worker of a cell does it at a time. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #scheduled: ReadonlyMap<string, { readonly job: JobDefinition<TSchema, never>; readonly everySeconds: number }>;
+  readonly #scheduled: ReadonlyMap<
+    string,
+    { readonly job: JobDefinition<TSchema, never>; readonly everySeconds: number }
+  >;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -36,7 +40,9 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#scheduled = new Map(
-      options.jobs.flatMap((job) => (job.everySeconds === undefined ? [] : [[job.name, { job, everySeconds: job.everySeconds }] as const])),
+      options.jobs.flatMap((job) =>
+        job.everySeconds === undefined ? [] : [[job.name, { job, everySeconds: job.everySeconds }] as const],
+      ),
     );
   }
 
@@ -56,7 +62,10 @@ export class Scheduler {
   async #tick(): Promise<void> {
     if (!this.#options.isSingle()) return;
     try {
-      for (const due of await dueSchedules(this.#options.system, [...this.#scheduled.keys()], firedAtOnce)) await this.#fire(due.tenant_id, due.job);
+      // The first write past the deadline thaws too; but a tenant that only waits for its jobs would wait for ever.
+      await thawExpired(this.#options.system);
+      for (const due of await dueSchedules(this.#options.system, [...this.#scheduled.keys()], firedAtOnce))
+        await this.#fire(due.tenant_id, due.job);
       if (performance.now() - this.#cleanedAt > cleanEveryMs) {
         const removed = await removeOld(this.#options.system, kept, cleanBatch);
         if (removed < cleanBatch) this.#cleanedAt = performance.now();
@@ -74,7 +83,8 @@ export class Scheduler {
     if (scheduled === undefined) return;
     try {
       await this.#options.database.run({ tenant, epoch: null }, "write", async (tx) => {
-        if (await advanceSchedule(tx, name, scheduled.everySeconds)) await addJob(tx, scheduled.job, {}, { key: "schedule" });
+        if (await advanceSchedule(tx, name, scheduled.everySeconds))
+          await addJob(tx, scheduled.job, {}, { key: "schedule" });
       });
     } catch (error) {
       // Moved, frozen or suspended meanwhile: the schedule waits for its lease.

@@ -23,7 +23,11 @@ export async function recordRollup(
 }
 
 /** What was recorded of an aggregate so far, by the bucket's beginning in milliseconds. */
-export async function readRollups(tx: Transaction, aggregate: string, buckets: readonly Date[]): Promise<ReadonlyMap<number, unknown>> {
+export async function readRollups(
+  tx: Transaction,
+  aggregate: string,
+  buckets: readonly Date[],
+): Promise<ReadonlyMap<number, unknown>> {
   const result = await tx.query<{ bucket: Date; value: unknown }>(
     `SELECT bucket, value FROM cellplane.rollups WHERE aggregate = $1 AND bucket = ANY ($2::timestamptz[])`,
     [aggregate, buckets],

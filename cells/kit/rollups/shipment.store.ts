@@ -61,6 +61,8 @@ export async function readRun(system: Queryable, from: number, last: number, mos
 
 /** Marks everything as never shipped, so that it goes out again under new numbers. @returns rows marked. */
 export async function shipAllAgain(system: Queryable): Promise<number> {
-  const result = await system.query(`UPDATE cellplane.rollups SET shipment = NULL, changed_at = clock_timestamp() WHERE shipment IS NOT NULL`);
+  const result = await system.query(
+    `UPDATE cellplane.rollups SET shipment = NULL, changed_at = clock_timestamp() WHERE shipment IS NOT NULL`,
+  );
   return result.rowCount ?? 0;
 }

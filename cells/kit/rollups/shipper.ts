@@ -84,7 +84,9 @@ export class RollupShipper {
       if (this.#expected === null || this.#expected > numbering.last) {
         const numbered = await numberChanges(this.#options.system, rowsOfAShipment);
         numbering = numbered;
-        await this.#send(url, numbering, { ...(await readRun(this.#options.system, numbering.last, numbering.last, rowsOfARun)) });
+        await this.#send(url, numbering, {
+          ...(await readRun(this.#options.system, numbering.last, numbering.last, rowsOfARun)),
+        });
         if (this.#expected === numbering.last + 1 && numbered.rows < rowsOfAShipment) return;
       } else {
         await this.#catchUp(url, numbering, this.#expected);
@@ -117,7 +119,8 @@ export class RollupShipper {
       redirect: "error",
     });
     const answer: unknown = await response.json();
-    if (!response.ok || !Value.Check(ShipmentReceipt, answer)) throw new Error(`the aggregator answered ${response.status} to shipment ${run.to}`);
+    if (!response.ok || !Value.Check(ShipmentReceipt, answer))
+      throw new Error(`the aggregator answered ${response.status} to shipment ${run.to}`);
     this.#expected = answer.next;
   }
 

@@ -33,16 +33,29 @@ test("the same sources make the same release, and a changed one another", async 
 });
 
 test("Pulse's releases name their migrations, aggregates and configuration", async () => {
-  const release = await bundleRelease({ folder: join(root, "examples/pulse-2"), version: "2", outDir: join(folder, "pulse-2") });
+  const release = await bundleRelease({
+    folder: join(root, "examples/pulse-2"),
+    version: "2",
+    outDir: join(folder, "pulse-2"),
+  });
   const { name, migrations, aggregates, configuration } = release.manifest;
-  assert.deepEqual([name, aggregates, configuration], ["pulse@2", ["active-users", "events"], { PULSE_RETENTION_HOURS: "48" }]);
-  assert.deepEqual(migrations.map(({ series, number }) => `${series}/${number}`), ["kit/1", "app/1", "app/2"]);
+  assert.deepEqual(
+    [name, aggregates, configuration],
+    ["pulse@2", ["active-users", "events"], { PULSE_RETENTION_HOURS: "48" }],
+  );
+  assert.deepEqual(
+    migrations.map(({ series, number }) => `${series}/${number}`),
+    ["kit/1", "app/1", "app/2"],
+  );
 });
 
 test("an application outside the clone is built on `cellplane/kit`, and runs without node_modules", async () => {
   const application = join(folder, "elsewhere/app");
   await mkdir(join(application, "migrations"), { recursive: true });
-  await writeFile(join(application, "migrations/0001-things.expand.sql"), "CREATE TABLE things (tenant_id uuid NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));\nSELECT cellplane.protect_table('things');\n");
+  await writeFile(
+    join(application, "migrations/0001-things.expand.sql"),
+    "CREATE TABLE things (tenant_id uuid NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));\nSELECT cellplane.protect_table('things');\n",
+  );
   await writeFile(
     join(application, "app.ts"),
     `import { Type, defineCellApp, type Server } from "cellplane/kit";
@@ -80,5 +93,7 @@ function runBare(file: string, cwd: string): Promise<{ readonly code: number | n
   const child = spawn(process.execPath, [file], { cwd, env: {}, stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  return new Promise((done) => child.once("close", (code) => done({ code, stderr })));
+  return new Promise((done) => {
+    child.once("close", (code) => done({ code, stderr }));
+  });
 }

@@ -1,10 +1,8 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { bundleRelease, type BundledRelease } from "../../../cells/drivers/bundle/bundle.ts";
 import type { PartRow, TenantRow } from "../../../common/contracts/fleet.ts";
@@ -19,6 +17,8 @@ import { connect } from "../../../common/postgres/pool.ts";
 import { signToken } from "../../../common/tokens.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { freePort } from "../../support/ports.ts";
+import { send, until, type Answer } from "./http-call.ts";
+import { openSink, type ShipmentSink } from "./shipment-sink.ts";
 import { startPostgres, type FreshDatabase, type TestPostgres } from "../../support/postgres.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 import { runServer, type RunningServer } from "../../support/server-process.ts";
@@ -47,26 +47,10 @@ export interface CallOptions {
   readonly assertion?: string | null;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  // Answers are looked into freely by tests.
-  readonly body: Record<string, unknown>;
-}
-
 interface RunningProcess {
   readonly child: ChildProcess;
   readonly adminUrl: string;
   readonly url: string;
-}
-
-/** A received request of the cell's shipper, and what the aggregator of the test answers. */
-export interface ShipmentSink {
-  readonly url: string;
-  readonly shipments: Record<string, unknown>[];
-  /** The number expected next; may be set back by a test. */
-  next: number;
-  stop(): Promise<void>;
 }
 
 /**
@@ -102,7 +86,9 @@ export class CellUnderTest {
     const folder = await mkdtemp(join(tmpdir(), "cellplane-cell-"));
     const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
     const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis);
-    await writeFile(join(folder, "cell.pem"), cell.cellKey.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+    await writeFile(join(folder, "cell.pem"), cell.cellKey.privateKey.export({ format: "pem", type: "pkcs8" }), {
+      mode: 0o600,
+    });
     return cell;
   }
 
@@ -123,40 +109,60 @@ export class CellUnderTest {
 
   addTenant(slug: string, options: { readonly synthetic?: boolean } = {}): TestTenant {
     const synthetic = options.synthetic ?? false;
-    const tenant = { id: tenantId(uuidv7()), slug, tier: synthetic ? ("synthetic" as const) : ("pro" as const), synthetic };
+    const tenant = {
+      id: tenantId(uuidv7()),
+      slug,
+      tier: synthetic ? ("synthetic" as const) : ("pro" as const),
+      synthetic,
+    };
     this.tenants.push(tenant);
     return tenant;
   }
 
-  async migrate(release: string, slot: Slot = "a", args: readonly string[] = []): Promise<{ applied: unknown[]; schema: { kit: number; app: number } }> {
+  async migrate(
+    release: string,
+    slot: Slot = "a",
+    args: readonly string[] = [],
+  ): Promise<{ applied: unknown[]; schema: { kit: number; app: number } }> {
     const { directory } = this.#found(release);
-    const { stdout } = await run(process.execPath, [join(directory, "migrate.mjs"), ...args], { cwd: directory, env: this.#environment(release, slot) });
+    const { stdout } = await run(process.execPath, [join(directory, "migrate.mjs"), ...args], {
+      cwd: directory,
+      env: this.#environment(release, slot),
+    });
     return JSON.parse(stdout) as { applied: unknown[]; schema: { kit: number; app: number } };
   }
 
   /** Starts the API of a slot and waits until it is ready. */
-  async startApi(release: string, slot: Slot = "a"): Promise<void> {
-    await this.#start("api", release, slot);
+  async startApi(release: string, slot: Slot = "a", timeoutMs = 15_000): Promise<void> {
+    await this.#start("api", release, slot, timeoutMs);
   }
   async startWorker(release: string, slot: Slot = "a"): Promise<void> {
     await this.#start("worker", release, slot);
   }
 
-  async #start(role: "api" | "worker", release: string, slot: Slot): Promise<void> {
+  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000): Promise<void> {
     const { directory } = this.#found(release);
     const [apiPort, adminPort] = [await freePort(), await freePort()];
     this.#writeFleet(join(this.folder, "fleet", `${role}-${slot}`));
     const env = { ...this.#environment(release, slot), API_PORT: String(apiPort), ADMIN_PORT: String(adminPort) };
-    const child = spawn(process.execPath, [join(directory, `${role}.mjs`)], { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(directory, `${role}.mjs`)], {
+      cwd: directory,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const log = createWriteStream(join(this.folder, `${role}-${slot}.log`), { flags: "a" });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
     const running = { child, url: `http://127.0.0.1:${apiPort}`, adminUrl: `http://127.0.0.1:${adminPort}` };
     this.#running.set(`${role}-${slot}`, running);
-    await until(`${role}-${slot} is ready`, async () => {
-      if (child.exitCode !== null) throw new Error(await this.logOf(role, slot));
-      return (await fetch(`${running.adminUrl}/readyz`).catch(() => null))?.status === 200;
-    });
+    await until(
+      `${role}-${slot} is ready`,
+      async () => {
+        if (child.exitCode !== null) throw new Error(await this.logOf(role, slot));
+        return (await fetch(`${running.adminUrl}/readyz`).catch(() => null))?.status === 200;
+      },
+      timeoutMs,
+    );
   }
 
   async logOf(role: "api" | "worker", slot: Slot): Promise<string> {
@@ -167,7 +173,9 @@ export class CellUnderTest {
     const running = this.#running.get(`${role}-${slot}`);
     this.#running.delete(`${role}-${slot}`);
     if (running === undefined || running.child.exitCode !== null) return running?.child.exitCode ?? null;
-    const gone = new Promise<number | null>((done) => running.child.once("exit", (code) => done(code)));
+    const gone = new Promise<number | null>((done) => {
+      running.child.once("exit", (code) => done(code));
+    });
     running.child.kill(signal);
     return gone;
   }
@@ -185,7 +193,16 @@ export class CellUnderTest {
     });
   }
 
-  async assertion(tenant: TestTenant, options: { readonly epoch?: number; readonly principal?: string; readonly signer?: SigningKey; readonly issuer?: string; readonly audience?: string } = {}): Promise<string> {
+  async assertion(
+    tenant: TestTenant,
+    options: {
+      readonly epoch?: number;
+      readonly principal?: string;
+      readonly signer?: SigningKey;
+      readonly issuer?: string;
+      readonly audience?: string;
+    } = {},
+  ): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
     const claims = {
       iss: options.issuer ?? "router-1",
@@ -201,7 +218,16 @@ export class CellUnderTest {
   }
 
   /** A call of the admin API, as the control plane unless said otherwise. */
-  async admin(path: string, options: { readonly method?: string; readonly body?: unknown; readonly slot?: Slot; readonly role?: "api" | "worker"; readonly as?: readonly [SigningKey, string] } = {}): Promise<Answer> {
+  async admin(
+    path: string,
+    options: {
+      readonly method?: string;
+      readonly body?: unknown;
+      readonly slot?: Slot;
+      readonly role?: "api" | "worker";
+      readonly as?: readonly [SigningKey, string];
+    } = {},
+  ): Promise<Answer> {
     const [key, issuer] = options.as ?? [this.plane, "control-plane"];
     const iat = Math.floor(Date.now() / 1000);
     const token = await signToken("cp-command", { iss: issuer, aud: this.id, iat, exp: iat + 60 }, key);
@@ -210,11 +236,18 @@ export class CellUnderTest {
   }
 
   async grant(tenant: TestTenant, epoch = 1): Promise<Answer> {
-    return this.admin(`/v1/leases/${tenant.id}`, { method: "PUT", body: { epoch, slug: tenant.slug, tier: tenant.tier, synthetic: tenant.synthetic } });
+    return this.admin(`/v1/leases/${tenant.id}`, {
+      method: "PUT",
+      body: { epoch, slug: tenant.slug, tier: tenant.tier, synthetic: tenant.synthetic },
+    });
   }
 
   /** A statement as the superuser, to look behind the walls. */
-  async sql<Row extends Record<string, unknown>>(text: string, values: unknown[] = [], url = this.database.url): Promise<Row[]> {
+  async sql<Row extends Record<string, unknown>>(
+    text: string,
+    values: unknown[] = [],
+    url = this.database.url,
+  ): Promise<Row[]> {
     const client = await connect(url, "test");
     try {
       return (await client.query<Row>(text, values)).rows;
@@ -228,8 +261,29 @@ export class CellUnderTest {
     const folder = join(this.folder, "redis");
     await mkdir(folder, { recursive: true });
     const { port, url } = this.redis;
-    const args = ["--port", String(port), "--requirepass", decodeURIComponent(new URL(url).password), "--save", "", "--dir", folder];
-    this.#restarted.push(await runServer({ ...bareProcess, name: "test-redis-again", command: "/usr/bin/redis-server", args, cwd: folder, health: { kind: "tcp", port } }, join(folder, "log")));
+    const args = [
+      "--port",
+      String(port),
+      "--requirepass",
+      decodeURIComponent(new URL(url).password),
+      "--save",
+      "",
+      "--dir",
+      folder,
+    ];
+    this.#restarted.push(
+      await runServer(
+        {
+          ...bareProcess,
+          name: "test-redis-again",
+          command: "/usr/bin/redis-server",
+          args,
+          cwd: folder,
+          health: { kind: "tcp", port },
+        },
+        join(folder, "log"),
+      ),
+    );
   }
 
   /** Starts the killed PostgreSQL again, on its own data, as the supervisor does. */
@@ -237,7 +291,12 @@ export class CellUnderTest {
     const { directory, port } = this.postgres;
     const server = { binaries: await locatePostgres(), user: await databaseUser(), directory };
     await rm(join(directory, "postmaster.pid"), { force: true });
-    this.#restarted.push(await runServer(postgresProcess(server, { name: "test-postgres-again", cell: null, port }), join(this.folder, "postgres-again.log")));
+    this.#restarted.push(
+      await runServer(
+        postgresProcess(server, { name: "test-postgres-again", cell: null, port }),
+        join(this.folder, "postgres-again.log"),
+      ),
+    );
   }
 
   async openSink(): Promise<ShipmentSink> {
@@ -246,7 +305,8 @@ export class CellUnderTest {
   }
 
   async stop(): Promise<void> {
-    for (const name of [...this.#running.keys()]) await this.kill(...(name.split("-") as ["api" | "worker", Slot]), "SIGTERM");
+    for (const name of this.#running.keys())
+      await this.kill(...(name.split("-") as ["api" | "worker", Slot]), "SIGTERM");
     await this.sink?.stop();
     for (const server of this.#restarted) await server.stop();
     await Promise.all([this.postgres.stop(), this.redis.stop()]);
@@ -291,7 +351,8 @@ export class CellUnderTest {
   }
 
   #writeFleet(directory: string): void {
-    const part = (id: string, role: PartRow["role"], key: SigningKey, url: string | null = null) => [`part/${id}`, { id, role, keys: [key.spki], url }] as const;
+    const part = (id: string, role: PartRow["role"], key: SigningKey, url: string | null = null) =>
+      [`part/${id}`, { id, role, keys: [key.spki], url }] as const;
     const rows = Object.fromEntries<unknown>([
       part("publisher", "publisher", this.publisher),
       part("router-1", "router", this.router),
@@ -309,7 +370,19 @@ export class CellUnderTest {
   #tenantRow(tenant: TestTenant): unknown {
     const limits = { requestsPerSecond: 100, inFlight: 10, bodyBytes: 1_048_576 };
     const { id, slug, tier, synthetic } = tenant;
-    return { id, slug, domains: [], tier, cell: this.id, epoch: 1, state: "active", reason: null, moving: false, synthetic, limits };
+    return {
+      id,
+      slug,
+      domains: [],
+      tier,
+      cell: this.id,
+      epoch: 1,
+      state: "active",
+      reason: null,
+      moving: false,
+      synthetic,
+      limits,
+    };
   }
 }
 
@@ -329,49 +402,3 @@ const bareProcess: Pick<ProcessSpec, Exclude<keyof ProcessSpec, "name" | "comman
   after: [],
   desired: "running",
 };
-
-/** Waits for a condition, for at most 15 s. */
-export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await sleep(50);
-  }
-}
-
-async function send(base: string, path: string, options: { readonly method?: string; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }): Promise<Answer> {
-  const raw = typeof options.body === "string" || options.body instanceof Uint8Array;
-  const body = options.body === undefined ? undefined : raw ? (options.body as string) : JSON.stringify(options.body);
-  const headers: Record<string, string> = { ...(body === undefined ? {} : { "content-type": "application/json" }), ...options.headers };
-  const response = await fetch(new URL(path, base), { method: options.method ?? (body === undefined ? "GET" : "POST"), headers, ...(body === undefined ? {} : { body }) });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === "" ? {} : (JSON.parse(text) as Record<string, unknown>) };
-}
-
-async function openSink(): Promise<ShipmentSink> {
-  const shipments: Record<string, unknown>[] = [];
-  const server = createServer((request, response) => {
-    let text = "";
-    request.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-    request.on("end", () => {
-      const shipment = JSON.parse(text) as { number: number; from?: number };
-      if ((shipment.from ?? shipment.number) <= sink.next && shipment.number >= sink.next) {
-        shipments.push(shipment);
-        sink.next = shipment.number + 1;
-      }
-      response.setHeader("content-type", "application/json").end(JSON.stringify({ next: sink.next }));
-    });
-  });
-  const port = await freePort();
-  await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
-  const sink: ShipmentSink = {
-    url: `http://127.0.0.1:${port}`,
-    shipments,
-    next: 1,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise<void>((done) => void server.close(() => done()));
-    },
-  };
-  return sink;
-}

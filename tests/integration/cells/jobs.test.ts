@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "ioredis";
-import { CellUnderTest, until, type ShipmentSink, type TestTenant } from "./cell-under-test.ts";
+import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import { until } from "./http-call.ts";
+import { type ShipmentSink } from "./shipment-sink.ts";
 
 let cell: CellUnderTest;
 let sink: ShipmentSink;
@@ -22,15 +24,24 @@ before(async () => {
 });
 after(async () => cell.stop());
 
-const add = (tenant: TestTenant, note: string, times = 1, behaviour = "write") => cell.call(tenant, "/v1/notes", { body: { note, times, behaviour } });
-const countOf = async (note: string): Promise<number> => (await cell.sql("SELECT FROM notes WHERE note = $1", [note])).length;
-const emptied = (): Promise<void> => until("the outbox is empty", async () => (await cell.sql("SELECT FROM cellplane.outbox WHERE job = 'note'")).length === 0, 60_000);
+const add = (tenant: TestTenant, note: string, times = 1, behaviour = "write") =>
+  cell.call(tenant, "/v1/notes", { body: { note, times, behaviour } });
+const countOf = async (note: string): Promise<number> =>
+  (await cell.sql("SELECT FROM notes WHERE note = $1", [note])).length;
+const emptied = (): Promise<void> =>
+  until(
+    "the outbox is empty",
+    async () => (await cell.sql("SELECT FROM cellplane.outbox WHERE job = 'note'")).length === 0,
+    60_000,
+  );
 
 test("a job's effect and its receipt commit together, once", async () => {
   assert.equal((await add(acme, "once", 20)).status, 202);
   await emptied();
   assert.equal(await countOf("once"), 20);
-  const [receipts] = await cell.sql<{ count: number }>("SELECT count(*) FROM cellplane.receipts WHERE tenant_id = $1", [acme.id]);
+  const [receipts] = await cell.sql<{ count: number }>("SELECT count(*) FROM cellplane.receipts WHERE tenant_id = $1", [
+    acme.id,
+  ]);
   assert.equal(receipts?.count, 20);
 });
 
@@ -52,7 +63,13 @@ test("a poison job becomes a dead letter with payload, error and tries, and hold
   await until("the others are done", async () => (await countOf("meanwhile")) === 5);
   await until("it is dead", async () => (await cell.sql("SELECT FROM cellplane.dead_letters")).length === 1);
   const [dead] = await cell.sql("SELECT tenant_id, job, tries, error, payload FROM cellplane.dead_letters");
-  assert.deepEqual(dead, { tenant_id: acme.id, job: "note", tries: 2, error: "Error: poison", payload: { note: "poison", behaviour: "fail-always" } });
+  assert.deepEqual(dead, {
+    tenant_id: acme.id,
+    job: "note",
+    tries: 2,
+    error: "Error: poison",
+    payload: { note: "poison", behaviour: "fail-always" },
+  });
   const status = await cell.admin("/v1/status", { role: "worker" });
   assert.equal((status.body["queue"] as { dead: number }).dead, 1);
 });
@@ -100,7 +117,15 @@ test("a worker that is killed in a job loses nothing and does nothing twice", as
 test("with PostgreSQL killed a cell answers 503 with Retry-After, and serves again by itself", async () => {
   process.kill(cell.postgres.pid, "SIGKILL");
   const refused = await cell.call(acme, "/v1/cached?store=1");
-  assert.deepEqual([refused.status, refused.body["code"], refused.headers.get("retry-after"), refused.headers.get("cellplane-not-executed")], [503, "cell-unavailable", "1", "cell-unavailable"]);
+  assert.deepEqual(
+    [
+      refused.status,
+      refused.body["code"],
+      refused.headers.get("retry-after"),
+      refused.headers.get("cellplane-not-executed"),
+    ],
+    [503, "cell-unavailable", "1", "cell-unavailable"],
+  );
   const status = await cell.admin("/v1/status");
   assert.equal(status.body["ready"], false);
   await cell.restartPostgres();
@@ -112,10 +137,14 @@ test("with PostgreSQL killed a cell answers 503 with Retry-After, and serves aga
 test("rollups are shipped numbered without gaps, with absolute values, and again on request", async () => {
   assert.equal((await cell.call(acme, "/v1/rollups", { body: { value: 1 } })).status, 204);
   assert.equal((await cell.call(acme, "/v1/rollups", { body: { value: 7 } })).status, 204);
-  const shipped = (): unknown[] => sink.shipments.flatMap((shipment) => shipment["rows"] as { value: unknown }[]).map((row) => row.value);
+  const shipped = (): unknown[] =>
+    sink.shipments.flatMap((shipment) => shipment["rows"] as { value: unknown }[]).map((row) => row.value);
   await until("the value arrives", async () => shipped().at(-1) === 7);
   const numbers = sink.shipments.map((shipment) => shipment["number"] as number);
-  assert.deepEqual(numbers, Array.from({ length: numbers.length }, (_, index) => index + 1));
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: numbers.length }, (_, index) => index + 1),
+  );
   await until("silence is broken by empty shipments", async () => sink.shipments.length >= numbers.length + 2);
 
   // The aggregator has lost everything and expects the first number again.
@@ -123,8 +152,13 @@ test("rollups are shipped numbered without gaps, with absolute values, and again
   sink.shipments.length = 0;
   await until("it is told all again", async () => shipped().includes(7));
   const before = sink.shipments.length;
-  assert.equal((await cell.admin("/v1/replay", { method: "POST", body: {}, as: [cell.aggregator, "aggregator"] })).status, 202);
-  await until("a replay sends the value again", async () => sink.shipments.slice(before).some((shipment) => (shipment["rows"] as unknown[]).length > 0));
+  assert.equal(
+    (await cell.admin("/v1/replay", { method: "POST", body: {}, as: [cell.aggregator, "aggregator"] })).status,
+    202,
+  );
+  await until("a replay sends the value again", async () =>
+    sink.shipments.slice(before).some((shipment) => (shipment["rows"] as unknown[]).length > 0),
+  );
 });
 
 test("a tenant with a long backlog leaves the workers to others", async () => {

@@ -34,7 +34,10 @@ test("a request without a valid assertion is 401, whoever signed it", async () =
     ["of a stranger", await cell.assertion(acme, { signer: cell.publisher })],
     ["of the control plane", await cell.assertion(acme, { signer: cell.plane, issuer: "control-plane" })],
     ["of a router under another's name", await cell.assertion(acme, { issuer: "router-2" })],
-    ["of the workflow worker for a real tenant", await cell.assertion({ ...acme, synthetic: true }, { signer: cell.workflow, issuer: "worker" })],
+    [
+      "of the workflow worker for a real tenant",
+      await cell.assertion({ ...acme, synthetic: true }, { signer: cell.workflow, issuer: "worker" }),
+    ],
   ];
   for (const [what, assertion] of cases) {
     const answer = await cell.call(acme, "/v1/stats", { assertion });
@@ -53,12 +56,22 @@ test("a route wants an API key unless it says otherwise", async () => {
 });
 
 test("a tenant that is not here, or at another epoch, is 421 with the cell's signed word", async () => {
-  for (const [tenant, epoch, state] of [[nobody, 1, "none"], [acme, 2, "active"]] as const) {
-    for (const call of [cell.call(tenant, "/v1/stats", { epoch }), cell.call(tenant, "/v1/events", { epoch, body: event("x") })]) {
+  for (const [tenant, epoch, state] of [
+    [nobody, 1, "none"],
+    [acme, 2, "active"],
+  ] as const) {
+    for (const call of [
+      cell.call(tenant, "/v1/stats", { epoch }),
+      cell.call(tenant, "/v1/events", { epoch, body: event("x") }),
+    ]) {
       const answer = await call;
       assert.deepEqual([answer.status, answer.body["code"]], [421, "not-owned-here"]);
       assert.equal(answer.headers.get("cellplane-not-executed"), "not-owned-here");
-      const word = await verifyToken(answer.headers.get("cellplane-lease-word") ?? "", { type: "cp-lease-word", schema: LeaseWord, keys: () => cell.cellKey.publicKey });
+      const word = await verifyToken(answer.headers.get("cellplane-lease-word") ?? "", {
+        type: "cp-lease-word",
+        schema: LeaseWord,
+        keys: () => cell.cellKey.publicKey,
+      });
       assert.equal(word.payload.tenant, tenant.id);
       assert.equal(word.payload.state, state);
     }
@@ -79,16 +92,24 @@ test("a frozen tenant is read but not written, until the deadline gives it back"
   assert.equal((await cell.call(other, "/v1/stats")).status, 200);
   const refused = await cell.call(other, "/v1/events", { body: event("frozen") });
   assert.deepEqual([refused.status, refused.body["code"]], [503, "tenant-frozen"]);
-  assert.deepEqual([refused.headers.get("cellplane-not-executed"), refused.headers.get("retry-after")], ["tenant-frozen", "1"]);
+  assert.deepEqual(
+    [refused.headers.get("cellplane-not-executed"), refused.headers.get("retry-after")],
+    ["tenant-frozen", "1"],
+  );
   await freeze("-1 second");
   assert.equal((await cell.call(other, "/v1/events", { body: event("thawed") })).status, 202);
-  assert.deepEqual(await cell.sql("SELECT state, freeze_id FROM cellplane.leases WHERE tenant_id = $1", [other.id]), [{ state: "active", freeze_id: null }]);
+  assert.deepEqual(await cell.sql("SELECT state, freeze_id FROM cellplane.leases WHERE tenant_id = $1", [other.id]), [
+    { state: "active", freeze_id: null },
+  ]);
 });
 
 test("a tombstone answers 421 with the release record", async () => {
   const gone = cell.addTenant("gone");
   await cell.grant(gone);
-  await cell.sql("UPDATE cellplane.leases SET state = 'released', epoch = 2, release_record = 'the.signed.word' WHERE tenant_id = $1", [gone.id]);
+  await cell.sql(
+    "UPDATE cellplane.leases SET state = 'released', epoch = 2, release_record = 'the.signed.word' WHERE tenant_id = $1",
+    [gone.id],
+  );
   const answer = await cell.call(gone, "/v1/stats");
   assert.deepEqual([answer.status, answer.headers.get("cellplane-release-record")], [421, "the.signed.word"]);
 });
@@ -110,7 +131,10 @@ test("the admin API takes commands of the control plane only", async () => {
   assert.equal((await cell.admin("/v1/leases", { as: [cell.router, "router-1"] })).status, 401);
   assert.equal((await cell.admin("/v1/leases", { as: [cell.plane, "worker"] })).status, 401);
   assert.equal((await fetch(new URL("/v1/leases", cell.url()))).status, 401);
-  const wrong = await cell.admin(`/v1/leases/${acme.id}`, { method: "PUT", body: { epoch: "1", slug: "acme", tier: "pro", synthetic: false } });
+  const wrong = await cell.admin(`/v1/leases/${acme.id}`, {
+    method: "PUT",
+    body: { epoch: "1", slug: "acme", tier: "pro", synthetic: false },
+  });
   assert.deepEqual([wrong.status, wrong.body["code"]], [400, "invalid-request"]);
 });
 
@@ -121,17 +145,33 @@ test("the application's role sees one tenant's rows, owns nothing and cannot get
     assert.equal((await client.query("SELECT FROM events")).rowCount, 0);
     await client.query(`BEGIN; SELECT cellplane.enter('${acme.id}', 1)`);
     const seen = await client.query<{ tenant_id: string }>("SELECT DISTINCT tenant_id FROM events");
-    assert.deepEqual(seen.rows.map((row) => row.tenant_id), [acme.id]);
+    assert.deepEqual(
+      seen.rows.map((row) => row.tenant_id),
+      [acme.id],
+    );
     assert.equal((await client.query("UPDATE events SET type = 'stolen' WHERE id = 'theirs'")).rowCount, 0);
-    await assert.rejects(client.query("INSERT INTO events (tenant_id, id, type, user_id, at) VALUES ($1, 'z', 't', 'u', now())", [other.id]), /row-level security/);
+    await assert.rejects(
+      client.query("INSERT INTO events (tenant_id, id, type, user_id, at) VALUES ($1, 'z', 't', 'u', now())", [
+        other.id,
+      ]),
+      /row-level security/,
+    );
     await client.query("ROLLBACK");
     // The setting is the transaction's, not the connection's.
     assert.equal((await client.query("SELECT FROM events")).rowCount, 0);
-    for (const text of ["SELECT FROM cellplane.leases", "ALTER TABLE events DISABLE ROW LEVEL SECURITY", "TRUNCATE events", "SET ROLE cell_owner", "CREATE TABLE public.mine (a int)"]) {
+    for (const text of [
+      "SELECT FROM cellplane.leases",
+      "ALTER TABLE events DISABLE ROW LEVEL SECURITY",
+      "TRUNCATE events",
+      "SET ROLE cell_owner",
+      "CREATE TABLE public.mine (a int)",
+    ]) {
       await assert.rejects(client.query(text), /permission denied|must be owner/, text);
     }
   });
-  const roles = await cell.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'cell\\_%' AND (rolbypassrls OR rolsuper)");
+  const roles = await cell.sql(
+    "SELECT rolname FROM pg_roles WHERE rolname LIKE 'cell\\_%' AND (rolbypassrls OR rolsuper)",
+  );
   const owned = await cell.sql("SELECT oid FROM pg_class WHERE relowner = 'cell_app'::regrole");
   assert.deepEqual([roles, owned], [[], []]);
 });
@@ -159,7 +199,9 @@ test("a freeze waits for the writer that is under way, and stops the one that co
     const mover = await connect(cell.database.systemUrl, "mover");
     try {
       await mover.query("SET lock_timeout = 100");
-      await assert.rejects(mover.query("SELECT pg_advisory_lock(cellplane.lock_key($1))", [acme.id]), { code: "55P03" });
+      await assert.rejects(mover.query("SELECT pg_advisory_lock(cellplane.lock_key($1))", [acme.id]), {
+        code: "55P03",
+      });
       await writer.query("COMMIT");
       await mover.query("SELECT pg_advisory_lock(cellplane.lock_key($1))", [acme.id]);
     } finally {
@@ -182,7 +224,10 @@ test("a database of another life serves nobody until it is confirmed", async () 
 });
 
 async function freeze(until: string): Promise<void> {
-  await cell.sql("UPDATE cellplane.leases SET state = 'frozen', freeze_id = 'f1', freeze_deadline = now() + $2::interval WHERE tenant_id = $1", [other.id, until]);
+  await cell.sql(
+    "UPDATE cellplane.leases SET state = 'frozen', freeze_id = 'f1', freeze_deadline = now() + $2::interval WHERE tenant_id = $1",
+    [other.id, until],
+  );
 }
 
 async function asApplication(work: (client: Client) => Promise<void>): Promise<void> {

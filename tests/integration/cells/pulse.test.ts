@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
-import { CellUnderTest, until, type Answer, type TestTenant } from "./cell-under-test.ts";
+import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import { until, type Answer } from "./http-call.ts";
 
 let cell: CellUnderTest;
 let acme: TestTenant;
@@ -27,7 +28,8 @@ interface MadeEvent {
   readonly value?: number;
 }
 
-const post = (tenant: TestTenant, events: readonly MadeEvent[]): Promise<Answer> => cell.call(tenant, "/v1/events", { body: { events } });
+const post = (tenant: TestTenant, events: readonly MadeEvent[]): Promise<Answer> =>
+  cell.call(tenant, "/v1/events", { body: { events } });
 
 test("events come back in the stats of the same moment, and only to their tenant", async () => {
   const at = new Date().toISOString();
@@ -41,7 +43,10 @@ test("events come back in the stats of the same moment, and only to their tenant
   const { body } = await cell.call(acme, "/v1/stats");
   assert.equal(body["events"], 3);
   assert.equal(body["activeUsers"], 2);
-  assert.deepEqual(body["topTypes"], [{ type: "login", count: 2 }, { type: "purchase", count: 1 }]);
+  assert.deepEqual(body["topTypes"], [
+    { type: "login", count: 2 },
+    { type: "purchase", count: 1 },
+  ]);
   assert.deepEqual(body["quantiles"], { p50: 10, p95: 20, p99: 20 });
   assert.equal((await cell.call(other, "/v1/stats")).body["events"], 0);
 });
@@ -80,11 +85,45 @@ test("stats equal a count by hand, before and after the roll-up, whatever the ra
   ] as const;
   const check = async (): Promise<void> => {
     for (const [from, to, bucket] of ranges) {
-      const query = new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), bucket });
+      const query = String(
+        new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), bucket }),
+      );
       const { status, body } = await cell.call(tenant, `/v1/stats?${query}`);
       assert.equal(status, 200);
       const { asOf: _, ...counted } = body;
       assert.deepEqual(counted, countByHand(events, from, to, bucket), `${bucket} ${query}`);
+    }
+  };
+  await check();
+  await rolledUp();
+  await check();
+});
+
+test("quantiles of more events than are sorted at once stay within one per cent", async () => {
+  const start = Date.UTC(2026, 1, 10, 0, 30);
+  const values = Array.from({ length: 51_000 }, (_, index) => ((index * 7_919) % 51_000) / 10 + 1);
+  for (let from = 0; from < values.length; from += 1_000) {
+    const events = values.slice(from, from + 1_000).map((value, index) => ({
+      id: `q${from + index}`,
+      type: "t",
+      user: "u",
+      at: new Date(start + (from + index) * 500).toISOString(),
+      value,
+    }));
+    assert.equal((await post(other, events)).status, 202);
+  }
+  const sorted = values.toSorted((a, b) => a - b);
+  const check = async (): Promise<void> => {
+    const { body } = await cell.call(other, "/v1/stats?from=2026-02-10T00:00:00Z&to=2026-02-11T00:00:00Z");
+    const quantiles = body["quantiles"] as Record<string, number>;
+    assert.equal(body["events"], values.length);
+    for (const [name, q] of [
+      ["p50", 0.5],
+      ["p95", 0.95],
+      ["p99", 0.99],
+    ] as const) {
+      const exact = sorted[Math.floor(q * (sorted.length - 1))] ?? 0;
+      assert.ok(Math.abs((quantiles[name] ?? 0) - exact) <= exact * 0.0101, `${name}: ${quantiles[name]} for ${exact}`);
     }
   };
   await check();
@@ -98,39 +137,74 @@ test("GitHub's hooks are taken with a valid signature, without an API key, each 
     cell.call(acme, "/v1/hooks/github", {
       body,
       principal: "anonymous",
-      headers: { "x-github-event": "issues", "x-github-delivery": delivery, "x-hub-signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}` },
+      headers: {
+        "x-github-event": "issues",
+        "x-github-delivery": delivery,
+        "x-hub-signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
+      },
     });
   assert.equal((await hook("h1", "s3cret")).body["code"], "hook-secret-missing");
-  assert.equal((await cell.call(acme, "/v1/hooks/github/secret", { method: "PUT", body: { secret: "s3cret" } })).status, 204);
+  assert.equal(
+    (await cell.call(acme, "/v1/hooks/github/secret", { method: "PUT", body: { secret: "s3cret" } })).status,
+    204,
+  );
   assert.deepEqual((await hook("h1", "s3cret")).body, { accepted: 1, duplicates: 0 });
   assert.deepEqual((await hook("h1", "s3cret")).body, { accepted: 0, duplicates: 1 });
   const refused = await hook("h2", "wrong");
   assert.deepEqual([refused.status, refused.body["code"]], [401, "hook-signature-refused"]);
   assert.equal((await hook("h3", "s3cret", "{not json")).body["code"], "hook-malformed");
-  assert.equal((await cell.call(acme, "/v1/hooks/github/secret", { method: "PUT", body: { secret: "x" }, principal: "anonymous" })).status, 401);
+  assert.equal(
+    (await cell.call(acme, "/v1/hooks/github/secret", { method: "PUT", body: { secret: "x" }, principal: "anonymous" }))
+      .status,
+    401,
+  );
 });
 
 test("bad input is refused with a clear problem, and changes nothing", async () => {
   const at = new Date().toISOString();
   const event = { id: "b1", type: "t", user: "u", at };
   const cases: readonly (readonly [status: number, code: string, call: Promise<Answer>])[] = [
-    [400, "malformed-json", cell.call(acme, "/v1/events", { method: "POST", body: "{", headers: { "content-type": "application/json" } })],
+    [
+      400,
+      "malformed-json",
+      cell.call(acme, "/v1/events", { method: "POST", body: "{", headers: { "content-type": "application/json" } }),
+    ],
     [400, "invalid-request", cell.call(acme, "/v1/events", { body: { events: [{ ...event, value: "1" }] } })],
     [400, "invalid-request", cell.call(acme, "/v1/events", { body: { events: [{ ...event, colour: "red" }] } })],
     [400, "invalid-request", cell.call(acme, "/v1/events", { body: { events: [] } })],
     [400, "invalid-request", cell.call(acme, "/v1/events", { body: { events: [{ ...event, at: "yesterday" }] } })],
     [400, "event-from-the-future", post(acme, [{ ...event, at: new Date(Date.now() + 90_000_000).toISOString() }])],
-    [400, "properties-too-large", cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "x".repeat(9_000) } }] } })],
+    [
+      400,
+      "properties-too-large",
+      cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "x".repeat(9_000) } }] } }),
+    ],
     [400, "text-not-well-formed", post(acme, [{ ...event, user: "nul\u0000" }])],
-    [400, "text-not-well-formed", cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "\ud800" } }] } })],
+    [
+      400,
+      "text-not-well-formed",
+      cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "\ud800" } }] } }),
+    ],
     [405, "method-not-allowed", cell.call(acme, "/v1/events", { method: "DELETE" })],
     [404, "not-found", cell.call(acme, "/v1/nothing")],
-    [413, "body-too-large", cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "x".repeat(1_100_000) } }] } })],
-    [415, "unsupported-media-type", cell.call(acme, "/v1/events", { method: "POST", body: "a=b", headers: { "content-type": "text/plain" } })],
+    [
+      413,
+      "body-too-large",
+      cell.call(acme, "/v1/events", { body: { events: [{ ...event, properties: { a: "x".repeat(1_100_000) } }] } }),
+    ],
+    [
+      415,
+      "unsupported-media-type",
+      cell.call(acme, "/v1/events", { method: "POST", body: "a=b", headers: { "content-type": "text/plain" } }),
+    ],
     [400, "invalid-request", cell.call(acme, "/v1/stats?bucket=week")],
     [400, "invalid-request", cell.call(acme, "/v1/stats?colour=red")],
     [400, "range-reversed", cell.call(acme, `/v1/stats?from=${at}&to=${at}`)],
-    [400, "too-many-buckets", cell.call(acme, "/v1/stats?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z&bucket=minute")],
+    [
+      400,
+      "too-many-buckets",
+      cell.call(acme, "/v1/stats?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z&bucket=minute"),
+    ],
   ];
   for (const [status, code, call] of cases) {
     const answer = await call;
@@ -151,9 +225,18 @@ test("an aggregate answers per tenant, for the aggregator alone", async () => {
   const range = `from=2026-02-01T00:00:00Z&to=2026-02-02T00:00:00Z`;
   const events = await cell.admin(`/v1/aggregates/events?${range}`, { as: [cell.aggregator, "aggregator"] });
   const rows = events.body["rows"] as { slug: string; value: number }[];
-  assert.deepEqual(new Map(rows.map((row) => [row.slug, row.value])), new Map([["acme", 0], ["other", 1_000]]));
+  assert.deepEqual(
+    new Map(rows.map((row) => [row.slug, row.value])),
+    new Map([
+      ["acme", 0],
+      ["other", 1_000],
+    ]),
+  );
   const users = await cell.admin(`/v1/aggregates/active-users?${range}`, { as: [cell.aggregator, "aggregator"] });
-  assert.deepEqual((users.body["rows"] as { slug: string; value: number }[]).find((row) => row.slug === "other")?.value, 1);
+  assert.deepEqual(
+    (users.body["rows"] as { slug: string; value: number }[]).find((row) => row.slug === "other")?.value,
+    1,
+  );
   assert.equal((await cell.admin(`/v1/aggregates/nothing?${range}`)).status, 404);
   assert.equal((await cell.admin(`/v1/aggregates/events?${range}`, { as: [cell.router, "router-1"] })).status, 401);
 });
@@ -174,7 +257,9 @@ function countByHand(all: readonly MadeEvent[], from: number, to: number, bucket
     events: events.length,
     activeUsers: users(events),
     topTypes: types.toSorted((a, b) => b.count - a.count || (a.type < b.type ? -1 : 1)),
-    buckets: [...groups].toSorted(([a], [b]) => a - b).map(([start, list]) => ({ at: new Date(start).toISOString(), events: list.length, activeUsers: users(list) })),
+    buckets: [...groups]
+      .toSorted(([a], [b]) => a - b)
+      .map(([start, list]) => ({ at: new Date(start).toISOString(), events: list.length, activeUsers: users(list) })),
     quantiles: { p50: at(0.5), p95: at(0.95), p99: at(0.99) },
   };
 }

@@ -3,7 +3,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CellUnderTest, until, type TestTenant } from "./cell-under-test.ts";
+import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import { until } from "./http-call.ts";
 
 let cell: CellUnderTest;
 let first: string;
@@ -26,8 +27,12 @@ before(async () => {
 after(async () => cell.stop());
 
 const send = (tenant: TestTenant, slot: "a" | "b", id: string) =>
-  cell.call(tenant, "/v1/events", { slot, body: { events: [{ id, type: "t", user: "u", at: "2026-03-01T00:00:00Z" }] } });
-const status = async (slot: "a" | "b", role: "api" | "worker" = "api") => (await cell.admin("/v1/status", { slot, role })).body;
+  cell.call(tenant, "/v1/events", {
+    slot,
+    body: { events: [{ id, type: "t", user: "u", at: "2026-03-01T00:00:00Z" }] },
+  });
+const status = async (slot: "a" | "b", role: "api" | "worker" = "api") =>
+  (await cell.admin("/v1/status", { slot, role })).body;
 
 test("an expand migration leaves the running release ready, and is applied once", async () => {
   const { applied, schema } = await cell.migrate(second, "b");
@@ -74,7 +79,10 @@ test("a switch is a compare-and-set, refuses lower claims, and is idempotent", a
 
 test("the new slot serves everybody at once; the old one still serves, names it, and asks the rest to leave", async () => {
   const fresh = await cell.call(acme, "/v1/stats?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z", { slot: "b" });
-  assert.deepEqual([fresh.status, fresh.body["firstEventAt"], fresh.body["events"]], [200, "2026-03-01T00:00:00.000Z", 2]);
+  assert.deepEqual(
+    [fresh.status, fresh.body["firstEventAt"], fresh.body["events"]],
+    [200, "2026-03-01T00:00:00.000Z", 2],
+  );
   await until("the old slot has noticed", async () => (await status("a"))["phase"] === "draining", 2_000);
   const old = await cell.call(acme, "/v1/stats", { slot: "a" });
   assert.deepEqual([old.status, old.headers.get("cellplane-slot"), old.body["firstEventAt"]], [200, "b", undefined]);
@@ -104,11 +112,15 @@ test("rolling back switches to the old release again, on the newer schema", asyn
 test("SIGTERM lets what is in flight end, and the process ends cleanly", async () => {
   const assertion = await cell.assertion(synthetic);
   const event = (index: number) => ({ id: `in-flight-${index}`, type: "t", user: "u", at: "2026-03-01T00:00:00Z" });
-  const calls = Array.from({ length: 20 }, async (_, index) => cell.call(synthetic, "/v1/events", { slot: "b", assertion, body: { events: [event(index)] } }));
+  const calls = Array.from({ length: 20 }, async (_, index) =>
+    cell.call(synthetic, "/v1/events", { slot: "b", assertion, body: { events: [event(index)] } }),
+  );
   const settled = Promise.allSettled(calls);
   await sleep(20);
   const code = await cell.kill("api", "b", "SIGTERM");
-  const answered = (await settled).filter((answer) => answer.status === "fulfilled" && answer.value.status === 202).length;
+  const answered = (await settled).filter(
+    (answer) => answer.status === "fulfilled" && answer.value.status === 202,
+  ).length;
   const stored = await cell.sql("SELECT FROM events WHERE id LIKE 'in-flight-%'");
   assert.equal(code, 0);
   assert.equal(answered, calls.length);
@@ -116,12 +128,17 @@ test("SIGTERM lets what is in flight end, and the process ends cleanly", async (
 });
 
 test("a process refuses to be ready on a schema beyond a contract migration, or before its own", async () => {
-  await cell.sql("INSERT INTO cellplane.schema_migrations (series, number, name, class, digest) VALUES ('app', 3, 'drop', 'contract', 'x')");
+  await cell.sql(
+    "INSERT INTO cellplane.schema_migrations (series, number, name, class, digest) VALUES ('app', 3, 'drop', 'contract', 'x')",
+  );
   const after = await status("a");
   assert.equal(after["ready"], false);
   assert.match(String((after["problems"] as string[])[0]), /^schema-too-new: app\/3 is a contract migration/);
   await cell.sql("DELETE FROM cellplane.schema_migrations WHERE series = 'app' AND number > 1");
-  await assert.rejects(cell.startApi(second, "b").then(() => undefined), /not within|schema/);
+  await assert.rejects(
+    cell.startApi(second, "b").then(() => undefined),
+    /not within|schema/,
+  );
   await cell.kill("api", "b");
   await cell.sql("DROP TABLE first_events");
 });
@@ -136,7 +153,10 @@ test("migrations are refused whose number was released with other content, or wh
   await writeFile(contract, "DROP TABLE tail;");
   await assert.rejects(cell.migrate(first), /app\/2 is contract, which was not asked for/);
   await writeFile(contract, "CREATE TABLE loose (id uuid PRIMARY KEY);");
-  await assert.rejects(cell.migrate(first, "a", ["--allow", "contract"]), /loose: a table must be made with cellplane.protect_table/);
+  await assert.rejects(
+    cell.migrate(first, "a", ["--allow", "contract"]),
+    /loose: a table must be made with cellplane.protect_table/,
+  );
   assert.deepEqual(await cell.sql("SELECT to_regclass('public.loose') AS loose"), [{ loose: null }]);
 });
 

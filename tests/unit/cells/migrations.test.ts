@@ -14,12 +14,16 @@ const migration = (number: number, kind: MigrationClass = "expand", digest = `d$
   digest,
   sql: "",
 });
-const applied = (...numbers: number[]) => numbers.map((number) => ({ series: "app" as const, number, digest: `d${number}` }));
+const applied = (...numbers: number[]) =>
+  numbers.map((number) => ({ series: "app" as const, number, digest: `d${number}` }));
 const only = new Set<MigrationClass>();
 
 test("what is missing is planned, in order; what is applied is left", () => {
   const plan = planMigrations([migration(1), migration(2), migration(3)], applied(1), only);
-  assert.deepEqual(plan.map(({ number }) => number), [2, 3]);
+  assert.deepEqual(
+    plan.map(({ number }) => number),
+    [2, 3],
+  );
 });
 
 test("an older release finds nothing to do on a newer schema", () => {
@@ -34,7 +38,8 @@ test("a changed digest, a number filled in afterwards, and a class not asked for
 });
 
 test("a release runs from what it needs up to the first contract or irreversible migration after it", () => {
-  const schema = (...classes: MigrationClass[]) => classes.map((kind, index) => ({ series: "app" as const, number: index + 1, class: kind }));
+  const schema = (...classes: MigrationClass[]) =>
+    classes.map((kind, index) => ({ series: "app" as const, number: index + 1, class: kind }));
   assert.deepEqual(rangeProblems("app", schema("expand", "expand", "expand"), 1), []);
   assert.deepEqual(rangeProblems("app", schema("expand", "contract"), 2), []);
   assert.match(rangeProblems("app", schema("expand"), 2)[0] ?? "", /^schema-too-old/);
@@ -42,8 +47,19 @@ test("a release runs from what it needs up to the first contract or irreversible
 });
 
 test("a migration's name says number, name and class, and nothing else passes", () => {
-  assert.deepEqual(parseMigrationFile("0012-add-source.expand.sql"), { number: 12, name: "add-source", class: "expand" });
-  for (const name of ["12-a.expand.sql", "0000-a.expand.sql", "0001-a.sql", "0001-a.destroy.sql", "0001-A.expand.sql", "README.md"]) {
+  assert.deepEqual(parseMigrationFile("0012-add-source.expand.sql"), {
+    number: 12,
+    name: "add-source",
+    class: "expand",
+  });
+  for (const name of [
+    "12-a.expand.sql",
+    "0000-a.expand.sql",
+    "0001-a.sql",
+    "0001-a.destroy.sql",
+    "0001-A.expand.sql",
+    "README.md",
+  ]) {
     assert.equal(parseMigrationFile(name), null, name);
   }
 });
@@ -54,7 +70,9 @@ test("the examples carry Pulse's earlier migrations byte for byte", async () => 
   for (const [index, folder] of series.entries()) {
     for (const later of series.slice(index + 1)) {
       for (const file of await readdir(join(root, folder, "migrations"))) {
-        const [old, copy] = await Promise.all([folder, later].map((place) => readFile(join(root, place, "migrations", file), "utf8")));
+        const [old, copy] = await Promise.all(
+          [folder, later].map((place) => readFile(join(root, place, "migrations", file), "utf8")),
+        );
         assert.equal(copy, old, `${later}/migrations/${file}`);
       }
     }

@@ -22,14 +22,18 @@ test("the default range is the last day by hour and includes this millisecond", 
 });
 
 test("an empty range and one of too many buckets are refused", () => {
-  const range = (from: string, to: string, bucket: "minute" | "hour" | "day") => () => statsRange({ from, to, bucket }, now);
+  const range = (from: string, to: string, bucket: "minute" | "hour" | "day") => () =>
+    statsRange({ from, to, bucket }, now);
   assert.throws(range("2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z", "hour"), { code: "range-reversed" });
   assert.throws(range("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z", "minute"), { code: "too-many-buckets" });
   assert.equal(range("2026-01-01T00:00:00Z", "2026-01-07T22:40:00Z", "minute")().bucket, "minute");
 });
 
 test("whole hours are found on both sides of a moment", () => {
-  assert.deepEqual([wholeHour(now).toISOString(), nextWholeHour(now).toISOString()], ["2026-05-05T10:00:00.000Z", "2026-05-05T11:00:00.000Z"]);
+  assert.deepEqual(
+    [wholeHour(now).toISOString(), nextWholeHour(now).toISOString()],
+    ["2026-05-05T10:00:00.000Z", "2026-05-05T11:00:00.000Z"],
+  );
   const border = new Date("2026-05-05T10:00:00Z");
   assert.deepEqual([wholeHour(border), nextWholeHour(border)], [border, border]);
 });

@@ -12,7 +12,8 @@ const note = defineJob({
   async run(payload, { tx, attempt }) {
     await insertNote(tx, payload.note);
     if (payload.behaviour === "slow") await sleep(30);
-    if (payload.behaviour === "fail-always" || (payload.behaviour === "fail-once" && attempt === 1)) throw new Error("poison");
+    if (payload.behaviour === "fail-always" || (payload.behaviour === "fail-once" && attempt === 1))
+      throw new Error("poison");
   },
 });
 
@@ -24,23 +25,37 @@ export default defineCellApp({
   async routes(server) {
     server.post(
       "/v1/notes",
-      { schema: { body: Type.Object({ note: Type.String(), times: Type.Integer({ minimum: 1 }), behaviour: behaviours }, { additionalProperties: false }) } },
+      {
+        schema: {
+          body: Type.Object(
+            { note: Type.String(), times: Type.Integer({ minimum: 1 }), behaviour: behaviours },
+            { additionalProperties: false },
+          ),
+        },
+      },
       async (request, reply) => {
         const { times, behaviour } = request.body;
         await request.tenant.db.write(async (tx) => {
-          for (let count = 0; count < times; count++) await request.tenant.queue.add(tx, note, { note: request.body.note, behaviour });
+          for (let count = 0; count < times; count++)
+            await request.tenant.queue.add(tx, note, { note: request.body.note, behaviour });
           if (behaviour === "fail-request") throw new Error("this request fails");
         });
         return reply.code(202).send({});
       },
     );
-    server.get("/v1/cached", { schema: { querystring: Type.Object({ store: Type.Optional(Type.String()) }) } }, async (request) => {
-      await request.tenant.cache.set("k", { a: 1 }, 60);
-      if (request.query.store !== undefined) await request.tenant.db.read((tx) => tx.query("SELECT 1"));
-      return { found: await request.tenant.cache.get("k") };
-    });
+    server.get(
+      "/v1/cached",
+      { schema: { querystring: Type.Object({ store: Type.Optional(Type.String()) }) } },
+      async (request) => {
+        await request.tenant.cache.set("k", { a: 1 }, 60);
+        if (request.query.store !== undefined) await request.tenant.db.read((tx) => tx.query("SELECT 1"));
+        return { found: await request.tenant.cache.get("k") };
+      },
+    );
     server.post("/v1/rollups", { schema: { body: Type.Object({ value: Type.Integer() }) } }, async (request, reply) => {
-      await request.tenant.db.write((tx) => recordRollup(tx, "things", "sum", [{ bucket: new Date("2026-01-01T00:00:00Z"), value: request.body.value }]));
+      await request.tenant.db.write((tx) =>
+        recordRollup(tx, "things", "sum", [{ bucket: new Date("2026-01-01T00:00:00Z"), value: request.body.value }]),
+      );
       return reply.code(204).send();
     });
   },

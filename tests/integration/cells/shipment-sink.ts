@@ -1,0 +1,44 @@
+import { createServer } from "node:http";
+import { freePort } from "../../support/ports.ts";
+
+/** A received request of the cell's shipper, and what the aggregator of the test answers. */
+export interface ShipmentSink {
+  readonly url: string;
+  readonly shipments: Record<string, unknown>[];
+  /** The number expected next; may be set back by a test. */
+  next: number;
+  stop(): Promise<void>;
+}
+
+/** An aggregator that takes shipments in order and remembers them. */
+export async function openSink(): Promise<ShipmentSink> {
+  const shipments: Record<string, unknown>[] = [];
+  const server = createServer((request, response) => {
+    let text = "";
+    request.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    request.on("end", () => {
+      const shipment = JSON.parse(text) as { number: number; from?: number };
+      if ((shipment.from ?? shipment.number) <= sink.next && shipment.number >= sink.next) {
+        shipments.push(shipment);
+        sink.next = shipment.number + 1;
+      }
+      response.setHeader("content-type", "application/json").end(JSON.stringify({ next: sink.next }));
+    });
+  });
+  const port = await freePort();
+  await new Promise<void>((done) => {
+    server.listen(port, "127.0.0.1", done);
+  });
+  const sink: ShipmentSink = {
+    url: `http://127.0.0.1:${port}`,
+    shipments,
+    next: 1,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise<void>((done) => {
+        server.close(() => done());
+      });
+    },
+  };
+  return sink;
+}
