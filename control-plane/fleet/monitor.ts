@@ -13,6 +13,8 @@ import { askCell, differs, liveDifference, unheard, type CellReport } from "./ce
 import type { PartClient } from "./part-client.ts";
 
 const everyMs = 2_000;
+/** While a cell is not healthy one waits for it: it is asked more often. */
+const soonMs = 400;
 const concurrency = 8;
 const timeoutMs = 1_500;
 
@@ -59,6 +61,7 @@ export class Monitor {
       for (const visit of queue) await visit();
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
+    if (cells.some(({ id }) => this.cell(id).health !== "healthy")) setTimeout(() => this.loop.signal(), soonMs).unref();
   }
 
   async #visit(cell: CellRecord): Promise<void> {
