@@ -109,6 +109,9 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
     if (!(error instanceof CellplaneError)) throw error;
     const isOrphan = error.code === "workflow-gone" && input.command === "cancel";
     if (isOrphan && (await cancelWithoutWorkflow(context, cause, id, "orphaned"))) return;
+    if (error.code === "workflow-gone" && rollout.state === "planned") {
+      throw fail("command-refused", "The rollout has not begun yet; try again in a moment.", { cause: error });
+    }
     if (error.code === "command-refused") await note(true, error.message);
     throw error;
   }

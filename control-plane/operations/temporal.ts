@@ -41,13 +41,13 @@ export function createTemporal(address: string): WorkflowEngine {
   let connected: Promise<Connected> | null = null;
 
   async function connect(): Promise<Connected> {
-    connected ??= (async () => {
-      const sdk = await import("@temporalio/client");
-      const connection = sdk.Connection.lazy({ address, connectTimeout: connectTimeoutMs });
-      const client = new sdk.Client({ connection, namespace: temporalNames.namespace });
-      return { sdk, client, connection };
-    })();
-    return await connected;
+    const attempt = (connected ??= open(address));
+    try {
+      return await attempt;
+    } catch (cause) {
+      if (connected === attempt) connected = null;
+      throw fail("temporal-unreachable", `${address} does not answer.`, { cause });
+    }
   }
 
   return {
@@ -107,9 +107,23 @@ export function createTemporal(address: string): WorkflowEngine {
     },
 
     async close() {
-      if (connected !== null) await (await connected).connection.close();
+      const last = await connected?.catch(() => null);
+      await last?.connection.close();
     },
   };
+}
+
+/** A connection that could not be made stays so for ever in Temporal's client: each attempt is a new one. */
+async function open(address: string): Promise<Connected> {
+  const sdk = await import("@temporalio/client");
+  const connection = sdk.Connection.lazy({ address, connectTimeout: connectTimeoutMs });
+  try {
+    await connection.ensureConnected();
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  return { sdk, connection, client: new sdk.Client({ connection, namespace: temporalNames.namespace }) };
 }
 
 function accepts(address: string): Promise<boolean> {

@@ -75,9 +75,11 @@ export class Notifications {
     const client = await connect(this.#url, "control-plane-listener");
     this.#client = client;
     const ended = new Promise<void>((resolve, reject) => {
-      client.once("error", reject);
+      // Every error of the connection, not only the first: one that nobody hears ends the process.
+      client.on("error", reject);
       client.once("end", resolve);
     });
+    ended.catch(() => undefined);
     client.on("notification", ({ payload }) => this.#take(payload));
     try {
       await client.query(`LISTEN ${channel}`);

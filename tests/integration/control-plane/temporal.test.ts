@@ -18,7 +18,8 @@ import { manifestOf, startTestCell, startTestPlane, uploadRelease, type TestCell
 // The control plane, the registry, Temporal and the workflow are real here; the cells are not.
 
 let postgres: TestPostgres;
-let server: ChildProcess;
+let server: ChildProcess | undefined;
+let startTemporal: () => Promise<void>;
 let plane: TestPlane;
 let worker: Worker;
 let working: Promise<void>;
@@ -29,13 +30,9 @@ const policy = { bakeSeconds: [1], timeScale: 1, minimumSamples: 10 };
 
 before(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
-  const temporal = findTemporal();
-  if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
-  const address = `127.0.0.1:${await freePort()}`;
-  const args = ["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", address.split(":")[1] ?? ""];
-  server = spawn(temporal.path, args, { stdio: "ignore" });
+  const port = await freePort();
   postgres = await startPostgres();
-  plane = await startTestPlane(postgres, { temporal: address });
+  plane = await startTestPlane(postgres, { temporal: `127.0.0.1:${port}` });
   const digests = new Map<string, string>();
   for (const name of ["pulse@1", "pulse@2"]) {
     const { body } = await uploadRelease(plane, manifestOf(name));
@@ -47,31 +44,10 @@ before(async () => {
     cells.push(cell);
     await plane.call("POST", "/v1/cells", cell.registration);
   }
-  connection = await connected(address);
-  const driver: DriverPort = {
-    ...fleet.driver,
-    async status(id) {
-      const { liveSlot, slots } = await fleet.driver.status(id);
-      const named = (slot: "a" | "b") => ({ ...slots[slot], digest: digests.get(slots[slot].release ?? "") ?? null });
-      return { liveSlot, slots: { a: named("a"), b: named("b") } };
-    },
+  startTemporal = async () => {
+    server = await runTemporal(port);
+    await runWorker(`127.0.0.1:${port}`, digests);
   };
-  const real: RegistryPort = createRegistry(plane.context.pool);
-  const registry: RegistryPort = { ...real, cell: fleet.registry.cell, routers: fleet.registry.routers };
-  const activities = createActivities({
-    driver,
-    registry,
-    synthetic: fleet.synthetic,
-    parts: fleet.parts,
-    readyWithinMs: 300,
-  });
-  worker = await Worker.create({
-    connection,
-    taskQueue: temporalNames.taskQueue,
-    workflowBundle: { codePath: await bundle() },
-    activities,
-  });
-  working = worker.run();
 });
 
 after(async () => {
@@ -84,10 +60,13 @@ after(async () => {
   if (server?.kill("SIGTERM")) await once(server, "exit");
 });
 
-test("a rollout is started, commanded, refused what makes no sense, and completed, all told in the registry", async () => {
+test("a rollout waits for Temporal, is started, commanded, refused what makes no sense, and completed, all told in the registry", async () => {
   const begun = await plane.call("POST", "/v1/rollouts", { release: "pulse@2", policy });
   assert.equal(begun.status, 202, JSON.stringify(begun.body));
   const id = String(begun.body["id"]);
+  const early = await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "pause" });
+  assert.deepEqual([early.status, early.body["code"]], [503, "temporal-unreachable"]);
+  await startTemporal();
   await until(id, ({ state }) => state !== "planned");
 
   const paused = await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "pause", reason: "lunch" });
@@ -126,6 +105,43 @@ test("a failing release is rolled back and quarantined; its name is free for the
   const refused = await plane.call("POST", "/v1/rollouts", { release: "pulse@1", policy });
   assert.deepEqual([refused.status, refused.body["code"]], [409, "release-quarantined"]);
 });
+
+async function runTemporal(port: number): Promise<ChildProcess> {
+  const temporal = findTemporal();
+  if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
+  const args = ["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(port)];
+  const child = spawn(temporal.path, args, { stdio: "ignore" });
+  await once(child, "spawn");
+  return child;
+}
+
+async function runWorker(address: string, digests: ReadonlyMap<string, string>): Promise<void> {
+  connection = await connected(address);
+  const driver: DriverPort = {
+    ...fleet.driver,
+    async status(id) {
+      const { liveSlot, slots } = await fleet.driver.status(id);
+      const named = (slot: "a" | "b") => ({ ...slots[slot], digest: digests.get(slots[slot].release ?? "") ?? null });
+      return { liveSlot, slots: { a: named("a"), b: named("b") } };
+    },
+  };
+  const real: RegistryPort = createRegistry(plane.context.pool);
+  const registry: RegistryPort = { ...real, cell: fleet.registry.cell, routers: fleet.registry.routers };
+  const activities = createActivities({
+    driver,
+    registry,
+    synthetic: fleet.synthetic,
+    parts: fleet.parts,
+    readyWithinMs: 300,
+  });
+  worker = await Worker.create({
+    connection,
+    taskQueue: temporalNames.taskQueue,
+    workflowBundle: { codePath: await bundle() },
+    activities,
+  });
+  working = worker.run();
+}
 
 async function until(id: string, wanted: (rollout: Rollout) => boolean): Promise<Rollout> {
   const deadline = performance.now() + 60_000;
