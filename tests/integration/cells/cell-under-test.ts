@@ -132,13 +132,9 @@ export class CellUnderTest {
     return JSON.parse(stdout) as { applied: unknown[]; schema: { kit: number; app: number } };
   }
 
-  /** Starts the API of a slot and waits until it is ready. */
-  async startApi(release: string, slot: Slot = "a", timeoutMs = 15_000): Promise<void> {
-    await this.#start("api", release, slot, timeoutMs);
-  }
-  async startWorker(release: string, slot: Slot = "a"): Promise<void> {
-    await this.#start("worker", release, slot);
-  }
+  startApi = (release: string, slot: Slot = "a", timeoutMs = 15_000): Promise<void> =>
+    this.#start("api", release, slot, timeoutMs);
+  startWorker = (release: string, slot: Slot = "a"): Promise<void> => this.#start("worker", release, slot);
 
   async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000): Promise<void> {
     const { directory } = this.#found(release);

@@ -147,10 +147,13 @@ test("rollups are shipped numbered without gaps, with absolute values, and again
   );
   await until("silence is broken by empty shipments", async () => sink.shipments.length >= numbers.length + 2);
 
-  // The aggregator has lost everything and expects the first number again.
-  sink.next = 1;
-  sink.shipments.length = 0;
-  await until("it is told all again", async () => shipped().includes(7));
+  // The aggregator has lost everything and expects the first number again; an older one knows no runs.
+  for (const knowsRuns of [true, false]) {
+    Object.assign(sink, { knowsRuns, next: 1 });
+    sink.shipments.length = 0;
+    await until("it is told all again", async () => shipped().includes(7));
+    assert.equal("from" in (sink.shipments[0] ?? {}), knowsRuns);
+  }
   const before = sink.shipments.length;
   assert.equal(
     (await cell.admin("/v1/replay", { method: "POST", body: {}, as: [cell.aggregator, "aggregator"] })).status,

@@ -7,6 +7,8 @@ export interface ShipmentSink {
   readonly shipments: Record<string, unknown>[];
   /** The number expected next; may be set back by a test. */
   next: number;
+  /** Whether it takes a run of numbers as one shipment; an older aggregator does not. */
+  knowsRuns: boolean;
   stop(): Promise<void>;
 }
 
@@ -18,7 +20,8 @@ export async function openSink(): Promise<ShipmentSink> {
     request.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
     request.on("end", () => {
       const shipment = JSON.parse(text) as { number: number; from?: number };
-      if ((shipment.from ?? shipment.number) <= sink.next && shipment.number >= sink.next) {
+      const first = sink.knowsRuns ? (shipment.from ?? shipment.number) : shipment.number;
+      if (first <= sink.next && shipment.number >= sink.next) {
         shipments.push(shipment);
         sink.next = shipment.number + 1;
       }
@@ -33,6 +36,7 @@ export async function openSink(): Promise<ShipmentSink> {
     url: `http://127.0.0.1:${port}`,
     shipments,
     next: 1,
+    knowsRuns: true,
     async stop() {
       server.closeAllConnections();
       await new Promise<void>((done) => {

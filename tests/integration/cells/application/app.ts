@@ -17,6 +17,9 @@ const note = defineJob({
   },
 });
 
+const hourMs = 3_600_000;
+const thisHour = (): Date => new Date(Math.floor(Date.now() / hourMs) * hourMs);
+
 /** An application of a test, written as a stranger would write it. */
 export default defineCellApp({
   name: "notes",
@@ -54,7 +57,7 @@ export default defineCellApp({
     );
     server.post("/v1/rollups", { schema: { body: Type.Object({ value: Type.Integer() }) } }, async (request, reply) => {
       await request.tenant.db.write((tx) =>
-        recordRollup(tx, "things", "sum", [{ bucket: new Date("2026-01-01T00:00:00Z"), value: request.body.value }]),
+        recordRollup(tx, "things", "sum", [{ bucket: thisHour(), value: request.body.value }]),
       );
       return reply.code(204).send();
     });
