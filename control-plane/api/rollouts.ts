@@ -103,8 +103,9 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
     change(context, cause, async (step) =>
       step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }),
     );
+  let after: Rollout;
   try {
-    await context.engine.command(rollout, input);
+    after = await context.engine.command(rollout, input);
   } catch (error) {
     if (!(error instanceof CellplaneError)) throw error;
     const isOrphan = error.code === "workflow-gone" && input.command === "cancel";
@@ -116,14 +117,14 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
     throw error;
   }
   await note(false, input.reason);
-  await untilShown(context, rollout);
+  await untilShown(context, after);
 }
 
 /** The workflow writes the registry itself, a moment after it took the command. */
-async function untilShown({ pool }: ApiContext, before: Rollout): Promise<void> {
+async function untilShown({ pool }: ApiContext, after: Rollout): Promise<void> {
   const deadline = performance.now() + showMs;
   while (performance.now() < deadline) {
-    if ((await showRollout(pool, before.id)).revision > before.revision) return;
+    if ((await showRollout(pool, after.id)).revision >= after.revision) return;
     await sleep(50);
   }
 }

@@ -20,8 +20,11 @@ export interface WorkflowEngine {
    * @returns false while another rollout's workflow still has that name.
    */
   startRollout(rollout: Rollout): Promise<boolean>;
-  /** @throws command-refused with the workflow's reason, workflow-gone, temporal-unreachable */
-  command(rollout: Rollout, input: CommandInput): Promise<void>;
+  /**
+   * @returns the rollout as the workflow has it after the command.
+   * @throws command-refused with the workflow's reason, workflow-gone, temporal-unreachable
+   */
+  command(rollout: Rollout, input: CommandInput): Promise<Rollout>;
   close(): Promise<void>;
 }
 
@@ -58,7 +61,8 @@ export function createTemporal(address: string): WorkflowEngine {
     async startRollout(rollout) {
       const { sdk, client, connection } = await connect();
       const workflowId = temporalNames.rolloutId(rollout.application);
-      const input: RolloutInput = { operation: rollout.id, plan: rollout.plan, requestedBy: rollout.requestedBy };
+      const { id: operation, plan, requestedBy, history } = rollout;
+      const input: RolloutInput = { operation, plan, requestedBy, reason: history[0]?.reason ?? null };
       try {
         await connection.withDeadline(Date.now() + callTimeoutMs, () =>
           client.workflow.start(temporalNames.rolloutWorkflow, {
@@ -84,8 +88,8 @@ export function createTemporal(address: string): WorkflowEngine {
       const { sdk, client, connection } = await connect();
       const handle = client.workflow.getHandle(temporalNames.rolloutId(rollout.application));
       try {
-        await connection.withDeadline(Date.now() + commandTimeoutMs, () =>
-          handle.executeUpdate(temporalNames.commandUpdate, { args: [input] }),
+        return await connection.withDeadline(Date.now() + commandTimeoutMs, () =>
+          handle.executeUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate, { args: [input] }),
         );
       } catch (cause) {
         if (cause instanceof sdk.WorkflowUpdateFailedError) {
