@@ -1,10 +1,11 @@
 import type { LogLevel, LogMetadata, Logger as TemporalLogger } from "@temporalio/common";
 import type { Logger } from "../common/log.ts";
 
+/** What the SDK tells at INFO is detail to us: each bundle, each change of a worker's state. */
 const pinoLevels = {
   TRACE: "trace",
   DEBUG: "debug",
-  INFO: "info",
+  INFO: "debug",
   WARN: "warn",
   ERROR: "error",
 } as const satisfies Record<LogLevel, string>;

@@ -8,8 +8,11 @@ import { type Slot, slots } from "../../common/contracts/lease.ts";
 import { exchange, NoAnswer, parseJson } from "../../common/http/exchange.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
+import { spansOf, traceHeaders } from "../../common/telemetry.ts";
 import { Breaker } from "./breaker.ts";
 import { Gate } from "./gate.ts";
+
+const inSpan = spansOf("aggregator");
 
 export interface AskOptions {
   readonly dispatcher: Dispatcher;
@@ -46,7 +49,7 @@ export function createCellAsker(options: AskOptions): CellAsker {
     return await gate.run(async () => {
       if (deadline - options.clock.monotonic() < leastMs || !breaker.admit(options.clock.monotonic())) return null;
       const ends = Math.min(deadline, options.clock.monotonic() + cellMs);
-      const answer = await askSlots(cell, path, ends);
+      const answer = await inSpan("ask-cell", { cell: cell.id }, () => askSlots(cell, path, ends));
       breaker.report(answer !== null, options.clock.monotonic());
       return answer;
     });
@@ -65,7 +68,11 @@ export function createCellAsker(options: AskOptions): CellAsker {
   }
 
   async function askSlot(cell: CellRow, slot: Slot, path: string, leftMs: number): Promise<AggregateAnswer | null> {
-    const headers = { authorization: `Bearer ${await options.tokenFor(cell.id)}`, [deadlineHeader]: String(leftMs) };
+    const headers = {
+      ...traceHeaders(),
+      authorization: `Bearer ${await options.tokenFor(cell.id)}`,
+      [deadlineHeader]: String(leftMs),
+    };
     const url = `${cell.slots[slot].adminUrl}${path}`;
     try {
       const { status, text } = await exchange(options.dispatcher, {

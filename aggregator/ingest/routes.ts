@@ -6,7 +6,10 @@ import type { Pool } from "../../common/postgres/pool.ts";
 import { type CallerOptions, callerOf } from "../caller.ts";
 import { aggregatorError } from "../errors.ts";
 import { oldestKept } from "./retention.ts";
+import { spansOf } from "../../common/telemetry.ts";
 import { takeShipment } from "./shipments.store.ts";
+
+const inSpan = spansOf("aggregator");
 
 export interface IngestOptions extends CallerOptions {
   readonly pool: Pool;
@@ -38,7 +41,10 @@ export function ingestRoutes(server: Server, options: IngestOptions): void {
       const caller = callers.get(request);
       if (caller !== shipment.cell)
         throw aggregatorError("not-your-shipment", `${caller} sent a shipment of ${shipment.cell}.`);
-      const taken = await takeShipment(options.pool, shipment, oldestKept(options.clock.now(), options.retentionDays));
+      const oldest = oldestKept(options.clock.now(), options.retentionDays);
+      const taken = await inSpan("take-shipment", { cell: shipment.cell }, () =>
+        takeShipment(options.pool, shipment, oldest),
+      );
       if (taken.kind === "gap") {
         request.log.warn({ event: "shipment-gap", cell: shipment.cell, number: shipment.number, next: taken.next });
       }

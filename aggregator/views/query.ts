@@ -7,6 +7,7 @@ import { CellplaneError } from "../../common/errors.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
+import { spansOf } from "../../common/telemetry.ts";
 import type { CellAsker } from "../fanout/ask.ts";
 import type { Fleet } from "../fleet.ts";
 import { answerOf } from "./answer.ts";
@@ -14,6 +15,8 @@ import { liveMeasure, type TenantPart } from "./part.ts";
 import { pushedParts } from "./pushed.ts";
 import type { Span } from "./span.ts";
 import type { View } from "./views.ts";
+
+const inSpan = spansOf("aggregator");
 
 export interface QueryOptions {
   readonly pool: Pool;
@@ -39,6 +42,11 @@ const staleAfterMs = 15_000;
  * it pushed and named stale, however fresh that is: it was not asked with success. One of which nothing was ever pushed is named failed.
  */
 export async function answerQuery(options: QueryOptions, query: Query): Promise<QueryAnswer> {
+  const { view, by, source } = query;
+  return await inSpan("query", { view: view.name, by, source }, () => answer(options, query));
+}
+
+async function answer(options: QueryOptions, query: Query): Promise<QueryAnswer> {
   const cells = options.fleet.cells();
   const asked = query.source === "live" ? await askLive(options, query, cells) : { parts: [], results: [] };
   const heard = new Set(asked.results.map(({ cell }) => cell));

@@ -4,17 +4,45 @@ import { SlotSchema } from "./lease.ts";
 import { migrationClasses } from "./release.ts";
 
 export const rolloutStates = [
-  "planned", "deploying", "verifying", "baking", "waiting", "halted", "rolling-back", "rolled-back", "rollback-failed", "completed", "cancelled",
+  "planned",
+  "deploying",
+  "verifying",
+  "baking",
+  "waiting",
+  "halted",
+  "rolling-back",
+  "rolled-back",
+  "rollback-failed",
+  "completed",
+  "cancelled",
 ] as const;
 export type RolloutState = (typeof rolloutStates)[number];
 /** What a rollout in state `waiting` waits for. */
 export const waitReasons = ["approval", "window", "moves", "decision"] as const;
 export type WaitReason = (typeof waitReasons)[number];
 /** States from which nothing happens any more. */
-export const finalRolloutStates = ["rolled-back", "rollback-failed", "completed", "cancelled"] as const satisfies readonly RolloutState[];
+export const finalRolloutStates = [
+  "rolled-back",
+  "rollback-failed",
+  "completed",
+  "cancelled",
+] as const satisfies readonly RolloutState[];
 
 /** Where a cell stands within a rollout. */
-export const cellSteps = ["pending", "checking", "migrating", "starting", "smoke", "switching", "draining", "deployed", "rolling-back", "rolled-back", "failed", "skipped"] as const;
+export const cellSteps = [
+  "pending",
+  "checking",
+  "migrating",
+  "starting",
+  "smoke",
+  "switching",
+  "draining",
+  "deployed",
+  "rolling-back",
+  "rolled-back",
+  "failed",
+  "skipped",
+] as const;
 export type CellStep = (typeof cellSteps)[number];
 
 export const RolloutPolicy = Type.Object(
@@ -39,7 +67,12 @@ export const RolloutPolicy = Type.Object(
 export type RolloutPolicy = Static<typeof RolloutPolicy>;
 
 export const PlannedCell = Type.Object(
-  { cell: CellIdSchema, from: Type.Union([ReleaseNameSchema, Type.Null()]), to: ReleaseNameSchema, tenants: Type.Integer() },
+  {
+    cell: CellIdSchema,
+    from: Type.Union([ReleaseNameSchema, Type.Null()]),
+    to: ReleaseNameSchema,
+    tenants: Type.Integer(),
+  },
   { additionalProperties: false },
 );
 export const PlannedWave = Type.Object(
@@ -119,8 +152,30 @@ export const Rollout = Type.Object(
     revision: Type.Integer(),
     wave: Type.Union([Type.Integer(), Type.Null()]),
     plan: RolloutPlan,
-    waves: Type.Array(Type.Object({ number: Type.Integer(), state: oneOf(["pending", "deploying", "baking", "passed", "failed", "rolled-back", "skipped"] as const), cells: Type.Array(CellIdSchema), bakeEndsAt: Type.Union([TimestampSchema, Type.Null()]) }, { additionalProperties: false })),
-    cells: Type.Array(Type.Object({ cell: CellIdSchema, wave: Type.Integer(), step: oneOf(cellSteps), from: Type.Union([ReleaseNameSchema, Type.Null()]), to: ReleaseNameSchema, error: Type.Union([Type.String(), Type.Null()]) }, { additionalProperties: false })),
+    waves: Type.Array(
+      Type.Object(
+        {
+          number: Type.Integer(),
+          state: oneOf(["pending", "deploying", "baking", "passed", "failed", "rolled-back", "skipped"] as const),
+          cells: Type.Array(CellIdSchema),
+          bakeEndsAt: Type.Union([TimestampSchema, Type.Null()]),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    cells: Type.Array(
+      Type.Object(
+        {
+          cell: CellIdSchema,
+          wave: Type.Integer(),
+          step: oneOf(cellSteps),
+          from: Type.Union([ReleaseNameSchema, Type.Null()]),
+          to: ReleaseNameSchema,
+          error: Type.Union([Type.String(), Type.Null()]),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     history: Type.Array(HistoryEntry),
     requestedBy: Type.String(),
     createdAt: TimestampSchema,
@@ -156,10 +211,19 @@ export const temporalNames = {
   stateQuery: "state",
   /** One rollout an application at a time: the workflow's id says so. */
   rolloutId: (application: string) => `rollout/${application}`,
-  cellDeployId: (operation: string, cell: string, direction: "forward" | "back") => `rollout-cell/${operation}/${cell}/${direction}`,
+  cellDeployId: (operation: string, cell: string, direction: "forward" | "back") =>
+    `rollout-cell/${operation}/${cell}/${direction}`,
 } as const;
 
-export const RolloutInput = Type.Object({ operation: OperationIdSchema, plan: RolloutPlan, requestedBy: Type.String() }, { $id: "RolloutInput", additionalProperties: false });
+export const RolloutInput = Type.Object(
+  {
+    operation: OperationIdSchema,
+    plan: RolloutPlan,
+    requestedBy: Type.String(),
+    reason: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  },
+  { $id: "RolloutInput", additionalProperties: false },
+);
 export type RolloutInput = Static<typeof RolloutInput>;
 
 /** What the child workflow of one cell is asked for, and answers. */

@@ -148,5 +148,6 @@ test("every transition reaches the registry, in order, also when it is away for 
       revisions.toSorted((a, b) => a - b),
     );
     assert.deepEqual(done.history.map(({ event }) => event).slice(0, 2), ["planned", "began"]);
+    assert.equal(done.history[0]?.reason, "a trial");
   });
 });

@@ -1,6 +1,9 @@
-import { heartbeat } from "@temporalio/activity";
+import { Context, heartbeat } from "@temporalio/activity";
 import { ApplicationFailure } from "@temporalio/common";
 import { CellplaneError } from "../../common/errors.ts";
+import { spansOf } from "../../common/telemetry.ts";
+
+const inSpan = spansOf("workflows");
 
 /** How often a running activity says that it lives. Its time-out is a few times this (definitions/options.ts). */
 const heartbeatEveryMs = 2_000;
@@ -31,15 +34,15 @@ type Activity = (...args: never[]) => Promise<unknown>;
  * causes stay in the log.
  */
 export function asActivities<Table extends Record<string, Activity>>(table: Table): Table {
-  const wrapped = Object.entries(table).map(([name, activity]) => [name, bounded(activity)] as const);
+  const wrapped = Object.entries(table).map(([name, activity]) => [name, bounded(name, activity)] as const);
   return Object.fromEntries(wrapped) as Table;
 }
 
-function bounded(activity: Activity): Activity {
+function bounded(name: string, activity: Activity): Activity {
   return async (...args) => {
     const beat = setInterval(() => heartbeat(), heartbeatEveryMs);
     try {
-      return await activity(...args);
+      return await inSpan(name, { "temporal.attempt": Context.current().info.attempt }, () => activity(...args));
     } catch (error) {
       throw toFailure(error);
     } finally {

@@ -6,6 +6,7 @@ import type { Clock } from "../../common/clock.ts";
 import { type Answer, exchange, type Exchange, NoAnswer, parseJson } from "../../common/http/exchange.ts";
 import type { PartId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
+import { traceHeaders } from "../../common/telemetry.ts";
 import { workflowError } from "../errors.ts";
 
 /** Who the worker is towards other parts. */
@@ -39,7 +40,7 @@ export function createPartClient(options: PartClientOptions): PartClient {
   const tokenFor = commandTokens(options.identity.part, options.identity.key, options.clock);
   return {
     async get(url, audience, schema) {
-      const headers = { authorization: `Bearer ${await tokenFor(audience)}` };
+      const headers = { ...traceHeaders(), authorization: `Bearer ${await tokenFor(audience)}` };
       const answer = await reach(options.dispatcher, {
         url,
         method: "GET",

@@ -47,7 +47,7 @@ export class Journal {
     this.#cells = plan.waves.flatMap(({ number, cells }) =>
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     );
-    this.#note("planned", { actor: input.requestedBy });
+    this.#note("planned", { actor: input.requestedBy, reason: input.reason ?? null });
   }
 
   get progress(): RolloutProgress {

@@ -67,7 +67,12 @@ export class Stage {
   }
 
   async start(queue: string, fleet: FakeFleet, wishes: Partial<RolloutPolicy> = {}, to = "pulse@2"): Promise<Handle> {
-    const input = { operation: operationId(uuidv7()), plan: planFor(fleet, to, wishes), requestedBy: "tests" };
+    const input = {
+      operation: operationId(uuidv7()),
+      plan: planFor(fleet, to, wishes),
+      requestedBy: "tests",
+      reason: "a trial",
+    };
     return await this.environment.client.workflow.start<typeof rollout>(temporalNames.rolloutWorkflow, {
       workflowId: `${temporalNames.rolloutId("pulse")}/${uuidv7()}`,
       taskQueue: queue,
