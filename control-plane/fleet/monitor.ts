@@ -61,7 +61,8 @@ export class Monitor {
       for (const visit of queue) await visit();
     };
     await Promise.all(Array.from({ length: concurrency }, worker));
-    if (cells.some(({ id }) => this.cell(id).health !== "healthy")) setTimeout(() => this.loop.signal(), soonMs).unref();
+    if (cells.some(({ id }) => this.cell(id).health !== "healthy"))
+      setTimeout(() => this.loop.signal(), soonMs).unref();
   }
 
   async #visit(cell: CellRecord): Promise<void> {
