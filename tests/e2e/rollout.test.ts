@@ -29,25 +29,32 @@ describe("rollouts", () => {
 
   const releases = async (): Promise<(string | null)[]> => (await fleet.status()).cells.map(({ release }) => release);
 
-  it("brings release 2 to all cells in waves, and not one of 5,000 requests fails", async () => {
-    const ledger = new Ledger(await fleet.routerPort(), tenants);
-    ledger.start(120);
+  async function bringRelease2(): Promise<void> {
     const watched = fleet.cli("rollout", "start", "pulse@2", "--watch", "--json");
-    const running = await eventually("the rollout is known", 10_000, async () => {
+    const running = await eventually("the rollout is known", 60_000, async () => {
       const shown = await fleet.cli("rollout", "show", "--json");
       return shown.code === 0 ? (JSON.parse(shown.stdout) as Rollout) : null;
     });
     const second = await fleet.json<{ code: string }>(["rollout", "start", "pulse@2"], 1);
     assert.equal(second.code, "rollout-running");
     assert.equal(running.plan.waves[0]?.cells.length, 1, "one canary");
-
     const done = await watched;
     assert.equal(done.code, 0, `${done.stdout}\n${done.stderr}`);
-    while (ledger.sent < 5_000) await sleep(200);
-    await ledger.stop();
-    assert.deepEqual(ledger.failures, []);
-    await ledger.check();
-    ledger.close();
+  }
+
+  it("brings release 2 to all cells in waves, and not one of 5,000 requests fails", async () => {
+    const ledger = new Ledger(await fleet.routerPort(), tenants);
+    try {
+      ledger.start(120);
+      await bringRelease2();
+      while (ledger.sent < 5_000) await sleep(200);
+      await ledger.stop();
+      assert.deepEqual(ledger.failures, []);
+      await ledger.check();
+    } finally {
+      await ledger.stop();
+      ledger.close();
+    }
     assert.deepEqual(await releases(), ["pulse@2", "pulse@2", "pulse@2"]);
     const feeder = fleet.log("feeder", 100_000);
     assert.ok(!feeder.includes("request-failed"), feeder.slice(-2000));

@@ -42,9 +42,10 @@ describe("a fleet, as a newcomer meets it", () => {
   });
 
   function ask(tenant: { host: string; key?: string }, method: string, path: string, body?: string, headers: Record<string, string> = {}) {
-    const key = tenant.key === undefined ? {} : { authorization: `Bearer ${tenant.key}` };
-    const type = body === undefined ? {} : { "content-type": "application/json" };
-    return client.send(tenant.host, method, path, { ...key, ...type, ...headers }, body);
+    const all: Record<string, string> = { ...headers };
+    if (tenant.key !== undefined) all["authorization"] = `Bearer ${tenant.key}`;
+    if (body !== undefined) all["content-type"] = "application/json";
+    return client.send(tenant.host, method, path, all, body);
   }
 
   it("has three cells in two regions, each with its own processes, and every part's address", async () => {
