@@ -44,6 +44,11 @@ test("paused, judging goes on and nothing new begins; resumed, it goes on", asyn
     await stage.environment.sleep(120_000);
     assert.equal(held.waves[0]?.state, "passed", "the canary was judged");
     assert.deepEqual(Object.values(fleet.live), ["pulse@2", "pulse@1", "pulse@1"], "the next wave was not begun");
+    const { waves } = await stage.until(handle, () => true);
+    assert.deepEqual(
+      waves.map(({ state }) => state),
+      ["passed", "pending", "pending"],
+    );
 
     await command(handle, "resume");
     const done = await handle.result();

@@ -244,6 +244,10 @@ test("a cell that cannot be brought back is told as such, after much patience, a
     assert.equal(done.state, "rollback-failed");
     assert.match(done.reason ?? "", /cell-1: .*the disk is gone/);
     assert.deepEqual(Object.values(fleet.live), ["pulse@2", "pulse@1"]);
+    assert.deepEqual(
+      done.waves.map((wave) => wave.state),
+      ["failed", "rolled-back"],
+    );
     assert.equal(fleet.claims.size, 0);
   });
 });

@@ -24,13 +24,13 @@ const cellsAtOnce = 4;
  */
 export async function deployWave(input: RolloutInput, journal: Journal): Promise<void> {
   const { number } = journal.wave;
-  journal.waveIs(number, "deploying");
   for (;;) {
     const pending = journal.cells.filter(({ wave, step }) => wave === number && step !== "deployed");
     if (pending.length > 0) await condition(() => !journal.progress.paused || journal.progress.ending !== null);
     if (journal.progress.ending !== null) return journal.settle();
     if (pending.length === 0) return journal.learn({ kind: "wave-deployed" });
 
+    journal.waveIs(number, "deploying");
     const results = await Promise.all(pending.slice(0, cellsAtOnce).map((cell) => deployForward(input, journal, cell)));
     const failed = results.find(({ step }) => step !== "deployed");
     if (failed !== undefined)
@@ -85,7 +85,12 @@ export async function rollBackAll(input: RolloutInput, journal: Journal): Promis
       ),
     );
   }
-  for (const wave of new Set(changed.map((cell) => cell.wave))) journal.waveIs(wave, "rolled-back");
+  for (const wave of new Set(changed.map((cell) => cell.wave))) {
+    const whole = journal.cells.every(
+      (cell) => cell.wave !== wave || cell.step === "rolled-back" || cell.step === "pending",
+    );
+    journal.waveIs(wave, whole ? "rolled-back" : "failed");
+  }
   if (failures.length === 0) journal.learn({ kind: "rolled-back" });
   else journal.learn({ kind: "rollback-failed", reason: failures.join("; ") }, { reason: failures.join("; ") });
 }
