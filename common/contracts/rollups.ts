@@ -44,7 +44,10 @@ export const Shipment = Type.Object(
 );
 export type Shipment = Static<typeof Shipment>;
 /** The answer: the number expected next; lower than number + 1 means there is a gap, the cell ships again from there. */
-export const ShipmentReceipt = Type.Object({ next: Type.Integer({ minimum: 1 }) }, { $id: "ShipmentReceipt", additionalProperties: false });
+export const ShipmentReceipt = Type.Object(
+  { next: Type.Integer({ minimum: 1 }) },
+  { $id: "ShipmentReceipt", additionalProperties: false },
+);
 export type ShipmentReceipt = Static<typeof ShipmentReceipt>;
 
 export const queryNames = ["active-users", "events"] as const;
