@@ -59,8 +59,8 @@ const serverStartMs = 60_000;
 const releaseStartMs = 30_000;
 const migrationMs = 300_000;
 const drainPollMs = 250;
-/** Routers let go of idle connections soon after the switch; one that does not is closed by the stop, which costs it nothing. */
-const idleConnectionsMs = 10_000;
+/** Routers turn at the first answer after the switch; a connection that stays idle this long carries nothing any more. */
+const idleConnectionsMs = 3_000;
 /** A worker that takes no more jobs ends within 30 s; what is still there then is given up and runs again elsewhere. */
 const drainMs = 35_000;
 

@@ -67,12 +67,15 @@ async function removeUnfinished(target: string): Promise<void> {
   await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
 
+/** Runtimes that are being copied: cells that are made at once wait for the same copy. */
+const arriving = new Map<string, Promise<void>>();
+
 async function placeRuntime(file: ReleaseFile, source: ReleaseSource, runtimes: string, path: string): Promise<void> {
   const shared = join(runtimes, file.digest);
   if (!(await exists(shared))) {
-    const unfinished = `${shared}.${randomUUID()}`;
-    await copyChecked({ ...file, executable: true }, source, unfinished);
-    await becomeOf(unfinished, shared);
+    const arrival = arriving.get(shared) ?? fetchRuntime(file, source, shared).finally(() => arriving.delete(shared));
+    arriving.set(shared, arrival);
+    await arrival;
   }
   try {
     await link(shared, path);
@@ -81,6 +84,12 @@ async function placeRuntime(file: ReleaseFile, source: ReleaseSource, runtimes: 
     await copyFile(shared, path);
     await chmod(path, 0o700);
   }
+}
+
+async function fetchRuntime(file: ReleaseFile, source: ReleaseSource, shared: string): Promise<void> {
+  const unfinished = `${shared}.${randomUUID()}`;
+  await copyChecked({ ...file, executable: true }, source, unfinished);
+  await becomeOf(unfinished, shared);
 }
 
 async function copyChecked(file: ReleaseFile, source: ReleaseSource, path: string): Promise<void> {
