@@ -98,6 +98,7 @@ describe("the supervisor", () => {
     const second = await spec("second", {}, { after: ["first"] });
     await supervisor.put(second);
     await supervisor.put(first);
+    await supervisor.waitHealthy("first", 10_000);
     const before = await supervisor.waitHealthy("second", 10_000);
     await supervisor.put(second);
     assert.equal((await supervisor.waitHealthy("second", 1_000)).pid, before.pid);
