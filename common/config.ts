@@ -54,7 +54,8 @@ function readFrom(path: string | undefined): string | undefined {
 
 function fromText(text: string, type: string | undefined): unknown {
   if (type === "number" || type === "integer") return text.trim() === "" ? text : Number(text);
-  if (type === "boolean") return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  if (type === "boolean")
+    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
   return text;
 }
 

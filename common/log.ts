@@ -3,7 +3,15 @@ import { pino, type Logger } from "pino";
 export type { Logger };
 
 /** Names under which a secret may appear in a log record; its value never does. */
-const secretPaths = ["*.password", "*.token", "*.key", "*.authorization", "*.secret", "headers.authorization", "headers.cookie"];
+const secretPaths = [
+  "*.password",
+  "*.token",
+  "*.key",
+  "*.authorization",
+  "*.secret",
+  "headers.authorization",
+  "headers.cookie",
+];
 
 /**
  * A structured logger on stdout: one event a line, with the part's name. Children carry tenant, cell, epoch, operation.

@@ -5,7 +5,14 @@ import Value from "typebox/value";
 import type { SigningKey } from "./keys.ts";
 
 /** What a signed token is for; it stands in the JWS header, so that one kind never passes for another. */
-export const tokenTypes = ["cp-assertion", "cp-command", "cp-release-record", "cp-lease-word", "cp-shipment", "cp-session"] as const;
+export const tokenTypes = [
+  "cp-assertion",
+  "cp-command",
+  "cp-release-record",
+  "cp-lease-word",
+  "cp-shipment",
+  "cp-session",
+] as const;
 export type TokenType = (typeof tokenTypes)[number];
 
 /** Why a token was refused. `reason` is for the log and for programs; it never holds the token. */
@@ -76,11 +83,18 @@ async function payloadOf(token: string, key: KeyObject): Promise<unknown> {
     return JSON.parse(new TextDecoder().decode(payload));
   } catch (cause) {
     const bad = cause instanceof joseErrors.JWSSignatureVerificationFailed;
-    throw new TokenRefused(bad ? "bad-signature" : "malformed", bad ? "the signature does not fit" : "not a signed token", { cause });
+    throw new TokenRefused(
+      bad ? "bad-signature" : "malformed",
+      bad ? "the signature does not fit" : "not a signed token",
+      { cause },
+    );
   }
 }
 
-function checkClaims(payload: { aud?: unknown; exp?: unknown; iat?: unknown }, expected: { audience?: string; nowSeconds?: number }): void {
+function checkClaims(
+  payload: { aud?: unknown; exp?: unknown; iat?: unknown },
+  expected: { audience?: string; nowSeconds?: number },
+): void {
   if (payload.aud !== undefined && payload.aud !== expected.audience) {
     throw new TokenRefused("wrong-audience", "the token is meant for somebody else");
   }

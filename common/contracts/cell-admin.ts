@@ -1,5 +1,14 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, EpochSchema, OperationIdSchema, ReleaseNameSchema, Sha256Schema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
+import {
+  CellIdSchema,
+  EpochSchema,
+  OperationIdSchema,
+  ReleaseNameSchema,
+  Sha256Schema,
+  TenantIdSchema,
+  TimestampSchema,
+  oneOf,
+} from "./ids.ts";
 import { SlotSchema, leaseStates } from "./lease.ts";
 
 /**
@@ -41,7 +50,10 @@ export const GrantLease = Type.Object(
 );
 export type GrantLease = Static<typeof GrantLease>;
 
-export const SwitchSlot = Type.Object({ from: SlotSchema, to: SlotSchema, token: Type.Optional(Type.Integer()) }, { $id: "SwitchSlot", additionalProperties: false });
+export const SwitchSlot = Type.Object(
+  { from: SlotSchema, to: SlotSchema, token: Type.Optional(Type.Integer()) },
+  { $id: "SwitchSlot", additionalProperties: false },
+);
 export type SwitchSlot = Static<typeof SwitchSlot>;
 
 /** `standby`: never live in this life, serves the synthetic tenant only. `draining`: was live, still serves, names the live slot. */
@@ -64,7 +76,10 @@ export const CellStatus = Type.Object(
     /** Open tenant connections and requests of this process. */
     connections: Type.Integer(),
     inFlight: Type.Integer(),
-    queue: Type.Object({ outbox: Type.Integer(), oldestSeconds: Type.Number(), dead: Type.Integer() }, { additionalProperties: false }),
+    queue: Type.Object(
+      { outbox: Type.Integer(), oldestSeconds: Type.Number(), dead: Type.Integer() },
+      { additionalProperties: false },
+    ),
     fleetGeneration: Type.Union([Type.Object({ term: Type.Integer(), n: Type.Integer() }), Type.Null()]),
     startedAt: TimestampSchema,
   },

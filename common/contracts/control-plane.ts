@@ -1,5 +1,18 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, EpochSchema, KeyIdSchema, OperationIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, Sha256Schema, SlugSchema, TenantIdSchema, TimestampSchema, oneOf } from "./ids.ts";
+import {
+  CellIdSchema,
+  EpochSchema,
+  KeyIdSchema,
+  OperationIdSchema,
+  PartIdSchema,
+  RegionSchema,
+  ReleaseNameSchema,
+  Sha256Schema,
+  SlugSchema,
+  TenantIdSchema,
+  TimestampSchema,
+  oneOf,
+} from "./ids.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
@@ -88,7 +101,11 @@ export const RegisterCell = Type.Object(
     /** Base64 SubjectPublicKeyInfo of the cell's key. */
     publicKey: Type.String(),
     capacity: Type.Object(
-      { requestsPerSecond: Type.Integer({ minimum: 1 }), tenants: Type.Integer({ minimum: 1 }), storageBytes: Type.Integer({ minimum: 1 }) },
+      {
+        requestsPerSecond: Type.Integer({ minimum: 1 }),
+        tenants: Type.Integer({ minimum: 1 }),
+        storageBytes: Type.Integer({ minimum: 1 }),
+      },
       { additionalProperties: false },
     ),
   },
@@ -115,18 +132,31 @@ export const Cell = Type.Object(
 export type Cell = Static<typeof Cell>;
 
 export const RegisterPart = Type.Object(
-  { role: oneOf(partRoles), keys: Type.Array(Type.String(), { minItems: 1, maxItems: 4 }), url: Type.Union([Type.String(), Type.Null()]) },
+  {
+    role: oneOf(partRoles),
+    keys: Type.Array(Type.String(), { minItems: 1, maxItems: 4 }),
+    url: Type.Union([Type.String(), Type.Null()]),
+  },
   { $id: "RegisterPart", additionalProperties: false },
 );
 export type RegisterPart = Static<typeof RegisterPart>;
 export const Part = Type.Object(
-  { id: PartIdSchema, role: oneOf(partRoles), keys: Type.Array(Type.String()), url: Type.Union([Type.String(), Type.Null()]) },
+  {
+    id: PartIdSchema,
+    role: oneOf(partRoles),
+    keys: Type.Array(Type.String()),
+    url: Type.Union([Type.String(), Type.Null()]),
+  },
   { $id: "Part", additionalProperties: false },
 );
 export type Part = Static<typeof Part>;
 
 export const StartRollout = Type.Object(
-  { release: ReleaseNameSchema, policy: Type.Optional(Type.Partial(RolloutPolicy)), reason: Type.Optional(Type.String()) },
+  {
+    release: ReleaseNameSchema,
+    policy: Type.Optional(Type.Partial(RolloutPolicy)),
+    reason: Type.Optional(Type.String()),
+  },
   { $id: "StartRollout", additionalProperties: false },
 );
 export type StartRollout = Static<typeof StartRollout>;
@@ -190,15 +220,27 @@ export const SuspendTenant = Type.Object(
 export type SuspendTenant = Static<typeof SuspendTenant>;
 
 /** Answers of the lists: `GET /v1/tenants`, `/v1/cells`, `/v1/releases`, `/v1/rollouts` (latest first), `/v1/audit` (latest first). */
-export const TenantList = Type.Object({ tenants: Type.Array(Tenant) }, { $id: "TenantList", additionalProperties: false });
+export const TenantList = Type.Object(
+  { tenants: Type.Array(Tenant) },
+  { $id: "TenantList", additionalProperties: false },
+);
 export type TenantList = Static<typeof TenantList>;
 export const CellList = Type.Object({ cells: Type.Array(Cell) }, { $id: "CellList", additionalProperties: false });
 export type CellList = Static<typeof CellList>;
-export const ReleaseList = Type.Object({ releases: Type.Array(Release) }, { $id: "ReleaseList", additionalProperties: false });
+export const ReleaseList = Type.Object(
+  { releases: Type.Array(Release) },
+  { $id: "ReleaseList", additionalProperties: false },
+);
 export type ReleaseList = Static<typeof ReleaseList>;
-export const RolloutList = Type.Object({ rollouts: Type.Array(Rollout) }, { $id: "RolloutList", additionalProperties: false });
+export const RolloutList = Type.Object(
+  { rollouts: Type.Array(Rollout) },
+  { $id: "RolloutList", additionalProperties: false },
+);
 export type RolloutList = Static<typeof RolloutList>;
-export const AuditList = Type.Object({ entries: Type.Array(AuditEntry) }, { $id: "AuditList", additionalProperties: false });
+export const AuditList = Type.Object(
+  { entries: Type.Array(AuditEntry) },
+  { $id: "AuditList", additionalProperties: false },
+);
 export type AuditList = Static<typeof AuditList>;
 
 /** Whether something that the control plane talks to answers; `unknown` where it has not asked yet. */
@@ -230,7 +272,12 @@ export const Overview = Type.Object(
     /** Routers, aggregator, worker and control plane as registered. */
     parts: Type.Array(
       Type.Object(
-        { id: PartIdSchema, role: oneOf(partRoles), url: Type.Union([Type.String(), Type.Null()]), state: oneOf(reachability) },
+        {
+          id: PartIdSchema,
+          role: oneOf(partRoles),
+          url: Type.Union([Type.String(), Type.Null()]),
+          state: oneOf(reachability),
+        },
         { additionalProperties: false },
       ),
     ),
@@ -248,7 +295,10 @@ export const ChangeEvent = Type.Object(
 export type ChangeEvent = Static<typeof ChangeEvent>;
 
 /** `POST /v1/sign-in-codes` (bearer: an operator's token): a code that works once, for `POST /v1/sessions`. */
-export const SignInCode = Type.Object({ code: Type.String(), expiresAt: TimestampSchema }, { $id: "SignInCode", additionalProperties: false });
+export const SignInCode = Type.Object(
+  { code: Type.String(), expiresAt: TimestampSchema },
+  { $id: "SignInCode", additionalProperties: false },
+);
 export type SignInCode = Static<typeof SignInCode>;
 
 /** Body of `PATCH /v1/cells/:cell`. */
@@ -262,7 +312,10 @@ export const PartList = Type.Object({ parts: Type.Array(Part) }, { $id: "PartLis
 export type PartList = Static<typeof PartList>;
 
 /** `GET /v1/blobs/:digest` as HEAD has it, and the answer to `PUT`. */
-export const Blob = Type.Object({ digest: Sha256Schema, bytes: Type.Integer({ minimum: 0 }) }, { $id: "Blob", additionalProperties: false });
+export const Blob = Type.Object(
+  { digest: Sha256Schema, bytes: Type.Integer({ minimum: 0 }) },
+  { $id: "Blob", additionalProperties: false },
+);
 export type Blob = Static<typeof Blob>;
 
 /** Where a tenant is, or would be, and why: `GET /v1/tenants/:slug/placement`, `POST /v1/placements/what-if`. */

@@ -1,5 +1,16 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, EpochSchema, KeyIdSchema, PartIdSchema, RegionSchema, ReleaseNameSchema, Sha256Schema, SlugSchema, TenantIdSchema, oneOf } from "./ids.ts";
+import {
+  CellIdSchema,
+  EpochSchema,
+  KeyIdSchema,
+  PartIdSchema,
+  RegionSchema,
+  ReleaseNameSchema,
+  Sha256Schema,
+  SlugSchema,
+  TenantIdSchema,
+  oneOf,
+} from "./ids.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 
 /**

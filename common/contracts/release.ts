@@ -7,7 +7,9 @@ export const migrationSeries = ["kit", "app"] as const;
 export type MigrationSeries = (typeof migrationSeries)[number];
 
 /** `0001-cell.expand.sql` → its parts; null for any other name. */
-export function parseMigrationFile(name: string): { readonly number: number; readonly name: string; readonly class: MigrationClass } | null {
+export function parseMigrationFile(
+  name: string,
+): { readonly number: number; readonly name: string; readonly class: MigrationClass } | null {
   const match = /^(\d{4})-([a-z0-9-]+)\.(expand|contract|irreversible)\.sql$/.exec(name);
   if (match === null || Number(match[1]) < 1) return null;
   return { number: Number(match[1]), name: match[2] as string, class: match[3] as MigrationClass };
@@ -30,7 +32,12 @@ export const Migration = Type.Object(
 export type Migration = Static<typeof Migration>;
 
 export const ReleaseFile = Type.Object(
-  { path: Type.String({ pattern: "^(?!/)(?!.*\\.\\.)[A-Za-z0-9_./@-]+$" }), digest: Sha256Schema, bytes: Type.Integer({ minimum: 0 }), executable: Type.Boolean() },
+  {
+    path: Type.String({ pattern: "^(?!/)(?!.*\\.\\.)[A-Za-z0-9_./@-]+$" }),
+    digest: Sha256Schema,
+    bytes: Type.Integer({ minimum: 0 }),
+    executable: Type.Boolean(),
+  },
   { $id: "ReleaseFile", additionalProperties: false },
 );
 export type ReleaseFile = Static<typeof ReleaseFile>;

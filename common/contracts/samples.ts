@@ -2,7 +2,9 @@ import Type, { type Static } from "typebox";
 import { CellIdSchema, ReleaseNameSchema } from "./ids.ts";
 
 /** Upper bounds of the latency histogram's buckets, in milliseconds; one more bucket takes what is slower. */
-export const latencyBoundsMs = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000] as const;
+export const latencyBoundsMs = [
+  1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000,
+] as const;
 
 /**
  * Counters since the process began, by cell × release × kind of traffic. Two readings of one `instance` give a window; another
@@ -18,7 +20,10 @@ export const SampleCounter = Type.Object(
     /** Answers of 500 and above, and requests that got no answer. */
     errors: Type.Integer({ minimum: 0 }),
     /** One count a bucket of `latencyBoundsMs`, and one above. */
-    latency: Type.Array(Type.Integer({ minimum: 0 }), { minItems: latencyBoundsMs.length + 1, maxItems: latencyBoundsMs.length + 1 }),
+    latency: Type.Array(Type.Integer({ minimum: 0 }), {
+      minItems: latencyBoundsMs.length + 1,
+      maxItems: latencyBoundsMs.length + 1,
+    }),
   },
   { $id: "SampleCounter", additionalProperties: false },
 );
@@ -26,7 +31,12 @@ export type SampleCounter = Static<typeof SampleCounter>;
 
 /** `GET /v1/samples` of a router's admin API, and of a cell's. */
 export const Samples = Type.Object(
-  { source: Type.String(), instance: Type.String(), at: Type.String({ format: "date-time" }), counters: Type.Array(SampleCounter) },
+  {
+    source: Type.String(),
+    instance: Type.String(),
+    at: Type.String({ format: "date-time" }),
+    counters: Type.Array(SampleCounter),
+  },
   { $id: "Samples", additionalProperties: false },
 );
 export type Samples = Static<typeof Samples>;

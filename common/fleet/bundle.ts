@@ -1,4 +1,14 @@
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, truncateSync, writeSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Delta, Snapshot, type Envelope } from "../contracts/fleet.ts";
 import { keyIdOf, publicKeyFrom } from "../keys.ts";
@@ -57,7 +67,8 @@ export class FleetBundle {
     const lookup = lookupOf(head.keys);
     const snapshot = openEnvelope(head.snapshot, Snapshot, lookup);
     const document = FleetDocument.of(snapshot.rows, snapshot.generation);
-    if (document.hash !== snapshot.hash) throw new EnvelopeRefused("wrong-hash", "the rows on disk do not add up to the snapshot's hash");
+    if (document.hash !== snapshot.hash)
+      throw new EnvelopeRefused("wrong-hash", "the rows on disk do not add up to the snapshot's hash");
     this.#deltas = 0;
     let goodBytes = Buffer.byteLength(`${lines[0]}\n`);
     for (const line of lines.slice(1)) {
@@ -86,7 +97,8 @@ export class FleetBundle {
 function parseHead(line: string): { keys: string[]; snapshot: unknown } {
   try {
     const head = JSON.parse(line) as { keys?: unknown; snapshot?: unknown };
-    if (Array.isArray(head.keys) && head.keys.every((key) => typeof key === "string")) return { keys: head.keys, snapshot: head.snapshot };
+    if (Array.isArray(head.keys) && head.keys.every((key) => typeof key === "string"))
+      return { keys: head.keys, snapshot: head.snapshot };
   } catch (cause) {
     throw new EnvelopeRefused("malformed", "the bundle's first line is not JSON", { cause });
   }
@@ -96,7 +108,10 @@ function parseHead(line: string): { keys: string[]; snapshot: unknown } {
 function applyLine(document: FleetDocument, line: string, lookup: KeyLookup): boolean {
   try {
     const delta = openEnvelope(JSON.parse(line), Delta, lookup);
-    return compareGenerations(delta.from, document.generation) === 0 && document.apply(delta.changes, delta.to, delta.hash) !== null;
+    return (
+      compareGenerations(delta.from, document.generation) === 0 &&
+      document.apply(delta.changes, delta.to, delta.hash) !== null
+    );
   } catch (error) {
     if (error instanceof EnvelopeRefused || error instanceof SyntaxError) return false;
     throw error;

@@ -11,7 +11,11 @@ const modulus = 1n << 256n;
  * signature that protects, not this sum.
  */
 export function rowHash(name: string, value: unknown): bigint {
-  return BigInt(`0x${createHash("sha256").update(canonicalJson([name, value])).digest("hex")}`);
+  return BigInt(
+    `0x${createHash("sha256")
+      .update(canonicalJson([name, value]))
+      .digest("hex")}`,
+  );
 }
 
 export function addHash(sum: bigint, hash: bigint): bigint {

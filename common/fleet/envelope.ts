@@ -33,11 +33,17 @@ export function sealEnvelope(value: unknown, key: SigningKey): Envelope {
  * Checks an envelope: its shape, size, key and signature, then its payload's schema.
  * @throws EnvelopeRefused
  */
-export function openEnvelope<Schema extends TSchema>(envelope: unknown, schema: Schema, keys: KeyLookup): Static<Schema> {
+export function openEnvelope<Schema extends TSchema>(
+  envelope: unknown,
+  schema: Schema,
+  keys: KeyLookup,
+): Static<Schema> {
   if (!Value.Check(Envelope, envelope)) throw new EnvelopeRefused("malformed", "not an envelope");
-  if (envelope.payload.length > maxPayloadBytes) throw new EnvelopeRefused("oversized", `more than ${maxPayloadBytes} bytes`);
+  if (envelope.payload.length > maxPayloadBytes)
+    throw new EnvelopeRefused("oversized", `more than ${maxPayloadBytes} bytes`);
   const key = keys(envelope.kid);
-  if (key === undefined) throw new EnvelopeRefused("unknown-key", `signed by ${envelope.kid.slice(0, 40)}, whom nobody trusts here`);
+  if (key === undefined)
+    throw new EnvelopeRefused("unknown-key", `signed by ${envelope.kid.slice(0, 40)}, whom nobody trusts here`);
   if (!verify(null, Buffer.from(envelope.payload), key, Buffer.from(envelope.signature, "base64"))) {
     throw new EnvelopeRefused("bad-signature", "the signature does not fit");
   }

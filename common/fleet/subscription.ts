@@ -84,7 +84,8 @@ export class FleetSubscription {
   }
 
   get status(): SubscriptionStatus {
-    const ageMs = this.#currentAt === null ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - this.#currentAt;
+    const ageMs =
+      this.#currentAt === null ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - this.#currentAt;
     return {
       state: this.#state,
       generation: this.#document?.generation ?? null,
@@ -180,7 +181,10 @@ export class FleetSubscription {
       this.#count("older");
       return;
     }
-    const changes = compareGenerations(delta.from, document.generation) === 0 ? document.apply(delta.changes, delta.to, delta.hash) : null;
+    const changes =
+      compareGenerations(delta.from, document.generation) === 0
+        ? document.apply(delta.changes, delta.to, delta.hash)
+        : null;
     if (changes === null) {
       this.#count("gap");
       this.#state = "gap";
@@ -211,16 +215,24 @@ export class FleetSubscription {
       this.#lagging = true;
     } else {
       this.#count("older");
-      this.#options.log.error({ event: "fleet-publisher-is-older", ours: document.generation, theirs: value.generation });
+      this.#options.log.error({
+        event: "fleet-publisher-is-older",
+        ours: document.generation,
+        theirs: value.generation,
+      });
     }
   }
 
   async #fetchSnapshot(): Promise<void> {
-    const response = await this.#get("/v1/fleet/snapshot", AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)]));
+    const response = await this.#get(
+      "/v1/fleet/snapshot",
+      AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)]),
+    );
     const envelope = (await response.json()) as Envelope;
     const snapshot = openEnvelope(envelope, Snapshot, lookupOf(this.#publisherKeys));
     const document = FleetDocument.of(snapshot.rows, snapshot.generation);
-    if (document.hash !== snapshot.hash) throw new EnvelopeRefused("wrong-hash", "the rows do not add up to the snapshot's hash");
+    if (document.hash !== snapshot.hash)
+      throw new EnvelopeRefused("wrong-hash", "the rows do not add up to the snapshot's hash");
     if (document.size === 0) throw new EnvelopeRefused("malformed", "an empty document");
     if (this.#document !== null && compareGenerations(document.generation, this.#document.generation) < 0) {
       this.#count("older");
@@ -246,7 +258,8 @@ export class FleetSubscription {
   }
 
   #learnKeys(document: FleetDocument): void {
-    for (const { part, error } of this.trust.replace(document)) this.#options.log.error({ event: "unreadable-key", of: part, err: error });
+    for (const { part, error } of this.trust.replace(document))
+      this.#options.log.error({ event: "unreadable-key", of: part, err: error });
     const publisher = document.row("part/publisher") as PartRow | undefined;
     if (publisher !== undefined) this.#publisherKeys = [...new Set([...this.#options.trustKeys, ...publisher.keys])];
   }
@@ -255,7 +268,11 @@ export class FleetSubscription {
     const now = Math.floor(this.#options.clock.now() / 1000);
     const claims = { iss: this.#options.part, aud: "control-plane", iat: now, exp: now + commandLifeSeconds };
     const token = await signToken("cp-command", claims, this.#options.key);
-    const response = await fetch(new URL(path, this.#options.url), { headers: { authorization: `Bearer ${token}` }, signal, redirect: "error" });
+    const response = await fetch(new URL(path, this.#options.url), {
+      headers: { authorization: `Bearer ${token}` },
+      signal,
+      redirect: "error",
+    });
     if (!response.ok) {
       await response.body?.cancel();
       throw new Error(`the control plane answered ${response.status} at ${path.split("?", 1)[0]}`);

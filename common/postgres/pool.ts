@@ -46,7 +46,10 @@ export function createPool(options: PoolOptions): Pool {
  * Runs `work` in one transaction: commits its result, rolls back and rethrows its error. A connection whose rollback fails is
  * thrown away, so that no half-done transaction returns to the pool.
  */
-export async function inTransaction<Result>(pool: Pool, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+export async function inTransaction<Result>(
+  pool: Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
@@ -56,7 +59,8 @@ export async function inTransaction<Result>(pool: Pool, work: (client: pg.PoolCl
     return result;
   } catch (error) {
     await client.query("ROLLBACK").catch((rollbackError: unknown) => {
-      broken = rollbackError instanceof Error ? rollbackError : new Error("the rollback failed", { cause: rollbackError });
+      broken =
+        rollbackError instanceof Error ? rollbackError : new Error("the rollback failed", { cause: rollbackError });
     });
     throw error;
   } finally {
@@ -66,7 +70,12 @@ export async function inTransaction<Result>(pool: Pool, work: (client: pg.PoolCl
 
 /** A single connection outside any pool, for LISTEN and for locks that live as long as their session. */
 export async function connect(url: string, application: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: application, connectionTimeoutMillis: 2_000, keepAlive: true });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: application,
+    connectionTimeoutMillis: 2_000,
+    keepAlive: true,
+  });
   await client.connect();
   return client;
 }

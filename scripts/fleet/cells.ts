@@ -38,7 +38,9 @@ export async function bringCells(around: CellSurroundings): Promise<void> {
   // New cells get what the fleet runs: the release of the cells that are there.
   const current = await currentRelease(around, known);
   await Promise.all(plane.file.cells.map((cell) => bringCell(around, driver, cell, current)));
-  const names = (await supervisor.list()).filter((process) => process.cell !== null && !process.held).map(({ name }) => name);
+  const names = (await supervisor.list())
+    .filter((process) => process.cell !== null && !process.held)
+    .map(({ name }) => name);
   await waitForAll(supervisor, names);
   await seenByControlPlane(api, new Set(names));
 }
@@ -50,7 +52,9 @@ async function seenByControlPlane(api: ControlPlaneApi, names: ReadonlySet<strin
   const until = performance.now() + seenWithinMs;
   for (;;) {
     const { cells } = await api.call<CellList>("GET", "/v1/cells");
-    const unseen = cells.filter(({ id, health, liveSlot }) => names.has(`${id}-api-${liveSlot}`) && health !== "healthy");
+    const unseen = cells.filter(
+      ({ id, health, liveSlot }) => names.has(`${id}-api-${liveSlot}`) && health !== "healthy",
+    );
     if (unseen.length === 0 || performance.now() > until) return;
     await sleep(100);
   }
@@ -67,7 +71,12 @@ async function currentRelease({ plane, api }: CellSurroundings, known: readonly 
   });
 }
 
-async function bringCell({ plane, api }: CellSurroundings, driver: LocalDriver, cell: FleetFile["cells"][number], release: ReleaseRef): Promise<void> {
+async function bringCell(
+  { plane, api }: CellSurroundings,
+  driver: LocalDriver,
+  cell: FleetFile["cells"][number],
+  release: ReleaseRef,
+): Promise<void> {
   const addresses = await driver.provision({ id: cell.id, region: cell.region });
   const report = await driver.status(cell.id);
   if (report.slots.a.release !== null || report.slots.b.release !== null) return;
@@ -77,7 +86,12 @@ async function bringCell({ plane, api }: CellSurroundings, driver: LocalDriver, 
   await driver.startRelease(cell.id, "a", release);
 }
 
-function registration(plane: PlaneOptions, cell: FleetFile["cells"][number], addresses: CellAddresses, release: ReleaseRef): RegisterCell {
+function registration(
+  plane: PlaneOptions,
+  cell: FleetFile["cells"][number],
+  addresses: CellAddresses,
+  release: ReleaseRef,
+): RegisterCell {
   return {
     id: cell.id,
     region: cell.region,

@@ -9,12 +9,24 @@ const built = join(folder, "dist");
 const stamp = join(built, "built-from");
 
 /** What goes into the build. */
-const sources = ["dashboard/index.html", "dashboard/public/**", "dashboard/src/**", "dashboard/vite.config.ts", "common/contracts/*.ts", "common/ids.ts", "package-lock.json"];
+const sources = [
+  "dashboard/index.html",
+  "dashboard/public/**",
+  "dashboard/src/**",
+  "dashboard/vite.config.ts",
+  "common/contracts/*.ts",
+  "common/ids.ts",
+  "package-lock.json",
+];
 
 function sourceDigest(): string {
   const hash = createHash("sha256");
   for (const file of globSync(sources, { cwd: root }).toSorted()) {
-    if (/\.[a-z]+$/.test(file)) hash.update(`${file}\0`).update(readFileSync(join(root, file))).update("\0");
+    if (/\.[a-z]+$/.test(file))
+      hash
+        .update(`${file}\0`)
+        .update(readFileSync(join(root, file)))
+        .update("\0");
   }
   return hash.digest("hex");
 }
@@ -36,7 +48,16 @@ export async function buildDashboard(): Promise<"built" | "as it was"> {
     if (isBuiltFrom(digest)) return "as it was";
     const fresh = join(folder, `dist.${process.pid}`);
     try {
-      await vite(["build", "--config", join(folder, "vite.config.ts"), "--outDir", fresh, "--emptyOutDir", "--logLevel", "warn"]);
+      await vite([
+        "build",
+        "--config",
+        join(folder, "vite.config.ts"),
+        "--outDir",
+        fresh,
+        "--emptyOutDir",
+        "--logLevel",
+        "warn",
+      ]);
       writeFileSync(join(fresh, "built-from"), `${digest}\n`);
       rmSync(built, { recursive: true, force: true });
       renameSync(fresh, built);
@@ -48,7 +69,10 @@ export async function buildDashboard(): Promise<"built" | "as it was"> {
 }
 
 async function vite(args: readonly string[]): Promise<void> {
-  const child = spawn(nodePath(), [join(root, "node_modules", "vite", "bin", "vite.js"), ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(nodePath(), [join(root, "node_modules", "vite", "bin", "vite.js"), ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));

@@ -19,13 +19,16 @@ export async function stayWith(home: string, supervisor: Supervisor): Promise<vo
     stopping = stop(home, supervisor);
   });
   progress.say("Ctrl-C stops everything.");
-  for (let told = false; stopping === null; ) {
+  for (let told = false; stopping === null;) {
     await Promise.race([asked, sleep(lookEveryMs)]);
     const state = await readHomeState(home);
     if (state.supervisorPid !== null) told = false;
-    else if (stopping === null && state.processes.every(({ pid }) => pid === null)) return progress.say("The fleet was stopped.");
+    else if (stopping === null && state.processes.every(({ pid }) => pid === null))
+      return progress.say("The fleet was stopped.");
     else if (stopping === null && !told) {
-      progress.say("The supervisor is gone; everything runs on. `npm start -- --detach` in another terminal brings it back.");
+      progress.say(
+        "The supervisor is gone; everything runs on. `npm start -- --detach` in another terminal brings it back.",
+      );
       told = true;
     }
   }

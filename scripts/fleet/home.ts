@@ -24,14 +24,17 @@ export function readFleetFile(home: string): FleetFile | null {
   const value: unknown = JSON.parse(readFileSync(path, "utf8"));
   if (!Value.Check(FleetFile, value)) {
     const [first] = Value.Errors(FleetFile, value);
-    throw new SetupError(`${path} does not fit (${first?.instancePath ?? ""} ${first?.message ?? ""}). It was made by another version: \`npm start -- --reset\` begins anew.`);
+    throw new SetupError(
+      `${path} does not fit (${first?.instancePath ?? ""} ${first?.message ?? ""}). It was made by another version: \`npm start -- --reset\` begins anew.`,
+    );
   }
   return value;
 }
 
 /** Removes all that a home holds, keeping the folder itself: it may be a mount, or its permissions may matter. */
 export function emptyHome(home: string): void {
-  for (const name of existsSync(home) ? readdirSync(home) : []) rmSync(join(home, name), { recursive: true, force: true });
+  for (const name of existsSync(home) ? readdirSync(home) : [])
+    rmSync(join(home, name), { recursive: true, force: true });
 }
 
 /** What the home's fleet is called by, before it is decided where it listens. */
@@ -46,20 +49,33 @@ export interface FleetIdentity {
  * where it was found this time. It is written down before anything starts.
  * @throws SetupError when the options contradict what the home holds.
  */
-export async function settleFleet(options: StartOptions, temporal: Temporal, identity: FleetIdentity): Promise<FleetFile> {
+export async function settleFleet(
+  options: StartOptions,
+  temporal: Temporal,
+  identity: FleetIdentity,
+): Promise<FleetFile> {
   mkdirSync(options.home, { recursive: true, mode: 0o700 });
   const known = readFleetFile(options.home);
   const block = await allocateBlock(options.home);
   const own = known?.ports ?? { ...fleetPorts(block), ...wellKnown };
   const demo = known?.demo ?? options.demo;
   const front = await frontPorts(own, block, await ownProcesses(options.home));
-  const ports: FleetFile["ports"] = { ...own, router: front.router, controlPlane: front.controlPlane, feeder: demo ? fleetPorts(block).feeder : null };
+  const ports: FleetFile["ports"] = {
+    ...own,
+    router: front.router,
+    controlPlane: front.controlPlane,
+    feeder: demo ? fleetPorts(block).feeder : null,
+  };
   const count = Math.max(options.cells ?? defaultCells, known?.cells.length ?? 0);
   if (options.cells !== null && known !== null && options.cells < known.cells.length) {
-    throw new SetupError(`This fleet has ${known.cells.length} cells; cells are not removed by starting with fewer. Leave --cells out, or begin anew with --reset.`);
+    throw new SetupError(
+      `This fleet has ${known.cells.length} cells; cells are not removed by starting with fewer. Leave --cells out, or begin anew with --reset.`,
+    );
   }
   if (options.app !== null && known !== null && known.applicationDirectory !== options.app) {
-    throw new SetupError(`This fleet runs ${known.applicationDirectory ?? "the reference application"}. For another application take another --home, or begin anew with --reset.`);
+    throw new SetupError(
+      `This fleet runs ${known.applicationDirectory ?? "the reference application"}. For another application take another --home, or begin anew with --reset.`,
+    );
   }
   const file: FleetFile = {
     version: 1,
@@ -70,7 +86,10 @@ export async function settleFleet(options: StartOptions, temporal: Temporal, ide
     demo,
     ports,
     urls: urlsOf(ports, temporalUrls(ports, temporal)),
-    cells: Array.from({ length: count }, (_, index) => known?.cells[index] ?? { ...nthCell(index), ports: cellPorts(block, index) }),
+    cells: Array.from(
+      { length: count },
+      (_, index) => known?.cells[index] ?? { ...nthCell(index), ports: cellPorts(block, index) },
+    ),
     createdAt: known?.createdAt ?? new Date().toISOString(),
   };
   writePrivately(join(options.home, homePaths.fleet), `${JSON.stringify(file, null, 2)}\n`);

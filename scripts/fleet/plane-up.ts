@@ -22,7 +22,12 @@ import { mkdirSync } from "node:fs";
 const healthyMs = 60_000;
 
 /** Puts the plane's processes under the supervisor; each starts when what it comes after is up. */
-export async function startPlane(options: PlaneOptions, supervisor: Supervisor, ingredients: Ingredients, user: DatabaseUser | null): Promise<void> {
+export async function startPlane(
+  options: PlaneOptions,
+  supervisor: Supervisor,
+  ingredients: Ingredients,
+  user: DatabaseUser | null,
+): Promise<void> {
   await Promise.all(
     planeDatabases.map(async (database) => {
       const server = databaseServer(options, database, ingredients, user);
@@ -44,7 +49,12 @@ export async function startPlane(options: PlaneOptions, supervisor: Supervisor, 
   await supervisor.put(controlPlaneProcess(options));
 }
 
-function databaseServer(options: PlaneOptions, database: PlaneDatabase, ingredients: Ingredients, user: DatabaseUser | null): PostgresServer {
+function databaseServer(
+  options: PlaneOptions,
+  database: PlaneDatabase,
+  ingredients: Ingredients,
+  user: DatabaseUser | null,
+): PostgresServer {
   return { binaries: ingredients.postgres, user, directory: join(options.home, database, "data") };
 }
 

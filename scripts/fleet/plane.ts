@@ -41,7 +41,16 @@ function following({ home, file, identity }: PlaneOptions, part: string): Record
 
 function nodeProcess(
   options: PlaneOptions,
-  place: { name: string; role: ProcessRole; main: string; port: number; url: string | null; health: string; after: string[]; graceMs?: number },
+  place: {
+    name: string;
+    role: ProcessRole;
+    main: string;
+    port: number;
+    url: string | null;
+    health: string;
+    after: string[];
+    graceMs?: number;
+  },
   env: Record<string, string>,
 ): ProcessSpec {
   return {
@@ -181,7 +190,15 @@ export function feederProcess(options: PlaneOptions, demoFile: string): ProcessS
   if (port === null) throw new RangeError("a fleet without demo has no feeder");
   return nodeProcess(
     options,
-    { name: "feeder", role: "feeder", main: "scripts/demo/main.ts", port, url: null, health: `http://127.0.0.1:${port}/healthz`, after: ["router"] },
+    {
+      name: "feeder",
+      role: "feeder",
+      main: "scripts/demo/main.ts",
+      port,
+      url: null,
+      health: `http://127.0.0.1:${port}/healthz`,
+      after: ["router"],
+    },
     { DEMO_FILE: demoFile, ROUTER_PORT: String(file.ports.router), ADMIN_PORT: String(port) },
   );
 }
@@ -190,7 +207,18 @@ export function feederProcess(options: PlaneOptions, demoFile: string): ProcessS
 export function temporalProcess({ home, file, temporal }: PlaneOptions): ProcessSpec | null {
   if (temporal.kind !== "program") return null;
   const { ports } = file;
-  const args = ["server", "start-dev", "--ip", "127.0.0.1", "--port", String(ports.temporal), "--ui-ip", "127.0.0.1", "--ui-port", String(ports.temporalUi)];
+  const args = [
+    "server",
+    "start-dev",
+    "--ip",
+    "127.0.0.1",
+    "--port",
+    String(ports.temporal),
+    "--ui-ip",
+    "127.0.0.1",
+    "--ui-port",
+    String(ports.temporalUi),
+  ];
   const rest = ["--db-filename", join(home, "temporal", "temporal.db"), "--log-level", "warn", "--log-format", "json"];
   return {
     name: "temporal",

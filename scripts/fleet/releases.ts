@@ -33,7 +33,11 @@ export const laterReleases: readonly ReleaseSource[] = [
 ];
 
 /** Bundles a release into a folder below the home, which is there only as long as `use` runs. */
-export async function withBundle<Result>(home: string, source: ReleaseSource, use: (bundle: BundledRelease) => Promise<Result>): Promise<Result> {
+export async function withBundle<Result>(
+  home: string,
+  source: ReleaseSource,
+  use: (bundle: BundledRelease) => Promise<Result>,
+): Promise<Result> {
   const outDir = mkdtempSync(join(home, "bundle-"));
   try {
     return await use(await bundleRelease({ folder: source.folder, version: source.version, outDir }));

@@ -28,11 +28,16 @@ export function reportText(report: StartReport, file: FleetFile, temporal: Tempo
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
-  const next = ["npx cellplane status", "npx cellplane rollout start pulse@2 --watch", "npx cellplane query active-users --by tier"];
+  const next = [
+    "npx cellplane status",
+    "npx cellplane rollout start pulse@2 --watch",
+    "npx cellplane query active-users --by tier",
+  ];
   return `\nThe fleet is up after ${report.seconds.toFixed(1)} s.\n\n${lines.join("\n")}\n\nTry next:\n${next.map((line) => `  ${line}`).join("\n")}\n`;
 }
 
 function temporalText(report: StartReport, temporal: Temporal): string {
-  if (temporal.kind === "missing") return `MISSING: ${temporal.reason}. Rollouts are refused until then: ${temporal.howTo}`;
+  if (temporal.kind === "missing")
+    return `MISSING: ${temporal.reason}. Rollouts are refused until then: ${temporal.howTo}`;
   return report.temporal?.ui || (report.temporal?.address ?? "");
 }

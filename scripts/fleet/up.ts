@@ -49,8 +49,17 @@ export async function bringUp(options: StartOptions): Promise<FleetUp> {
     await startParts(plane, supervisor, api);
   });
   await step(`${file.cells.length} cells`, () => bringCells({ plane, supervisor, api, ingredients, user }));
-  await step("router and workers", () => waitForAll(supervisor, ["router", "aggregator", "worker", ...(ingredients.temporal.kind === "program" ? ["temporal"] : [])]));
-  const demo: DemoFile = file.demo ? await step("demo tenants", () => bringDemo(plane, supervisor, api)) : { tenants: [] };
+  await step("router and workers", () =>
+    waitForAll(supervisor, [
+      "router",
+      "aggregator",
+      "worker",
+      ...(ingredients.temporal.kind === "program" ? ["temporal"] : []),
+    ]),
+  );
+  const demo: DemoFile = file.demo
+    ? await step("demo tenants", () => bringDemo(plane, supervisor, api))
+    : { tenants: [] };
   progress.say(`  all healthy after ${seconds(began)}`);
   await storeLaterReleases(options.home, file, api);
   if (!isDashboardBuilt()) await step("dashboard", buildDashboard);
@@ -84,7 +93,11 @@ async function storeLaterReleases(home: string, file: FleetFile, api: ControlPla
   for (const source of laterReleases) {
     const name = releaseName(`${file.application}@${source.version}`);
     if ((await findRelease(api, name)) !== null) continue;
-    await progress.step(`release ${name}`, () => withBundle(home, source, (bundle) => storeRelease(api, bundle)), () => "bundled and stored");
+    await progress.step(
+      `release ${name}`,
+      () => withBundle(home, source, (bundle) => storeRelease(api, bundle)),
+      () => "bundled and stored",
+    );
   }
 }
 

@@ -23,8 +23,10 @@ describe("a fleet with parts dying", () => {
     await fleet?.remove();
   });
 
-  const slugsIn = (cell: string): Set<string> => new Set(tenants.filter((tenant) => tenant.cell === cell).map(({ slug }) => slug));
-  const slugsOutside = (cell: string): Set<string> => new Set(tenants.filter((tenant) => tenant.cell !== cell).map(({ slug }) => slug));
+  const slugsIn = (cell: string): Set<string> =>
+    new Set(tenants.filter((tenant) => tenant.cell === cell).map(({ slug }) => slug));
+  const slugsOutside = (cell: string): Set<string> =>
+    new Set(tenants.filter((tenant) => tenant.cell !== cell).map(({ slug }) => slug));
 
   function kill(...pids: readonly (number | null | undefined)[]): void {
     for (const pid of pids) {
@@ -63,7 +65,9 @@ describe("a fleet with parts dying", () => {
       kill(pid);
       await eventually(`${cell} serves again`, 15_000, async () => ((await answers(ledger, victim)) ? true : null));
       await eventually(`the ${role} is back`, 20_000, async () => {
-        const next = (await fleet.status()).cells.find(({ id }) => id === cell)?.processes.find((process) => process.role === role);
+        const next = (await fleet.status()).cells
+          .find(({ id }) => id === cell)
+          ?.processes.find((process) => process.role === role);
         return next !== undefined && next.pid !== pid ? true : null;
       });
     });
@@ -81,7 +85,13 @@ describe("a fleet with parts dying", () => {
     const ledger = await under(120, async () => {
       const before = await fleet.status();
       // The supervisor first, or it would bring the others back.
-      kill(before.supervisor.pid, before.controlPlane.pid, before.temporal.pid, before.worker.pid, before.aggregator.pid);
+      kill(
+        before.supervisor.pid,
+        before.controlPlane.pid,
+        before.temporal.pid,
+        before.worker.pid,
+        before.aggregator.pid,
+      );
       await sleep(3_000);
     });
     assert.deepEqual(ledger.failures, []);

@@ -9,9 +9,15 @@ interface Rollout {
   readonly state: string;
   readonly paused: boolean;
   readonly reason: string | null;
-  readonly plan: { readonly hash: string; readonly waves: readonly { readonly cells: readonly { readonly cell: string }[] }[] };
+  readonly plan: {
+    readonly hash: string;
+    readonly waves: readonly { readonly cells: readonly { readonly cell: string }[] }[];
+  };
   readonly cells: readonly { readonly cell: string; readonly step: string }[];
-  readonly history: readonly { readonly event: string; readonly verdict?: { readonly verdict: string; readonly numbers: Record<string, number> } }[];
+  readonly history: readonly {
+    readonly event: string;
+    readonly verdict?: { readonly verdict: string; readonly numbers: Record<string, number> };
+  }[];
 }
 
 describe("rollouts", () => {
@@ -21,7 +27,8 @@ describe("rollouts", () => {
   before(async () => {
     fleet = await TestFleet.start();
     tenants = [];
-    for (const slug of ["ada", "bob", "cyd"]) tenants.push(await fleet.json(["tenant", "create", slug, "--tier", "enterprise"]));
+    for (const slug of ["ada", "bob", "cyd"])
+      tenants.push(await fleet.json(["tenant", "create", slug, "--tier", "enterprise"]));
   });
   after(async () => {
     await fleet?.remove();
@@ -66,7 +73,10 @@ describe("rollouts", () => {
     const rollout = await fleet.json<Rollout>(["rollout", "show"]);
     assert.equal(rollout.state, "rolled-back");
     assert.ok(rollout.reason !== null && rollout.reason.length > 0);
-    assert.ok(rollout.history.some(({ verdict }) => verdict?.verdict === "FAIL"), "the verdict is explained in the history");
+    assert.ok(
+      rollout.history.some(({ verdict }) => verdict?.verdict === "FAIL"),
+      "the verdict is explained in the history",
+    );
     const touched = rollout.cells.filter(({ step }) => step !== "pending" && step !== "skipped");
     assert.equal(touched.length, 1, "one cell was touched");
     assert.deepEqual(await releases(), ["pulse@2", "pulse@2", "pulse@2"]);
@@ -76,7 +86,9 @@ describe("rollouts", () => {
 
   it("brings an older release back when asked, pauses, resumes, and rolls back on command", async () => {
     await fleet.json(["rollout", "start", "pulse@1"]);
-    await eventually("it bakes", 60_000, async () => ((await fleet.json<Rollout>(["rollout", "show"])).state === "baking" ? true : null));
+    await eventually("it bakes", 60_000, async () =>
+      (await fleet.json<Rollout>(["rollout", "show"])).state === "baking" ? true : null,
+    );
     await fleet.json(["rollout", "pause"]);
     assert.equal((await fleet.json<Rollout>(["rollout", "show"])).paused, true);
     const twice = await fleet.json<{ status: number }>(["rollout", "pause"], 1);

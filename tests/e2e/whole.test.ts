@@ -16,7 +16,14 @@ interface Created {
 }
 interface QueryAnswer {
   readonly rows: readonly { key: string; value: number }[];
-  readonly coverage: { complete: boolean; expected: string[]; answered: string[]; stale: string[]; failed: string[]; asOf: Record<string, string | null> };
+  readonly coverage: {
+    complete: boolean;
+    expected: string[];
+    answered: string[];
+    stale: string[];
+    failed: string[];
+    asOf: Record<string, string | null>;
+  };
 }
 interface Problem {
   readonly code: string;
@@ -41,7 +48,13 @@ describe("a fleet, as a newcomer meets it", () => {
     await fleet?.remove();
   });
 
-  function ask(tenant: { host: string; key?: string }, method: string, path: string, body?: string, headers: Record<string, string> = {}) {
+  function ask(
+    tenant: { host: string; key?: string },
+    method: string,
+    path: string,
+    body?: string,
+    headers: Record<string, string> = {},
+  ) {
     const all: Record<string, string> = { ...headers };
     if (tenant.key !== undefined) all["authorization"] = `Bearer ${tenant.key}`;
     if (body !== undefined) all["content-type"] = "application/json";
@@ -57,7 +70,14 @@ describe("a fleet, as a newcomer meets it", () => {
       assert.equal(cell.state, "running");
       assert.deepEqual(cell.processes.map(({ role }) => role).toSorted(), ["api", "postgres", "redis", "worker"]);
     }
-    for (const part of [status.supervisor, status.router, status.controlPlane, status.aggregator, status.worker, status.temporal]) {
+    for (const part of [
+      status.supervisor,
+      status.router,
+      status.controlPlane,
+      status.aggregator,
+      status.worker,
+      status.temporal,
+    ]) {
       assert.equal(typeof part.pid, "number");
     }
     const pids = status.cells.flatMap(({ processes }) => processes.map(({ pid }) => pid));
@@ -106,7 +126,14 @@ describe("a fleet, as a newcomer meets it", () => {
     assert.equal(stats["events"], 2);
     assert.equal(stats["activeUsers"], 2);
     assert.deepEqual(stats["topTypes"], [{ type: "login", count: 2 }]);
-    assert.deepEqual(Object.keys(stats).toSorted(), ["activeUsers", "asOf", "buckets", "events", "quantiles", "topTypes"]);
+    assert.deepEqual(Object.keys(stats).toSorted(), [
+      "activeUsers",
+      "asOf",
+      "buckets",
+      "events",
+      "quantiles",
+      "topTypes",
+    ]);
   });
 
   it("says no clearly: each bad input is a problem document with the right status", async () => {
@@ -149,23 +176,34 @@ describe("a fleet, as a newcomer meets it", () => {
     const headers = { "x-github-event": "issues", "x-github-delivery": "d-1", "x-hub-signature-256": signature };
     const good = await ask({ host: umbrella.host }, "POST", "/v1/hooks/github", body, headers);
     assert.ok(good.status >= 200 && good.status < 300, good.body);
-    const forged = await ask({ host: umbrella.host }, "POST", "/v1/hooks/github", body, { ...headers, "x-hub-signature-256": `sha256=${"0".repeat(64)}` });
+    const forged = await ask({ host: umbrella.host }, "POST", "/v1/hooks/github", body, {
+      ...headers,
+      "x-hub-signature-256": `sha256=${"0".repeat(64)}`,
+    });
     assert.equal(forged.status, 401, forged.body);
   });
 
   it("suspends and resumes a tenant", async () => {
     await fleet.json(["tenant", "suspend", "umbrella"]);
-    await eventually("umbrella is refused", 5_000, async () => ((await ask(umbrella, "GET", "/v1/stats")).status === 403 ? true : null));
+    await eventually("umbrella is refused", 5_000, async () =>
+      (await ask(umbrella, "GET", "/v1/stats")).status === 403 ? true : null,
+    );
     await fleet.json(["tenant", "resume", "umbrella"]);
-    await eventually("umbrella is served", 5_000, async () => ((await ask(umbrella, "GET", "/v1/stats")).status === 200 ? true : null));
+    await eventually("umbrella is served", 5_000, async () =>
+      (await ask(umbrella, "GET", "/v1/stats")).status === 200 ? true : null,
+    );
   });
 
   it("revokes a key, and the router knows at once", async () => {
     const made = await fleet.json<{ id: string; key: string }>(["key", "create", "umbrella"]);
     const second = { host: umbrella.host, key: made.key };
-    await eventually("the new key works", 5_000, async () => ((await ask(second, "GET", "/v1/stats")).status === 200 ? true : null));
+    await eventually("the new key works", 5_000, async () =>
+      (await ask(second, "GET", "/v1/stats")).status === 200 ? true : null,
+    );
     await fleet.json(["key", "revoke", "umbrella", made.id]);
-    await eventually("the key is refused", 5_000, async () => ((await ask(second, "GET", "/v1/stats")).status === 401 ? true : null));
+    await eventually("the key is refused", 5_000, async () =>
+      (await ask(second, "GET", "/v1/stats")).status === 401 ? true : null,
+    );
     assert.equal((await ask(umbrella, "GET", "/v1/stats")).status, 200);
   });
 
@@ -190,7 +228,11 @@ describe("a fleet, as a newcomer meets it", () => {
     assert.deepEqual(partial.coverage.expected.toSorted(), ["cell-1", "cell-2", "cell-3"]);
     const down = (await fleet.status()).cells.find(({ id }) => id === "cell-2");
     assert.deepEqual([down?.state, down?.processes.length], ["stopped", 0]);
-    const refused = await ask(demo.find(({ cell }) => cell === "cell-2") ?? assert.fail("somebody lives in cell-2"), "GET", "/v1/stats");
+    const refused = await ask(
+      demo.find(({ cell }) => cell === "cell-2") ?? assert.fail("somebody lives in cell-2"),
+      "GET",
+      "/v1/stats",
+    );
     assert.equal(refused.status, 503);
 
     await fleet.json(["cell", "start", "cell-2"]);
@@ -219,12 +261,19 @@ describe("a fleet, as a newcomer meets it", () => {
     assert.equal((await ask(umbrella, "GET", "/v1/stats")).status, 200);
     const orphaned = await fleet.status();
     assert.equal(orphaned.supervisor.pid, null);
-    assert.deepEqual(orphaned.cells.map(({ processes }) => processes), before.cells.map(({ processes }) => processes));
+    assert.deepEqual(
+      orphaned.cells.map(({ processes }) => processes),
+      before.cells.map(({ processes }) => processes),
+    );
     await fleet.up();
     const adopted = await fleet.status();
     assert.notEqual(adopted.supervisor.pid, before.supervisor.pid);
     assert.equal(typeof adopted.supervisor.pid, "number");
-    assert.deepEqual(adopted.cells.map(({ processes }) => processes), before.cells.map(({ processes }) => processes), "the same processes, none twice");
+    assert.deepEqual(
+      adopted.cells.map(({ processes }) => processes),
+      before.cells.map(({ processes }) => processes),
+      "the same processes, none twice",
+    );
     assert.equal(adopted.router.pid, before.router.pid);
   });
 
@@ -232,7 +281,10 @@ describe("a fleet, as a newcomer meets it", () => {
     const stopped = await fleet.cli("stop");
     assert.equal(stopped.code, 0, stopped.stderr);
     const down = await fleet.status();
-    assert.deepEqual([down.supervisor.pid, down.router.pid, down.controlPlane.pid, down.temporal.pid], [null, null, null, null]);
+    assert.deepEqual(
+      [down.supervisor.pid, down.router.pid, down.controlPlane.pid, down.temporal.pid],
+      [null, null, null, null],
+    );
     assert.ok(down.cells.every(({ processes }) => processes.length === 0));
     const left = await run("pgrep", ["-f", fleet.home]);
     assert.equal(left.stdout.trim(), "", "no process of the fleet is left");

@@ -23,7 +23,10 @@ describe("a fleet on a machine without Temporal", () => {
   });
 
   it("refuses a rollout and says what is missing and how to get it", async () => {
-    const refused = await fleet.json<{ code: string; detail: string; todo: string }>(["rollout", "start", "pulse@2"], 1);
+    const refused = await fleet.json<{ code: string; detail: string; todo: string }>(
+      ["rollout", "start", "pulse@2"],
+      1,
+    );
     assert.equal(refused.code, "temporal-missing");
     assert.match(`${refused.detail} ${refused.todo}`, /temporal/i);
   });

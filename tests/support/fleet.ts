@@ -81,8 +81,16 @@ export class TestFleet {
 
   /** Brings it up (again); what runs is adopted. */
   async up(args: readonly string[] = []): Promise<Finished> {
-    const done = await run("node", ["scripts/start.mjs", "--home", this.home, "--detach", "--json", ...args], this.#env);
-    assert.equal(done.code, 0, `npm start ended with ${done.code}:\n${done.stderr.slice(-6000)}\n${done.stdout.slice(-2000)}`);
+    const done = await run(
+      "node",
+      ["scripts/start.mjs", "--home", this.home, "--detach", "--json", ...args],
+      this.#env,
+    );
+    assert.equal(
+      done.code,
+      0,
+      `npm start ended with ${done.code}:\n${done.stderr.slice(-6000)}\n${done.stdout.slice(-2000)}`,
+    );
     return done;
   }
 
@@ -94,7 +102,11 @@ export class TestFleet {
   /** The command line with `--json`; its one document. Fails the test when the exit code is not the expected one. */
   async json<Document = Record<string, unknown>>(args: readonly string[], expectedCode = 0): Promise<Document> {
     const done = await this.cli(...args, "--json");
-    assert.equal(done.code, expectedCode, `cellplane ${args.join(" ")} ended with ${done.code}:\n${done.stdout}\n${done.stderr}`);
+    assert.equal(
+      done.code,
+      expectedCode,
+      `cellplane ${args.join(" ")} ended with ${done.code}:\n${done.stdout}\n${done.stderr}`,
+    );
     return JSON.parse(done.stdout) as Document;
   }
 
@@ -126,7 +138,11 @@ export class TestFleet {
 }
 
 /** Asks again until `probe` answers something else than null. */
-export async function eventually<Value>(what: string, timeoutMs: number, probe: () => Promise<Value | null>): Promise<Value> {
+export async function eventually<Value>(
+  what: string,
+  timeoutMs: number,
+  probe: () => Promise<Value | null>,
+): Promise<Value> {
   const until = performance.now() + timeoutMs;
   for (;;) {
     const value = await probe();

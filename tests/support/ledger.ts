@@ -78,7 +78,12 @@ export class Ledger {
     const headers = { authorization: `Bearer ${tenant.key}`, "content-type": "application/json" };
     try {
       const answer = await this.#client.send(tenant.host, "POST", "/v1/events", headers, body);
-      this.#note(tenant.slug, answer.status, answer.body.slice(0, 300), answer.status === 202 ? this.#acknowledged : this.#uncertain);
+      this.#note(
+        tenant.slug,
+        answer.status,
+        answer.body.slice(0, 300),
+        answer.status === 202 ? this.#acknowledged : this.#uncertain,
+      );
     } catch (error) {
       this.#note(tenant.slug, null, (error as Error).message, this.#uncertain);
     }

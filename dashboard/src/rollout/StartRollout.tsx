@@ -39,30 +39,33 @@ export function StartRollout({
         Rollouts need Temporal, and this fleet was started without it. Install Temporal's CLI and run npm start again.
       </p>
     );
+  // The dialog has a form of its own, and forms do not nest: it stands beside this one.
   return (
-    <form className="card start" onSubmit={ask}>
-      <label htmlFor={select}>Roll out</label>
-      <select
-        id={select}
-        className="field"
-        value={release}
-        required
-        onChange={(event) => setRelease(event.target.value)}
-      >
-        <option value="" disabled>
-          choose a release
-        </option>
-        {(releases.data ?? []).map((one) => (
-          <option key={one.name} value={one.name} disabled={one.state === "quarantined"}>
-            {one.name}
-            {one.state === "quarantined" ? " (quarantined)" : ""}
+    <>
+      <form className="card start" onSubmit={ask}>
+        <label htmlFor={select}>Roll out</label>
+        <select
+          id={select}
+          className="field"
+          value={release}
+          required
+          onChange={(event) => setRelease(event.target.value)}
+        >
+          <option value="" disabled>
+            choose a release
           </option>
-        ))}
-      </select>
-      <button type="submit" className="button primary" disabled={release === ""}>
-        Start rollout
-      </button>
-      <ProblemNote error={releases.data === undefined ? releases.error : null} />
+          {(releases.data ?? []).map((one) => (
+            <option key={one.name} value={one.name} disabled={one.state === "quarantined"}>
+              {one.name}
+              {one.state === "quarantined" ? " (quarantined)" : ""}
+            </option>
+          ))}
+        </select>
+        <button type="submit" className="button primary" disabled={release === ""}>
+          Start rollout
+        </button>
+        <ProblemNote error={releases.data === undefined ? releases.error : null} />
+      </form>
       {asked && (
         <ReasonDialog
           title={`Roll out ${release}?`}
@@ -78,6 +81,6 @@ export function StartRollout({
           }}
         />
       )}
-    </form>
+    </>
   );
 }

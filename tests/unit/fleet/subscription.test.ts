@@ -41,7 +41,10 @@ class Publisher {
     return FleetDocument.of(this.rows, { term: 1, n: this.n });
   }
   snapshot(): Envelope {
-    return sealEnvelope({ kind: "snapshot", generation: { term: 1, n: this.n }, hash: this.document().hash, rows: this.rows }, this.signer);
+    return sealEnvelope(
+      { kind: "snapshot", generation: { term: 1, n: this.n }, hash: this.document().hash, rows: this.rows },
+      this.signer,
+    );
   }
   /** Changes one row and returns the delta's envelope, without sending it. */
   change(name: string, value: unknown): Envelope {
@@ -49,7 +52,10 @@ class Publisher {
     this.n += 1;
     if (value === null) delete this.rows[name];
     else this.rows[name] = value;
-    return sealEnvelope({ kind: "delta", from, to: { term: 1, n: this.n }, hash: this.document().hash, changes: { [name]: value } }, this.signer);
+    return sealEnvelope(
+      { kind: "delta", from, to: { term: 1, n: this.n }, hash: this.document().hash, changes: { [name]: value } },
+      this.signer,
+    );
   }
   send(event: string, data: unknown): void {
     for (const stream of this.streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -94,7 +100,15 @@ describe("a subscription to the fleet document", () => {
   });
 
   function subscribe(address = url, trustKeys = [publisher.key.spki]): FleetSubscription {
-    const subscription = new FleetSubscription({ url: address, part: "router-1", key: generateSigningKey(), trustKeys, directory, clock: systemClock, log });
+    const subscription = new FleetSubscription({
+      url: address,
+      part: "router-1",
+      key: generateSigningKey(),
+      trustKeys,
+      directory,
+      clock: systemClock,
+      log,
+    });
     open.push(subscription);
     subscription.start();
     return subscription;
@@ -151,7 +165,10 @@ describe("a subscription to the fleet document", () => {
     await until("it listens", () => publisher.streams.size === 1);
     publisher.rows["settings/fleet"] = { baseDomain: "changed.test", application: "pulse" };
     publisher.send("check", { generation: { term: 1, n: 0 }, hash: publisher.document().hash });
-    await until("it is mended", () => (subscription.document?.row("settings/fleet") as { baseDomain: string }).baseDomain === "changed.test");
+    await until(
+      "it is mended",
+      () => (subscription.document?.row("settings/fleet") as { baseDomain: string }).baseDomain === "changed.test",
+    );
     assert.equal(subscription.status.refused["wrong-hash"], 1);
   });
 
@@ -181,7 +198,11 @@ describe("a subscription to the fleet document", () => {
     assert.equal(loaded?.torn, true);
     assert.equal(loaded?.document.generation.n, 1);
     bundle.appendDelta(publisher.change("cell/cell-2", { id: "cell-2" }));
-    assert.equal(new FleetBundle(directory).load()?.document.generation.n, 2, "what is appended after a torn line counts");
+    assert.equal(
+      new FleetBundle(directory).load()?.document.generation.n,
+      2,
+      "what is appended after a torn line counts",
+    );
 
     const path = join(directory, "fleet.log");
     writeFileSync(path, readFileSync(path, "utf8").replace("example.test", "evil000.test"));
