@@ -1,21 +1,11 @@
-import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { extname, join } from "node:path";
+import { join } from "node:path";
+import fastifyStatic from "@fastify/static";
 import type { FastifyReply } from "fastify";
 import type { Server } from "../../common/http/server.ts";
 import { fail } from "../errors.ts";
 import type { ApiContext } from "./context.ts";
 
-const contentTypes: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-  ".ico": "image/x-icon",
-  ".woff2": "font/woff2",
-  ".json": "application/json; charset=utf-8",
-};
 /** No inline script or style, nothing from elsewhere, in nobody's frame. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -29,16 +19,16 @@ const placeholder = `<!doctype html>
 
 /** The built dashboard, from its folder; it may appear, or be built anew, while we run. */
 export function dashboardRoutes(server: Server, { dashboardDirectory }: ApiContext): void {
+  // Looked at anew for each request, because the folder may come later; our own headers, and no listing.
+  server.register(fastifyStatic, { root: dashboardDirectory, serve: false, cacheControl: false, index: false });
+
   async function send(reply: FastifyReply, folder: string, name: string, cacheControl: string): Promise<FastifyReply> {
-    const path = join(dashboardDirectory, folder, name);
-    const type = contentTypes[extname(name)];
-    const isThere = fileName.test(name) && type !== undefined && (await isFile(path));
+    const isThere = fileName.test(name) && (await isFile(join(dashboardDirectory, folder, name)));
     if (!isThere) throw fail("not-built", `There is no ${name.slice(0, 100)}.`);
     return reply
-      .type(type)
       .header("cache-control", cacheControl)
       .header("content-security-policy", policy)
-      .send(createReadStream(path));
+      .sendFile(join(folder, name), dashboardDirectory);
   }
 
   server.route({

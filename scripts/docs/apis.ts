@@ -38,7 +38,7 @@ const controlPlane: Api = {
   title: "Cellplane: control plane",
   description: "Tenants, cells, releases, rollouts, DNS, audit, and the fleet document's feed.",
   server: { url: "http://127.0.0.1:8081", description: "As `npm start` serves it" },
-  build: () => createControlPlane(outline<ApiContext>({ log, cookieName: "session" })),
+  build: () => createControlPlane(outline<ApiContext>({ log, cookieName: "session", dashboardDirectory: "/" })),
   securitySchemes: {
     operatorToken: bearer(
       "cpo_…",

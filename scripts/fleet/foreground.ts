@@ -11,28 +11,22 @@ const lookEveryMs = 1_000;
  * fleet running: so do we, saying so.
  */
 export async function stayWith(home: string, supervisor: Supervisor): Promise<void> {
-  let stopping: Promise<void> | null = null;
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
-  });
-  void asked.then(() => {
-    stopping = stop(home, supervisor);
+  const asked = new Promise<true>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve(true));
   });
   progress.say("Ctrl-C stops everything.");
-  for (let told = false; stopping === null;) {
-    await Promise.race([asked, sleep(lookEveryMs)]);
+  for (let told = false; ;) {
+    if (await Promise.race([asked, sleep(lookEveryMs, false)])) return await stop(home, supervisor);
     const state = await readHomeState(home);
     if (state.supervisorPid !== null) told = false;
-    else if (stopping === null && state.processes.every(({ pid }) => pid === null))
-      return progress.say("The fleet was stopped.");
-    else if (stopping === null && !told) {
+    else if (state.processes.every(({ pid }) => pid === null)) return progress.say("The fleet was stopped.");
+    else if (!told) {
       progress.say(
         "The supervisor is gone; everything runs on. `npm start -- --detach` in another terminal brings it back.",
       );
       told = true;
     }
   }
-  await stopping;
 }
 
 async function stop(home: string, supervisor: Supervisor): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { TenantClient, type Answer } from "../../scripts/demo/tenant-client.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { eventually, type DemoTenant } from "./fleet.ts";
@@ -64,7 +65,7 @@ export class Ledger {
     let next = performance.now() + (everyMs * lane) / 50;
     for (let turn = lane; !this.#stopped; turn++) {
       const pause = next - performance.now();
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (pause > 0) await sleep(pause);
       next = Math.max(next + everyMs, performance.now() - everyMs);
       const tenant = this.#tenants[turn % this.#tenants.length];
       if (tenant !== undefined) await this.send(tenant);

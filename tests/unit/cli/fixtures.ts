@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { TestContext } from "node:test";
 import { runCommandLine } from "../../../cli/run.ts";
 import type { FleetFile } from "../../../common/contracts/home.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
@@ -55,9 +56,13 @@ export function fleetFile(controlPlane = "http://127.0.0.1:9"): FleetFile {
   };
 }
 
-/** A fleet's home in a temporary folder. */
-export class TestHome implements Disposable {
+/** A fleet's home in a temporary folder, gone when the test it was made for is over. */
+export class TestHome {
   readonly path = mkdtempSync(join(tmpdir(), "cellplane-cli-"));
+
+  constructor(test: Pick<TestContext, "after"> | null) {
+    test?.after(() => this.remove());
+  }
 
   write(name: string, content: unknown): this {
     const path = join(this.path, name);
@@ -71,7 +76,7 @@ export class TestHome implements Disposable {
     return this.write("fleet.json", fleetFile(controlPlane)).write("secrets/operator-token", `${token}\n`);
   }
 
-  [Symbol.dispose](): void {
+  remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
@@ -87,8 +92,11 @@ export interface Reply {
   readonly body: unknown;
 }
 
-/** A stand-in for the control plane: answers as told and remembers what it was asked. */
-export async function fakeControlPlane(answer: (call: Call) => Reply | Promise<Reply>) {
+/** A stand-in for the control plane, until the test is over: answers as told and remembers what it was asked. */
+export async function fakeControlPlane(
+  test: Pick<TestContext, "after">,
+  answer: (call: Call) => Reply | Promise<Reply>,
+) {
   const calls: Call[] = [];
   const server = createServer((request, response) => {
     void (async () => {
@@ -107,16 +115,14 @@ export async function fakeControlPlane(answer: (call: Call) => Reply | Promise<R
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    calls,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
-    },
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
   };
+  test.after(close);
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, calls, close };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -59,9 +59,9 @@ test("a change is told once", () => {
   assert.deepEqual(changesBetween(after, after), []);
 });
 
-test("start without --watch returns at once with the rollout", async () => {
-  await using plane = await fakeControlPlane(() => ({ status: 202, body: rollout({ state: "planned" }) }));
-  using home = new TestHome().ofFleet(plane.url);
+test("start without --watch returns at once with the rollout", async (t) => {
+  const plane = await fakeControlPlane(t, () => ({ status: 202, body: rollout({ state: "planned" }) }));
+  const home = new TestHome(t).ofFleet(plane.url);
   const run = await cellplane(
     home.path,
     "rollout",
@@ -78,37 +78,37 @@ test("start without --watch returns at once with the rollout", async () => {
   assert.deepEqual(plane.calls[0]?.body, { release: "pulse@2", policy: { timeScale: 0.1, bakeSeconds: [5, 10] } });
 });
 
-test("--watch with --json prints the final document alone on stdout, progress on stderr", async () => {
+test("--watch with --json prints the final document alone on stdout, progress on stderr", async (t) => {
   const next = readings(rollout(), rollout({ state: "baking" }), rollout({ state: "completed" }));
-  await using plane = await fakeControlPlane(() => ({ body: next() }));
-  using home = new TestHome().ofFleet(plane.url);
+  const plane = await fakeControlPlane(t, () => ({ body: next() }));
+  const home = new TestHome(t).ofFleet(plane.url);
   const run = await cellplane(home.path, "rollout", "start", "pulse@2", "--watch", "--json");
   assert.equal(run.exit, 0);
   assert.equal(run.json()["state"], "completed");
   assert.match(run.stderr, /pulse@2 baking/);
 });
 
-test("--watch does not end in the middle of a roll-back", async () => {
+test("--watch does not end in the middle of a roll-back", async (t) => {
   const next = readings(
     rollout(),
     rollout({ state: "rolling-back" }),
     rollout({ state: "rolling-back" }),
     rollout({ state: "rolled-back", reason: "too many errors" }),
   );
-  await using plane = await fakeControlPlane(() => ({ body: next() }));
-  using home = new TestHome().ofFleet(plane.url);
+  const plane = await fakeControlPlane(t, () => ({ body: next() }));
+  const home = new TestHome(t).ofFleet(plane.url);
   const run = await cellplane(home.path, "rollout", "start", "pulse@2", "--watch");
   assert.equal(run.exit, 3);
   assert.match(run.stdout, /reason {2}too many errors/);
   assert.equal(plane.calls.length, 4);
 });
 
-test("--watch bears a control plane that goes away for a moment", async () => {
-  const first = await fakeControlPlane(() => ({ body: rollout() }));
-  using home = new TestHome().ofFleet(first.url);
+test("--watch bears a control plane that goes away for a moment", async (t) => {
+  const first = await fakeControlPlane(t, () => ({ body: rollout() }));
+  const home = new TestHome(t).ofFleet(first.url);
   const running = cellplane(home.path, "rollout", "start", "pulse@2", "--watch");
   await sleep(300);
-  await first[Symbol.asyncDispose]();
+  await first.close();
   const port = Number(new URL(first.url).port);
   await sleep(1200);
   const second = createServer((_request, response) => {
@@ -131,9 +131,9 @@ test("--watch bears a control plane that goes away for a moment", async () => {
   }
 });
 
-test("a command names the plan it was meant for, and the answer is what the registry knows afterwards", async () => {
+test("a command names the plan it was meant for, and the answer is what the registry knows afterwards", async (t) => {
   let commanded = 0;
-  await using plane = await fakeControlPlane(({ method }) => {
+  const plane = await fakeControlPlane(t, ({ method }) => {
     if (method === "POST") {
       commanded = 1;
       return { body: {} };
@@ -142,7 +142,7 @@ test("a command names the plan it was meant for, and the answer is what the regi
     const heard = commanded === 0 || commanded++ < 2 ? rollout() : rollout({ paused: true, revision: 2 });
     return { body: heard };
   });
-  using home = new TestHome().ofFleet(plane.url);
+  const home = new TestHome(t).ofFleet(plane.url);
   const run = await cellplane(home.path, "rollout", "pause", "--reason", "lunch", "--json");
   assert.equal(run.exit, 0);
   assert.equal(run.json()["paused"], true);
@@ -152,16 +152,16 @@ test("a command names the plan it was meant for, and the answer is what the regi
   assert.equal(plane.calls[0]?.path, "/v1/rollouts/latest");
 });
 
-test("a refused rollout is exit 1", async () => {
-  await using plane = await fakeControlPlane(() => problem(409, "rollout-running"));
-  using home = new TestHome().ofFleet(plane.url);
+test("a refused rollout is exit 1", async (t) => {
+  const plane = await fakeControlPlane(t, () => problem(409, "rollout-running"));
+  const home = new TestHome(t).ofFleet(plane.url);
   assert.equal((await cellplane(home.path, "rollout", "start", "pulse@2", "--watch")).exit, 1);
 });
 
-test("on a terminal the tree is rewritten in place, cut to its size, and stands whole at the end", async () => {
+test("on a terminal the tree is rewritten in place, cut to its size, and stands whole at the end", async (t) => {
   const next = readings(rollout(), rollout({ state: "baking" }), rollout({ state: "completed" }));
-  await using plane = await fakeControlPlane(() => ({ body: next() }));
-  using home = new TestHome().ofFleet(plane.url);
+  const plane = await fakeControlPlane(t, () => ({ body: next() }));
+  const home = new TestHome(t).ofFleet(plane.url);
   let screen = "";
   const stdout = { write: (text: string) => (screen += text), isTTY: true, columns: 30, rows: 4 };
   const settings = { home: home.path, decorated: true };

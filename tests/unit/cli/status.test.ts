@@ -124,8 +124,8 @@ test("with two slots serving, the cell's own word says which is live, and what o
   assert.equal(statusOf(both, known).cells[0]?.release, "pulse@1");
 });
 
-test("tenants are counted from the fleet document on the router's disk, synthetic ones left out", () => {
-  using home = new TestHome();
+test("tenants are counted from the fleet document on the router's disk, synthetic ones left out", (t) => {
+  const home = new TestHome(t);
   const folder = join(home.path, "router", "router-1", "fleet");
   mkdirSync(folder, { recursive: true });
   const rows = {
@@ -140,7 +140,7 @@ test("tenants are counted from the fleet document on the router's disk, syntheti
   assert.deepEqual(documentKnowledge(home.path).get(one), { liveSlot: "b", release: "pulse@2", tenants: 1 });
 });
 
-test("a document that nobody signed tells nothing", () => {
-  using home = new TestHome().write("router/router-1/fleet/fleet.log", "{}\n");
+test("a document that nobody signed tells nothing", (t) => {
+  const home = new TestHome(t).write("router/router-1/fleet/fleet.log", "{}\n");
   assert.equal(documentKnowledge(home.path).size, 0);
 });

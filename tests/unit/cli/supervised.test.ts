@@ -33,7 +33,7 @@ function standIn(name: string, role: ProcessRole, cell: CellId | null = null): P
 }
 
 describe("commands through a real supervisor", () => {
-  const home = new TestHome().ofFleet();
+  const home = new TestHome(null).ofFleet();
   const one = cellId("cell-1");
   const specs = [
     standIn("router", "router"),
@@ -50,7 +50,7 @@ describe("commands through a real supervisor", () => {
   });
   after(async () => {
     await (await connectSupervisor(home.path))?.shutdown();
-    home[Symbol.dispose]();
+    home.remove();
   });
 
   const status = async (): Promise<FleetStatus> => {

@@ -61,7 +61,9 @@ class Publisher {
     for (const stream of this.streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
   async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => {
+      this.server.listen(0, "127.0.0.1", resolve);
+    });
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
   close(): void {
@@ -167,7 +169,7 @@ describe("a subscription to the fleet document", () => {
     publisher.send("check", { generation: { term: 1, n: 0 }, hash: publisher.document().hash });
     await until(
       "it is mended",
-      () => (subscription.document?.row("settings/fleet") as { baseDomain: string }).baseDomain === "changed.test",
+      () => JSON.stringify(subscription.document?.row("settings/fleet"))?.includes("changed.test") === true,
     );
     assert.equal(subscription.status.refused["wrong-hash"], 1);
   });
