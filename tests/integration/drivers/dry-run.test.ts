@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DryRunDriver } from "../../../cells/drivers/dry-run/driver.ts";
 import { cellId } from "../../../common/ids.ts";
-import { conformance } from "./conformance.ts";
-import { StandInReleases } from "./stand-in.ts";
+import { conformance } from "../../conformance/cell-driver.ts";
+import { StandInReleases } from "../../conformance/stand-in-releases.ts";
 
 conformance("dry-run", async (releases) => ({ driver: new DryRunDriver(releases), close: async () => undefined }));
 

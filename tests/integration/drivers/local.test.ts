@@ -15,8 +15,8 @@ import { identify } from "../../../cells/drivers/local/supervisor/kernel.ts";
 import { systemClock } from "../../../common/clock.ts";
 import { cellId } from "../../../common/ids.ts";
 import { connect, sqlState } from "../../../common/postgres/pool.ts";
-import { conformance } from "./conformance.ts";
-import { StandInReleases } from "./stand-in.ts";
+import { conformance } from "../../conformance/cell-driver.ts";
+import { StandInReleases } from "../../conformance/stand-in-releases.ts";
 
 interface LocalStage {
   readonly home: string;

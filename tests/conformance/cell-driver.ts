@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { CellDriver, ReleaseRef } from "../../../cells/drivers/driver.ts";
-import { CellplaneError } from "../../../common/errors.ts";
-import { cellId } from "../../../common/ids.ts";
-import { StandInReleases } from "./stand-in.ts";
+import type { CellDriver, ReleaseRef } from "../../cells/drivers/driver.ts";
+import { CellplaneError } from "../../common/errors.ts";
+import { cellId } from "../../common/ids.ts";
+import { StandInReleases } from "./stand-in-releases.ts";
 
 export interface Stage {
   readonly driver: CellDriver;

@@ -1,7 +1,7 @@
-import { digestOf, sha256 } from "../../../common/canonical.ts";
-import type { ReleaseManifest } from "../../../common/contracts/release.ts";
-import { releaseName } from "../../../common/ids.ts";
-import type { ReleaseRef, ReleaseSource } from "../../../cells/drivers/driver.ts";
+import { digestOf, sha256 } from "../../common/canonical.ts";
+import type { ReleaseManifest } from "../../common/contracts/release.ts";
+import { releaseName } from "../../common/ids.ts";
+import type { ReleaseRef, ReleaseSource } from "../../cells/drivers/driver.ts";
 
 // A release as small as can be that behaves as a cell's processes do towards a driver. The live slot, a row in a real cell's database, is a
 // file beside the incarnation.
