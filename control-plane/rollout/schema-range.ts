@@ -14,8 +14,9 @@ export interface SchemaVersion {
 /**
  * Why a release cannot run on a cell's schema; null when it can. A release runs on any schema from its lowest number up
  * to the first `contract` or `irreversible` migration after its own last one.
- * @param known migrations of all stored releases of the application; a cell's migration that none of them tells the
- *   class of cannot be judged, so it is refused.
+ * @param known migrations of all stored releases of the application; a cell's last migration that none of them tells the
+ *   class of cannot be judged, so it is refused. Numbers below it that nobody knows were left out: the release that brought
+ *   the last one lists all before it.
  */
 export function schemaProblem(
   release: Pick<ReleaseManifest, "name" | "migrations">,
@@ -30,12 +31,13 @@ export function schemaProblem(
     if (own.length > 0 && applied < lowest - 1) {
       return `${release.name} begins at ${series} migration ${lowest}, the cell is at ${applied}`;
     }
-    for (let number = highest + 1; number <= applied; number += 1) {
-      const migration = known.find((other) => other.series === series && other.number === number);
-      if (migration === undefined) return `${series} migration ${number} of the cell is in no stored release`;
-      if (migration.class !== "expand") {
-        return `${series} migration ${number} (${migration.name}) of the cell is ${migration.class} and came after ${release.name}`;
-      }
+    if (applied <= highest) continue;
+    const later = known.filter(({ series: of, number }) => of === series && number > highest && number <= applied);
+    if (!later.some(({ number }) => number === applied))
+      return `${series} migration ${applied} of the cell is in no stored release`;
+    const barrier = later.toSorted((a, b) => a.number - b.number).find((migration) => migration.class !== "expand");
+    if (barrier !== undefined) {
+      return `${series} migration ${barrier.number} (${barrier.name}) of the cell is ${barrier.class} and came after ${release.name}`;
     }
   }
   return null;

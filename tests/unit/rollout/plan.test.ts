@@ -187,7 +187,7 @@ describe("planning is refused", () => {
       name: "over a migration that nobody knows",
       wanted: { ...old, cells: [aFleetCell("cell-1", at(5))] },
       code: "schema-out-of-range",
-      detail: /app migration 3 of the cell is in no stored release/,
+      detail: /app migration 5 of the cell is in no stored release/,
     },
     {
       name: "from a schema below the release's lowest",
@@ -208,6 +208,12 @@ describe("planning is refused", () => {
 
   it("but not back over an expand migration: a roll-back finds a schema that it accepts", () => {
     const plan = planRollout(request({ ...old, cells: [aFleetCell("cell-1", at(2))] }));
+    assert.equal(plan.migrationClass, null);
+  });
+
+  it("nor over numbers that were left out: the release that brought the last one lists all before it", () => {
+    const releases = [aRelease("pulse@1"), aRelease("pulse@2", [migration(1), migration(4)])];
+    const plan = planRollout(request({ ...old, releases, cells: [aFleetCell("cell-1", at(4))] }));
     assert.equal(plan.migrationClass, null);
   });
 });
