@@ -135,6 +135,28 @@ describe("a body is taken as its schema says, or not at all", () => {
     });
   }
 
+  test("a body may be nested, but not without end; brackets within texts do not count", async () => {
+    const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    assert.equal((await post("/anything", nested(64))).statusCode, 200);
+    assert.match(assertProblem(await post("/anything", nested(65)), 400, "malformed-json").detail, /64 levels/);
+    assertProblem(await post("/anything", "[".repeat(bodyLimitBytes)), 400, "malformed-json");
+    assertProblem(await post("/anything", `${'{"a":'.repeat(65)}1${"}".repeat(65)}`), 400, "malformed-json");
+    assert.equal((await post("/anything", JSON.stringify(`\\"${"[".repeat(200)}`))).statusCode, 200);
+  });
+
+  test("bytes that are no UTF-8 are refused, not replaced", async () => {
+    for (const bytes of [[0xff], [0xc3, 0x28], [0xed, 0xa0, 0x80]]) {
+      const payload = Buffer.concat([Buffer.from('"'), Buffer.from(bytes), Buffer.from('"')]);
+      const answer = await server.inject({
+        method: "POST",
+        url: "/anything",
+        payload,
+        headers: { "content-type": "application/json" },
+      });
+      assert.match(assertProblem(answer, 400, "malformed-json").detail, /UTF-8/);
+    }
+  });
+
   test("another content type is not understood", async () => {
     assertProblem(await post("/anything", "tea", "text/plain"), 415, "unsupported-media-type");
     assertProblem(await post("/cups", "name=tea", "application/x-www-form-urlencoded"), 415, "unsupported-media-type");
@@ -178,16 +200,23 @@ describe("an address answers the methods that it knows", () => {
   test("another method is 405 with Allow", async () => {
     const answer = await server.inject({ method: "DELETE", url: "/cups/1?x=1" });
     assertProblem(answer, 405, "method-not-allowed");
-    assert.equal(answer.headers["allow"], "GET, HEAD, PUT");
+    assert.equal(answer.headers["allow"], "GET, HEAD, PUT, OPTIONS");
     const other = await server.inject({ method: "GET", url: "/cups" });
     assertProblem(other, 405, "method-not-allowed");
-    assert.equal(other.headers["allow"], "POST");
+    assert.equal(other.headers["allow"], "POST, OPTIONS");
+  });
+
+  test("OPTIONS says what an address knows, and nothing of an unknown one", async () => {
+    const answer = await server.inject({ method: "OPTIONS", url: "/cups/1" });
+    assert.deepEqual([answer.statusCode, answer.body], [204, ""]);
+    assert.equal(answer.headers["allow"], "GET, HEAD, PUT, OPTIONS");
+    assertProblem(await server.inject({ method: "OPTIONS", url: "/nowhere" }), 404, "not-found");
   });
 
   test("a route of an inner scope is known too", async () => {
     const answer = await server.inject({ method: "GET", url: "/inside/1/deeper" });
     assertProblem(answer, 405, "method-not-allowed");
-    assert.equal(answer.headers["allow"], "DELETE");
+    assert.equal(answer.headers["allow"], "DELETE, OPTIONS");
   });
 
   test("a body of any type does not hide the 405", async () => {
