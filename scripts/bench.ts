@@ -9,7 +9,7 @@ import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from "
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import type { Bench } from "../bench/runner/bench.ts";
+import type { Bench } from "../bench/runner/contract.ts";
 import { markdownOf } from "../bench/runner/markdown.ts";
 import { root } from "./lib/bootstrap.mjs";
 import { progress } from "./setup/progress.ts";

@@ -1,4 +1,4 @@
-import type { BenchContext, Row } from "./bench.ts";
+import type { BenchContext, Row } from "./contract.ts";
 import { spreadOf } from "./statistics.ts";
 import { watchSteal } from "./steal.ts";
 

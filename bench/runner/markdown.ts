@@ -1,4 +1,4 @@
-import type { Bench, Report, Row } from "./bench.ts";
+import type { Bench, Report, Row } from "./contract.ts";
 
 /** A report as Markdown: question, goal, one table, notes, versions. */
 export function markdownOf(name: string, bench: Bench, report: Report, versions: readonly string[]): string {

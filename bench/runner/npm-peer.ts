@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/lib/bootstrap.mjs";
-import type { Peer } from "./bench.ts";
+import type { Peer } from "./contract.ts";
 
 /** A peer made of npm packages that the project has anyway; their versions go under the table. */
 export function npmPeer(name: string, packages: readonly string[]): Peer {

@@ -38,9 +38,9 @@ export interface TestPostgres {
 
 /**
  * A real PostgreSQL for one test file: prepared as a cell's is, and gone after `stop()`. It does not sync to disk, since no test file outlives
- * a power cut.
+ * a power cut; `durable` is for benchmarks, where it is just like a cell's.
  */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(options: { readonly durable?: boolean } = {}): Promise<TestPostgres> {
   const folder = await mkdtemp(join(tmpdir(), "cellplane-postgres-"));
   const server = { binaries: await locatePostgres(), user: await databaseUser(), directory: join(folder, "data") };
   await preparePostgres(server, {
@@ -50,7 +50,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   });
   const port = await freePort();
   const spec = postgresProcess(server, { name: "test-postgres", cell: null, port });
-  const running = await runServer({ ...spec, args: [...spec.args, "-c", "fsync=off"] }, join(folder, "log"));
+  const args = options.durable === true ? spec.args : [...spec.args, "-c", "fsync=off"];
+  const running = await runServer({ ...spec, args }, join(folder, "log"));
   const urlOf = (role: string, database: string): string =>
     `postgres://${role}:${password}@127.0.0.1:${port}/${database}`;
   const url = urlOf("postgres", "postgres");

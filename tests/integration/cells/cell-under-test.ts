@@ -82,9 +82,10 @@ export class CellUnderTest {
     this.redis = redis;
   }
 
-  static async start(): Promise<CellUnderTest> {
+  /** @param options `durable`: PostgreSQL syncs to disk, as in a real cell. */
+  static async start(options: { readonly durable?: boolean } = {}): Promise<CellUnderTest> {
     const folder = await mkdtemp(join(tmpdir(), "cellplane-cell-"));
-    const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+    const [postgres, redis] = await Promise.all([startPostgres(options), startRedis()]);
     const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis);
     await writeFile(join(folder, "cell.pem"), cell.cellKey.privateKey.export({ format: "pem", type: "pkcs8" }), {
       mode: 0o600,
@@ -174,6 +175,12 @@ export class CellUnderTest {
     });
     running.child.kill(signal);
     return gone;
+  }
+
+  pidOf(role: "api" | "worker", slot: Slot = "a"): number {
+    const { pid } = this.#process(`${role}-${slot}`).child;
+    if (pid === undefined) throw new Error(`${role}-${slot} has ended`);
+    return pid;
   }
 
   url(slot: Slot = "a"): string {
