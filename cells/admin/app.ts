@@ -12,6 +12,7 @@ import type { CellSamples } from "../kit/samples.ts";
 import { aggregateRoutes, type AggregateOptions } from "./aggregates.ts";
 import { requireCommand, type CommandOptions } from "./commands.ts";
 import { healthRoutes } from "./health.ts";
+import { incarnationRoutes } from "./incarnation.ts";
 import { leaseRoutes } from "./leases.ts";
 import { cellStatus, type StatusOptions } from "./status.ts";
 
@@ -27,6 +28,7 @@ export interface AdminOptions {
 export async function createAdminServer(options: AdminOptions): Promise<Server> {
   const server = createWorkerServer(options);
   await server.register(async (scope) => leaseRoutes(inherit(scope), options.status.system, options.commands));
+  incarnationRoutes(server, options.status.system, options.status.state, options.commands);
   slotRoute(server, options);
   server.get(
     "/v1/samples",

@@ -4,6 +4,7 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { readCell, type AppliedMigration, type CellRecord } from "./cell.store.ts";
+import { thawExpired } from "./lease.store.ts";
 
 export type SlotPhase = (typeof slotPhases)[number];
 
@@ -59,12 +60,17 @@ export class CellState {
   }
 
   /**
-   * Whether the database is this cell's own life: its incarnation is the one on file. A cell that never held a lease has nothing to
-   * mistake.
+   * Whether the database is this cell's own life: its incarnation is the one on file, and every lease belongs to it. A cell that never held
+   * a lease has nothing to mistake.
    */
   get confirmed(): boolean {
-    if (this.#record === null) return true;
-    return this.#record.leases === 0 || this.#record.incarnation === this.#incarnationOnFile;
+    if (this.#record === null || this.#record.leases === 0) return true;
+    return this.#record.incarnation === this.#incarnationOnFile && this.#record.unconfirmed === 0;
+  }
+
+  /** The id in the incarnation's file as last read; null where there is none. */
+  get incarnationOnFile(): string | null {
+    return this.#incarnationOnFile;
   }
 
   get schema(): SchemaNeeds {
@@ -76,7 +82,10 @@ export class CellState {
     const problems: string[] = [];
     if (this.#error !== null) problems.push(this.#error);
     if (this.#record === null) return problems;
-    if (!this.confirmed) problems.push("incarnation-unconfirmed: the database's life is not the one on file");
+    if (!this.confirmed)
+      problems.push(
+        "incarnation-unconfirmed: the registry has not confirmed every lease for this life of the database",
+      );
     for (const series of ["kit", "app"] as const)
       problems.push(...rangeProblems(series, this.#record.migrations, this.#options.needs[series]));
     return problems;
@@ -120,11 +129,18 @@ export class CellState {
       this.#incarnationOnFile = onFile;
       this.#error = record === null ? "the database is not provisioned" : null;
       this.#record = record;
+      if (record !== null && record.overdue > 0) await this.#thaw();
       if (record !== null) this.#take(record.liveSlot);
     } catch (error) {
       if (this.#error === null) this.#options.log.warn({ event: "database-lost", err: error });
       this.#error = "the database cannot be reached";
     }
+  }
+
+  /** Any process of the cell may: a frozen tenant must not wait for the one who froze it. */
+  async #thaw(): Promise<void> {
+    const thawed = await thawExpired(this.#options.system);
+    if (thawed > 0) this.#options.log.warn({ event: "freezes-ended-at-their-deadline", tenants: thawed });
   }
 
   #take(liveSlot: Slot): void {

@@ -21,6 +21,10 @@ export interface CellRecord {
   readonly leases: number;
   /** Tenants owned here, active or frozen. */
   readonly tenants: number;
+  /** Leases of another life, tombstones not counted: the registry has not confirmed them yet. */
+  readonly unconfirmed: number;
+  /** Frozen tenants past their deadline. */
+  readonly overdue: number;
   readonly migrations: readonly AppliedMigration[];
 }
 
@@ -30,9 +34,11 @@ export async function readCell(system: Queryable): Promise<CellRecord | null> {
     `SELECT cell, incarnation, live_slot AS "liveSlot", claim_token AS "claimToken",
        (SELECT count(*) FROM cellplane.leases) AS leases,
        (SELECT count(*) FROM cellplane.leases WHERE state IN ('active', 'frozen') AND NOT synthetic) AS tenants,
+       (SELECT count(*) FROM cellplane.leases l WHERE l.state <> 'released' AND l.incarnation <> c.incarnation) AS unconfirmed,
+       (SELECT count(*) FROM cellplane.leases WHERE state = 'frozen' AND freeze_deadline < clock_timestamp()) AS overdue,
        (SELECT coalesce(json_agg(json_build_object('series', series, 'number', number, 'class', class) ORDER BY series, number), '[]')
           FROM cellplane.schema_migrations) AS migrations
-     FROM cellplane.cell`,
+     FROM cellplane.cell c`,
   );
   return result.rows[0] ?? null;
 }

@@ -77,6 +77,31 @@ export const cellErrors = {
     title: "The cell holds a lease of that tenant",
     todo: "A grant that was accepted cannot be refused any more; place the tenant where it is.",
   },
+  "lease-busy": {
+    status: 503,
+    title: "The tenant's writers did not let go in time",
+    todo: "Try again in a moment; nothing was changed.",
+  },
+  "lease-moved-on": {
+    status: 409,
+    title: "The lease is not as this step expects it",
+    todo: "Read the lease and decide again; detail says what the cell holds.",
+  },
+  "attempt-outranked": {
+    status: 409,
+    title: "A newer attempt has begun",
+    todo: "Stop: this step belongs to an older try, or to another operation. A new try takes the next attempt number from the owner's cell.",
+  },
+  "record-refused": {
+    status: 409,
+    title: "The release record does not open this lease",
+    todo: "Bring the record that the tenant's source signed for this cell, this operation and the freeze under which the lease became ready.",
+  },
+  "confirmation-refused": {
+    status: 409,
+    title: "The cell cannot confirm the leases so",
+    todo: "Read GET /v1/incarnation and GET /v1/leases, and confirm each unconfirmed lease at a higher epoch, or drop it.",
+  },
   "slot-moved": {
     status: 409,
     title: "Another slot is live than the switch expects",

@@ -1,17 +1,33 @@
 import type { GrantLease, Lease } from "../../common/contracts/cell-admin.ts";
 import type { TenantId } from "../../common/ids.ts";
-import { inTransaction, type Pool, type Queryable } from "../../common/postgres/pool.ts";
+import { inTransaction, sqlState, type Pool, type Queryable } from "../../common/postgres/pool.ts";
+import { cellError } from "./errors.ts";
 
-const columns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze_id AS freeze`;
+/** A row of leases as a `Lease`. */
+export const leaseColumns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze_id AS freeze,
+  to_char(freeze_deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "freezeDeadline", release_record AS "releaseRecord", source_cell AS source`;
+
+/** What a lease must be to act in this life of the database: a restored one waits for the registry's word. */
+export const ofThisLife = `incarnation = (SELECT incarnation FROM cellplane.cell)`;
+
+/**
+ * How long a step waits for the tenant's writers. New writers queue behind who waits, so it is short; a step that gives up comes again, and they pass
+ * meanwhile.
+ */
+export const lockWaitMs = 250;
+/** A suspension stops the writers anyway, so it waits for the longest of them (a tenant's transaction lasts 5 s, the system's statements 5 s). */
+const suspendWaitMs = 4_000;
 
 /** Every lease of the cell, tombstones too, ordered by tenant. */
 export async function listLeases(system: Queryable): Promise<Lease[]> {
-  const result = await system.query<Lease>(`SELECT ${columns} FROM cellplane.leases ORDER BY tenant_id`);
+  const result = await system.query<Lease>(`SELECT ${leaseColumns} FROM cellplane.leases ORDER BY tenant_id`);
   return result.rows;
 }
 
 export async function readLease(system: Queryable, tenant: TenantId): Promise<Lease | undefined> {
-  const result = await system.query<Lease>(`SELECT ${columns} FROM cellplane.leases WHERE tenant_id = $1`, [tenant]);
+  const result = await system.query<Lease>(`SELECT ${leaseColumns} FROM cellplane.leases WHERE tenant_id = $1`, [
+    tenant,
+  ]);
   return result.rows[0];
 }
 
@@ -25,8 +41,7 @@ export type GrantOutcome =
  * would refuse stays refused.
  */
 export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLease): Promise<GrantOutcome> {
-  return inTransaction(system, async (client) => {
-    await lockTenant(client, tenant);
+  return withoutWriters(system, tenant, lockWaitMs, async (client) => {
     const refused = await client.query(`SELECT FROM cellplane.refused_grants WHERE tenant_id = $1 AND epoch >= $2`, [
       tenant,
       grant.epoch,
@@ -42,8 +57,8 @@ export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLea
        SELECT $1, 'active', $2, incarnation, $3, $4, $5 FROM cellplane.cell
        ON CONFLICT (tenant_id) DO UPDATE SET state = 'active', epoch = excluded.epoch, incarnation = excluded.incarnation, slug = excluded.slug,
          tier = excluded.tier, synthetic = excluded.synthetic, suspended = false, suspend_reason = NULL, operation = NULL, attempt = 0, freeze_id = NULL,
-         freeze_deadline = NULL, release_record = NULL, updated_at = clock_timestamp()
-       RETURNING ${columns}`,
+         freeze_deadline = NULL, release_record = NULL, source_cell = NULL, former_epoch = NULL, updated_at = clock_timestamp()
+       RETURNING ${leaseColumns}`,
       [tenant, grant.epoch, grant.slug, grant.tier, grant.synthetic],
     );
     const lease = made.rows[0];
@@ -54,8 +69,7 @@ export async function grantLease(system: Pool, tenant: TenantId, grant: GrantLea
 
 /** Says for ever that a grant will not be accepted. @returns the lease where there is one, i.e. it is too late to refuse. */
 export async function refuseGrant(system: Pool, tenant: TenantId, epoch: number): Promise<Lease | undefined> {
-  return inTransaction(system, async (client) => {
-    await lockTenant(client, tenant);
+  return withoutWriters(system, tenant, lockWaitMs, async (client) => {
     const held = await readLease(client, tenant);
     if (held !== undefined && held.state !== "released") return held;
     await client.query(
@@ -73,11 +87,10 @@ export async function suspendLease(
   suspended: boolean,
   reason: string | null,
 ): Promise<Lease | undefined> {
-  return inTransaction(system, async (client) => {
-    // Exclusive, so that no write that began before is still under way when the suspension is acknowledged.
-    await lockTenant(client, tenant);
+  // Without writers, so that no write that began before is still under way when the suspension is acknowledged.
+  return withoutWriters(system, tenant, suspendWaitMs, async (client) => {
     const result = await client.query<Lease>(
-      `UPDATE cellplane.leases SET suspended = $2, suspend_reason = $3, updated_at = clock_timestamp() WHERE tenant_id = $1 AND state <> 'released' RETURNING ${columns}`,
+      `UPDATE cellplane.leases SET suspended = $2, suspend_reason = $3, updated_at = clock_timestamp() WHERE tenant_id = $1 AND state <> 'released' RETURNING ${leaseColumns}`,
       [tenant, suspended, suspended ? reason : null],
     );
     return result.rows[0];
@@ -98,6 +111,28 @@ export async function isSyntheticLease(system: Queryable, tenant: TenantId): Pro
   return (await readLease(system, tenant))?.synthetic ?? false;
 }
 
-async function lockTenant(client: Queryable, tenant: TenantId): Promise<void> {
-  await client.query(`SELECT pg_advisory_xact_lock(cellplane.lock_key($1))`, [tenant]);
+/**
+ * Runs `work` in a transaction while no write of the tenant is under way: its lock, which writers share, held alone.
+ * @throws lease-busy when the writers, or another step, do not let go in time.
+ */
+export async function withoutWriters<Result>(
+  system: Pool,
+  tenant: TenantId,
+  waitMs: number,
+  work: (client: Queryable) => Promise<Result>,
+): Promise<Result> {
+  return inTransaction(system, async (client) => {
+    await client.query(`SET LOCAL lock_timeout = ${waitMs}`);
+    try {
+      await client.query(`SELECT pg_advisory_xact_lock(cellplane.lock_key($1))`, [tenant]);
+      return await work(client);
+    } catch (cause) {
+      // lock_not_available
+      if (sqlState(cause) !== "55P03") throw cause;
+      throw cellError("lease-busy", `The tenant's writers did not let go within ${waitMs} ms.`, {
+        cause,
+        extra: { retryAfterSeconds: 1 },
+      });
+    }
+  });
 }
