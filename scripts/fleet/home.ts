@@ -7,6 +7,7 @@ import { allocateBlock, cellPorts, fleetPorts } from "../../cells/drivers/local/
 import { FleetFile, homePaths } from "../../common/contracts/home.ts";
 import type { ReleaseName } from "../../common/ids.ts";
 import { SetupError } from "../lib/bootstrap.mjs";
+import { progress } from "../setup/progress.ts";
 import type { Temporal } from "../setup/temporal.ts";
 import type { StartOptions } from "./arguments.ts";
 import { writePrivately } from "./demo.ts";
@@ -118,8 +119,11 @@ async function frontPorts(
   living: ReadonlySet<string>,
 ): Promise<{ router: number; controlPlane: number }> {
   const own = fleetPorts(block);
-  const settle = async (process: string, port: number, otherwise: number): Promise<number> =>
-    living.has(process) || (await isFree(port)) ? port : otherwise;
+  const settle = async (process: string, port: number, otherwise: number): Promise<number> => {
+    if (living.has(process) || (await isFree(port))) return port;
+    progress.say(`Port ${port} is taken by another program: the ${process} listens on ${otherwise} instead.`);
+    return otherwise;
+  };
   return {
     router: await settle("router", wanted.router, own.router),
     controlPlane: await settle("control-plane", wanted.controlPlane, own.controlPlane),
