@@ -57,6 +57,71 @@ export const cellErrors = {
     title: "A text holds characters that cannot be stored",
     todo: "Send text without U+0000 and without lone surrogates.",
   },
+  "idempotency-key-malformed": {
+    status: 400,
+    title: "The Idempotency-Key cannot be read",
+    todo: "Send 1 to 255 visible characters of ASCII, best a UUID, in double quotes or without.",
+  },
+  "idempotency-key-required": {
+    status: 400,
+    title: "This address needs an Idempotency-Key",
+    todo: "Send the header Idempotency-Key with a new UUID for each new request, and the same one when you try again.",
+  },
+  "idempotency-key-unsupported": {
+    status: 400,
+    title: "This address takes no Idempotency-Key",
+    todo: "Send the request without one; it may then be carried out twice if it is sent twice.",
+  },
+  "idempotency-key-in-progress": {
+    status: 409,
+    title: "A request with this Idempotency-Key is being carried out",
+    todo: "Send the same request again after the seconds in Retry-After; it gets the first one's answer.",
+  },
+  "idempotency-answer-lost": {
+    status: 409,
+    title: "The request was carried out, but its answer is not kept",
+    todo: "Read what it has changed; sending it again will not carry it out again.",
+  },
+  "idempotency-key-reused": {
+    status: 422,
+    title: "The Idempotency-Key belongs to another request",
+    todo: "Use a new key for a new request; a key stands for one method, address and body for a day.",
+  },
+  "cursor-refused": {
+    status: 400,
+    title: "The cursor is none of this list's",
+    todo: "Send `nextCursor` of the page before, unchanged, with the same filters; or begin without a cursor.",
+  },
+  "precondition-failed": {
+    status: 412,
+    title: "It has changed since you read it",
+    todo: "Read it again, apply your change to what it is now, and send the new ETag in If-Match.",
+  },
+  "precondition-required": {
+    status: 428,
+    title: "Say which version you change",
+    todo: "Send the ETag that you read in If-Match, so that nobody else's change is lost.",
+  },
+  "websocket-expected": {
+    status: 426,
+    title: "This address speaks WebSocket",
+    todo: "Open it as a WebSocket (Upgrade: websocket).",
+  },
+  "websocket-not-here": {
+    status: 400,
+    title: "This address does not speak WebSocket",
+    todo: "Send an ordinary request, without Upgrade.",
+  },
+  "too-many-streams": {
+    status: 429,
+    title: "Too many streams of this tenant are open",
+    todo: "Close one before opening another; detail says how many there may be.",
+  },
+  "streams-ending": {
+    status: 503,
+    title: "This process opens no streams any more",
+    todo: "Open it again after the seconds in Retry-After; nothing of it was carried out.",
+  },
   "command-token-refused": {
     status: 401,
     title: "This call bears no valid command token",
@@ -116,6 +181,11 @@ export const cellErrors = {
     status: 404,
     title: "The application has no such aggregate",
     todo: "Use one of the names in the release's manifest.",
+  },
+  "migration-blocked": {
+    status: 503,
+    title: "The migration did not get its locks",
+    todo: "Look for what holds the table for long (pg_stat_activity, pg_locks) and begin again; nothing of this migration was kept.",
   },
   "migration-refused": {
     status: 409,
