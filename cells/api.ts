@@ -46,6 +46,7 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   });
 
   await state.start();
+  await parts.schema.start();
   parts.events.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   shutdown.add("admin-api", () => admin.close());

@@ -12,6 +12,7 @@ import { slotChannel } from "./kit/cell.store.ts";
 import { CellState } from "./kit/cell-state.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { kitNeeds } from "./kit/migrations.ts";
+import { SchemaWatch } from "./kit/lint/watch.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
 import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
@@ -31,6 +32,7 @@ export interface ServingParts {
   readonly system: Pool;
   readonly database: TenantDatabase;
   readonly state: CellState;
+  readonly schema: SchemaWatch;
   readonly events: PostgresEvents;
   readonly fleet: FleetSubscription;
   readonly startedAt: Date;
@@ -79,6 +81,8 @@ export function startServing(
     log,
   });
   shutdown.add("cell-state", () => state.stop());
+  const schema = new SchemaWatch({ system, log });
+  shutdown.add("schema-watch", () => schema.stop());
   const events = new PostgresEvents(config.SYSTEM_DATABASE_URL, `${name}-events`, log);
   events.on(slotChannel, () => void state.look());
   shutdown.add("database-events", () => events.stop());
@@ -102,6 +106,7 @@ export function startServing(
     system,
     database: new TenantDatabase(tenants, log),
     state,
+    schema,
     events,
     fleet,
     startedAt: new Date(clock.now()),
@@ -115,6 +120,7 @@ export function statusOptions(parts: ServingParts, load: StatusOptions["load"]):
     release: parts.config.RELEASE,
     digest: parts.config.RELEASE_DIGEST,
     state: parts.state,
+    schema: parts.schema,
     system: parts.system,
     generation: () => parts.fleet.status.generation,
     load,

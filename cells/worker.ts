@@ -78,6 +78,7 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
     log,
   });
   await state.start();
+  await parts.schema.start();
   events.start();
   carrier.start();
   relay.start();

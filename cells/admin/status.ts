@@ -4,6 +4,7 @@ import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import type { CellState } from "../kit/cell-state.ts";
+import type { SchemaWatch } from "../kit/lint/watch.ts";
 import { countQueue, type QueueCounts } from "../kit/queue/outbox.store.ts";
 
 export interface StatusOptions {
@@ -11,6 +12,7 @@ export interface StatusOptions {
   readonly release: ReleaseName;
   readonly digest: string;
   readonly state: CellState;
+  readonly schema: Pick<SchemaWatch, "problems">;
   readonly system: Pool;
   /** The fleet document's generation; null before the first. */
   readonly generation: () => Generation | null;
@@ -21,7 +23,7 @@ export interface StatusOptions {
 
 /** What keeps this process from being ready. A cell that holds leases must also know whom to trust; a new one learns it when it is registered. */
 export function readinessProblems(options: StatusOptions): string[] {
-  const problems = options.state.problems();
+  const problems = [...options.state.problems(), ...options.schema.problems()];
   const leases = options.state.record?.leases ?? 0;
   if (leases > 0 && options.generation() === null)
     problems.push("trust-unknown: no fleet document has been accepted yet");
