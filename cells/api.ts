@@ -2,6 +2,7 @@ import type { Static, TObject } from "typebox";
 import { createRedis } from "../common/redis/client.ts";
 import { createAdminServer } from "./admin/app.ts";
 import { apiConfig, applicationSettings } from "./config.ts";
+import { Activator } from "./kit/activation.ts";
 import { AssertionVerifier } from "./kit/assertions.ts";
 import { ConnectionCounter } from "./kit/connections.ts";
 import type { CellApp } from "./kit/kit.ts";
@@ -25,11 +26,16 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   const connections = new ConnectionCounter(clock);
   const samples = new CellSamples(config.CELL_ID, config.RELEASE, clock);
 
+  const signer = { cell: config.CELL_ID, key: parts.key, clock };
+  const activator = new Activator({ cell: config.CELL_ID, trust: fleet.trust, system, log });
+
   const admin = await createAdminServer({
     commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
     status: statusOptions(parts, () => ({ connections: connections.open, inFlight: connections.inFlight })),
     aggregates: { cell: config.CELL_ID, aggregates: app.aggregates, database, system, state, clock },
     samples,
+    signer,
+    activator,
     log,
   });
   const tenants = await createTenantServer({
@@ -39,7 +45,8 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
     assertions: new AssertionVerifier(config.CELL_ID, fleet.trust, (tenant) => isSynthetic(fleet, tenant), clock),
     trustKnown: () => fleet.document !== null,
     state,
-    signer: { cell: config.CELL_ID, key: parts.key, clock },
+    signer,
+    activator,
     services: { database, redis, log },
     connections,
     samples,

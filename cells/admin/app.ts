@@ -5,9 +5,11 @@ import { Problem } from "../../common/contracts/problem.ts";
 import { Samples } from "../../common/contracts/samples.ts";
 import { createServer, sendProblem, toCellplaneError, type Server } from "../../common/http/server.ts";
 import type { Logger } from "../../common/log.ts";
+import type { Activator } from "../kit/activation.ts";
 import { switchSlot } from "../kit/cell.store.ts";
 import { databaseProblem } from "../kit/database-errors.ts";
 import { cellError } from "../kit/errors.ts";
+import type { CellSigner } from "../kit/lease-word.ts";
 import type { CellSamples } from "../kit/samples.ts";
 import { aggregateRoutes, type AggregateOptions } from "./aggregates.ts";
 import { requireCommand, type CommandOptions } from "./commands.ts";
@@ -21,14 +23,18 @@ export interface AdminOptions {
   readonly status: StatusOptions;
   readonly aggregates: AggregateOptions;
   readonly samples: CellSamples;
+  readonly signer: CellSigner;
+  readonly activator: Activator;
   readonly log: Logger;
 }
 
 /** The cell's admin API (contracts/cell-admin.ts), on a port of its own. */
 export async function createAdminServer(options: AdminOptions): Promise<Server> {
   const server = createWorkerServer(options);
-  await server.register(async (scope) => leaseRoutes(inherit(scope), options.status.system, options.commands));
-  incarnationRoutes(server, options.status.system, options.status.state, options.commands);
+  const { commands, signer, activator } = options;
+  const { system, state } = options.status;
+  await server.register(async (scope) => leaseRoutes(inherit(scope), { system, state, commands, signer, activator }));
+  incarnationRoutes(server, system, state, commands);
   slotRoute(server, options);
   server.get(
     "/v1/samples",

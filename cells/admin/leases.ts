@@ -3,18 +3,34 @@ import { GrantLease, Lease } from "../../common/contracts/cell-admin.ts";
 import { EpochSchema, TenantIdSchema } from "../../common/contracts/ids.ts";
 import { Problem } from "../../common/contracts/problem.ts";
 import type { Server } from "../../common/http/server.ts";
-import type { Pool } from "../../common/postgres/pool.ts";
+import type { CellState } from "../kit/cell-state.ts";
 import { cellError } from "../kit/errors.ts";
 import { grantLease, listLeases, readLease, refuseGrant, suspendLease } from "../kit/lease.store.ts";
 import { requireCommand, type CommandOptions } from "./commands.ts";
+import { moveRoutes, type MoveRouteOptions } from "./lease-moves.ts";
+
+export interface LeaseRouteOptions extends MoveRouteOptions {
+  readonly commands: CommandOptions;
+  readonly state: Pick<CellState, "confirmed">;
+}
 
 const params = Type.Object({ tenant: TenantIdSchema }, { additionalProperties: false });
 const Reason = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }, { additionalProperties: false });
 
 /** The leases: which tenants this cell owns, and the registry's word about them. */
-export function leaseRoutes(server: Server, system: Pool, commands: CommandOptions): void {
+export function leaseRoutes(server: Server, options: LeaseRouteOptions): void {
+  const { system, commands, state } = options;
   server.addHook("onRequest", async (request) => {
     await requireCommand(request, commands, ["control-plane", "worker"]);
+    // What a restored database says of its leases may be long past; only the registry's confirmation changes it.
+    if (request.method !== "GET" && !state.confirmed)
+      throw cellError(
+        "incarnation-unconfirmed",
+        "The registry has not confirmed every lease for this life of the database.",
+        {
+          extra: { retryAfterSeconds: 5 },
+        },
+      );
   });
 
   server.get(
@@ -104,4 +120,5 @@ export function leaseRoutes(server: Server, system: Pool, commands: CommandOptio
       },
     );
   }
+  moveRoutes(server, options);
 }

@@ -21,7 +21,8 @@ export async function refusalHeader(
   tenant: TenantId,
   refusal: LeaseRefusal,
 ): Promise<readonly [name: string, value: string]> {
-  if (refusal.state === "released" && refusal.record !== null) return [internalHeaders.releaseRecord, refusal.record];
+  // A tombstone speaks until it is replaced, also while it gives way to an import.
+  if (refusal.record !== null) return [internalHeaders.releaseRecord, refusal.record];
   const iat = Math.floor(signer.clock.now() / 1000);
   const word = await signToken(
     "cp-lease-word",

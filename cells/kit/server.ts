@@ -6,6 +6,7 @@ import { internalHeaders } from "../../common/contracts/headers.ts";
 import type { CellplaneError } from "../../common/errors.ts";
 import type { ReleaseName } from "../../common/ids.ts";
 import { createServer, sendProblem, toCellplaneError, type Server } from "../../common/http/server.ts";
+import type { Activator } from "./activation.ts";
 import type { AssertionVerifier } from "./assertions.ts";
 import { databaseProblem, leaseRefusal } from "./database-errors.ts";
 import { cellError } from "./errors.ts";
@@ -25,6 +26,7 @@ export interface TenantServerOptions<Settings extends TObject> {
   readonly trustKnown: () => boolean;
   readonly state: Pick<CellState, "phase" | "liveSlot" | "confirmed">;
   readonly signer: CellSigner;
+  readonly activator: Pick<Activator, "bringWithRequest">;
   readonly services: TenantServices;
   readonly connections: ConnectionCounter;
   readonly samples: CellSamples;
@@ -64,6 +66,7 @@ export async function createTenantServer<Settings extends TObject>(
     const assertion = await options.assertions.verify(request.headers[internalHeaders.assertion]);
     request.tenant = new TenantContext(assertion, services);
     refuseWhereNotServed(assertion, state);
+    await options.activator.bringWithRequest(request.headers[internalHeaders.releaseRecord], assertion.tenant);
     // An unknown address stays a 404 for everybody.
     if (
       !request.is404 &&

@@ -30,7 +30,9 @@ export async function readLeaseWord(
   const { payload } = await verifyToken(token, { type: "cp-lease-word", schema: LeaseWord, keys });
   if (payload.cell !== asked || payload.tenant !== tenant)
     throw new TokenRefused("malformed", "a word about somebody else");
-  return payload.state === "active" && payload.epoch !== null ? { kind: "active", epoch: payload.epoch } : null;
+  // A frozen tenant is still owned there: its reads go on, its writes wait.
+  const owned = payload.state === "active" || payload.state === "frozen";
+  return owned && payload.epoch !== null ? { kind: "active", epoch: payload.epoch } : null;
 }
 
 function typeOf(token: string): string | undefined {
