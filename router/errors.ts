@@ -25,6 +25,7 @@ export const routerErrors = {
   },
   "slow-request": httpErrors["slow-request"],
   "body-too-large": httpErrors["body-too-large"],
+  "address-too-long": httpErrors["address-too-long"],
   "expectation-failed": {
     status: 417,
     title: "That expectation cannot be met",
