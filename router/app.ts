@@ -3,7 +3,7 @@ import type { KeyId } from "../common/ids.ts";
 import { fail } from "./errors.ts";
 import { headToCell } from "./guard/fields.ts";
 import { checkHead, type CheckedHead } from "./guard/head.ts";
-import { keyDigestOf, looksLikeKey } from "./guard/key.ts";
+import { looksLikeKey, type KeyDigests } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
 import { traceOf } from "./guard/trace.ts";
@@ -13,6 +13,7 @@ import type { Exchange } from "./proxy/exchange.ts";
 export interface RouterParts extends Carriage {
   readonly rates: RateLimits;
   readonly peers: TrustedPeers;
+  readonly keyDigests: KeyDigests;
   /** Whether the table is too old for a definite "unknown". */
   readonly stale: () => boolean;
 }
@@ -46,10 +47,14 @@ function findTenant(parts: RouterParts, host: string): TenantRow {
 
 /** Who is asking: the id of the API key, or nobody in particular; whether that suffices is for the cell's route to say. */
 function findPrincipal(parts: RouterParts, head: CheckedHead, tenant: TenantRow): KeyId | "anonymous" {
-  if (!looksLikeKey(head.authorization)) return "anonymous";
-  const digest = keyDigestOf(head.authorization);
+  const { authorization } = head;
+  if (authorization === undefined || !looksLikeKey(authorization)) return "anonymous";
+  const digest = parts.keyDigests.of(authorization);
   const key = digest === null ? undefined : parts.table.keyOf(digest);
-  if (key?.tenant === tenant.id) return key.id;
+  if (key !== undefined && digest !== null && key.tenant === tenant.id) {
+    parts.keyDigests.remember(authorization, digest);
+    return key.id;
+  }
   if (key === undefined && digest !== null && parts.stale()) {
     throw fail("table-stale", "The key is not known here.", { extra: { retryAfterSeconds: 5 } });
   }

@@ -11,6 +11,7 @@ import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
 import { Breakers } from "./guard/breaker.ts";
 import { InFlight } from "./guard/in-flight.ts";
+import { KeyDigests } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
 import { TrustedPeers } from "./guard/peers.ts";
 import { RateLimits } from "./guard/rate.ts";
@@ -152,6 +153,7 @@ function createParts(
     rates: new RateLimits(clock),
     tenantInFlight: new InFlight<TenantId>(),
     peers: new TrustedPeers(listOf(config.TRUSTED_PROXIES)),
+    keyDigests: new KeyDigests(),
     stale: () => subscription.status.ageSeconds > config.TABLE_STALE_SECONDS,
   };
 }

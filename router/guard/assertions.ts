@@ -3,7 +3,7 @@ import { assertionLifeSeconds, type Assertion } from "../../common/contracts/ass
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
-import { signToken } from "../../common/tokens.ts";
+import { signTokenNow } from "../../common/tokens.ts";
 
 /** Tenants and principals whose assertions are kept; about 600 bytes each. */
 const maxKept = 50_000;
@@ -11,7 +11,7 @@ const maxKept = 50_000;
 const renewBeforeSeconds = 20;
 
 interface Kept {
-  readonly token: string | Promise<string>;
+  readonly token: string;
   readonly cell: CellId;
   readonly epoch: number;
   readonly tenant: TenantId;
@@ -40,8 +40,7 @@ export class Assertions {
     return this.#kept.size;
   }
 
-  /** @returns the token at once when it is kept, else a promise of it. */
-  of(cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string | Promise<string> {
+  of(cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
     const name = principal === "anonymous" ? tenant.id : principal;
     const kept = this.#kept.get(name);
@@ -56,45 +55,28 @@ export class Assertions {
       nowSeconds > kept.usableUntil - assertionLifeSeconds
     )
       return kept.token;
-    return this.#sign(name, { cell, epoch, tenant, principal }, nowSeconds);
-  }
-
-  #sign(
-    name: KeyId | TenantId,
-    claim: { cell: CellId; epoch: number; tenant: TenantRow; principal: KeyId | "anonymous" },
-    nowSeconds: number,
-  ): Promise<string> {
-    const { cell, epoch, tenant, principal } = claim;
-    const { id, synthetic } = tenant;
     const payload: Assertion = {
       iss: this.#router,
       aud: cell,
-      tenant: id,
+      tenant: tenant.id,
       epoch,
       principal,
-      synthetic,
+      synthetic: tenant.synthetic,
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
+    const token = signTokenNow("cp-assertion", payload, this.#key);
     const usableUntil = payload.exp - renewBeforeSeconds;
-    const signing = signToken("cp-assertion", payload, this.#key);
-    const made = { cell, epoch, tenant: id, synthetic, usableUntil };
+    this.#keep(name, { token, cell, epoch, tenant: tenant.id, synthetic: tenant.synthetic, usableUntil });
+    return token;
+  }
+
+  #keep(name: KeyId | TenantId, made: Kept): void {
     // Deleted first, so that the map's order stays that of signing and the first entry is the oldest.
     this.#kept.delete(name);
-    this.#kept.set(name, { ...made, token: signing });
-    if (this.#kept.size > maxKept) {
-      const [oldest] = this.#kept.keys();
-      if (oldest !== undefined) this.#kept.delete(oldest);
-    }
-    return signing.then(
-      (token) => {
-        if (this.#kept.get(name)?.token === signing) this.#kept.set(name, { ...made, token });
-        return token;
-      },
-      (error: unknown) => {
-        if (this.#kept.get(name)?.token === signing) this.#kept.delete(name);
-        throw error;
-      },
-    );
+    this.#kept.set(name, made);
+    if (this.#kept.size <= maxKept) return;
+    const [oldest] = this.#kept.keys();
+    if (oldest !== undefined) this.#kept.delete(oldest);
   }
 }

@@ -67,7 +67,6 @@ export function carry(exchange: Exchange, passage: Passage, carriage: Carriage):
 }
 
 // The tries of one request.
-//   signing   the assertion is being made                    → asking
 //   asking    a connection comes about, or the answer is waited for → relaying, following (421), parked, asking (turn, retry), over
 //   following the cell's word is being checked               → asking, over (it does not help)
 //   parked    in the parking lot                             → asking, over (too long)
@@ -202,17 +201,7 @@ class Journey implements Asker, Carrier {
     this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
     const { tenant, principal } = this.#passage;
-    const signed = this.#on.assertions.of(owner.cell, owner.epoch, tenant, principal);
-    if (typeof signed === "string") return this.#connect(owner, signed);
-    signed.then(
-      (assertion) => {
-        if (!this.#over) this.#connect(owner, assertion);
-      },
-      (error: unknown) => this.#fail(error),
-    );
-  }
-
-  #connect(owner: Owner, assertion: string): void {
+    const assertion = this.#on.assertions.of(owner.cell, owner.epoch, tenant, principal);
     this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
     const upstream = this.#on.pools.of(owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
