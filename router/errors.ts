@@ -45,7 +45,7 @@ export const routerErrors = {
   "method-not-supported": {
     status: 501,
     title: "This method is not passed on",
-    todo: "Use another method; TRACE and CONNECT are never passed on.",
+    todo: "Use a registered method; TRACE and CONNECT are never passed on.",
   },
   "answer-lost": {
     status: 502,

@@ -1,3 +1,4 @@
+import { METHODS } from "node:http";
 import { fail } from "../errors.ts";
 import { hostName } from "../table/host.ts";
 import { chunkedBody, noBody, type Framing } from "../wire/body-frame.ts";
@@ -38,6 +39,9 @@ export interface CheckedHead {
   readonly connection: string | null;
 }
 
+/** Methods that a cell's parser knows: any other would be a broken request to it. TRACE and CONNECT speak to proxies (RFC 9110, section 9.3). */
+const methods = new Set(METHODS.filter((method) => method !== "TRACE" && method !== "CONNECT"));
+
 const bad = (detail: string) => fail("malformed-request", detail);
 
 /**
@@ -47,8 +51,7 @@ const bad = (detail: string) => fail("malformed-request", detail);
  */
 export function checkHead(head: RequestHead): CheckedHead {
   const { method, fields, http10 } = head;
-  if (method === "TRACE" || method === "CONNECT")
-    throw fail("method-not-supported", `${method} is not passed on.`);
+  if (!methods.has(method)) throw fail("method-not-supported", `${method} is not passed on.`);
   let hostField: string | undefined;
   let authorization: string | undefined;
   let contentLength: string | undefined;

@@ -1,5 +1,5 @@
 import { ChunkReader } from "./chunk-reader.ts";
-import type { FieldBlock } from "./field-block.ts";
+import { BadBytes, type FieldBlock } from "./field-block.ts";
 import { Kind } from "./field-names.ts";
 
 /** How a message says where its body ends (RFC 9112, section 6.3). */
@@ -62,10 +62,16 @@ export class BodyFrame {
   }
 }
 
-/** Trailer fields mean nothing to the router; what would mean something in a head is left out (RFC 9110, section 6.5.1). */
+/**
+ * Trailer fields mean nothing to the router; what would mean something in a head is left out, and what would frame a message is refused (RFC 9110,
+ * section 6.5.1): some reader might believe it.
+ */
 function passableTrailers(block: FieldBlock): string {
   let lines = "";
-  for (let index = 0; index < block.count; index += 1)
-    if (block.kind(index) === Kind.pass) lines += block.text.slice(block.lineAt(index), block.lineAt(index + 1));
+  for (let index = 0; index < block.count; index += 1) {
+    const kind = block.kind(index);
+    if (kind === Kind.contentLength || kind === Kind.transferEncoding) throw new BadBytes("A trailer frames a message.");
+    if (kind === Kind.pass) lines += block.text.slice(block.lineAt(index), block.lineAt(index + 1));
+  }
   return lines;
 }

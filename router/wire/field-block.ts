@@ -9,6 +9,9 @@ export class BadBytes extends Error {
   override readonly name = "BadBytes";
 }
 
+/** More fields than are taken. */
+export class TooManyFields extends BadBytes {}
+
 /**
  * The field lines of a head or trailer (RFC 9112, section 5). One block is used again for every message: what it holds is valid until the next
  * `parse`, so that a head makes no objects of its own. Positions count from where the message began in its bytes.
@@ -35,7 +38,7 @@ export class FieldBlock {
       if (position >= end) return -1;
       this.#lineAt[count] = position - start;
       if (bytes[position] === CR) break;
-      if (count === maxFields) throw new BadBytes(`There are more than ${maxFields} fields.`);
+      if (count === maxFields) throw new TooManyFields(`There are more than ${maxFields} fields.`);
       while (position < end && isToken[bytes[position] as number] === 1) position += 1;
       if (position === end) return -1;
       if (bytes[position] !== COLON) throw new BadBytes(lineError(bytes, position));

@@ -1,7 +1,7 @@
 import { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 import { CR, isTarget, isToken, LF, SP } from "./bytes.ts";
-import { BadBytes, FieldBlock } from "./field-block.ts";
+import { BadBytes, FieldBlock, TooManyFields } from "./field-block.ts";
 
 /** Bytes of a request's head; more is 431. */
 export const maxHeadBytes = 16 * 1024;
@@ -38,6 +38,7 @@ export class RequestParser {
       if (after < 0 && end - from === maxHeadBytes) throw tooLarge(fieldsAt < 0);
       return after;
     } catch (error) {
+      if (error instanceof TooManyFields) throw fail("head-too-large", error.message);
       if (error instanceof BadBytes) throw fail("malformed-request", error.message);
       throw error;
     }
