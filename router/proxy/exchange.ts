@@ -151,6 +151,7 @@ export class Exchange {
   /** The answer broke off: it must not look whole when it is not. */
   cutOff(): void {
     this.#finished = true;
+    this.flush();
     const { socket } = this.connection;
     // Without framing of its own only a reset tells a broken answer from a whole one.
     if (this.head.http10) socket.resetAndDestroy();
