@@ -7,7 +7,8 @@ import { looksLikeKey, type KeyDigests } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
 import { traceOf } from "./guard/trace.ts";
-import { carry, type Carriage } from "./proxy/carry.ts";
+import type { Carriage } from "./proxy/carriage.ts";
+import { carry } from "./proxy/carry.ts";
 import type { Exchange } from "./proxy/exchange.ts";
 
 export interface RouterParts extends Carriage {

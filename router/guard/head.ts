@@ -121,8 +121,7 @@ export function checkHead(head: RequestHead): CheckedHead {
     requestId,
     framing: checkFraming(transferEncoding, contentLength, http10),
     awaitsContinue: expect !== undefined && !http10,
-    websocket:
-      method === "GET" && !http10 && upgrade?.toLowerCase() === "websocket" && lists(connection, "upgrade"),
+    websocket: method === "GET" && !http10 && upgrade?.toLowerCase() === "websocket" && lists(connection, "upgrade"),
     keepAlive: !http10 && !lists(connection, "close"),
     connection,
   };

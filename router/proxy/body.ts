@@ -1,4 +1,4 @@
-import { CellplaneError } from "../../common/errors.ts";
+import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 import { BodyFrame, type Framing } from "../wire/body-frame.ts";
 import { BadBytes } from "../wire/field-block.ts";

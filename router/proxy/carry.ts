@@ -1,57 +1,16 @@
-import type { Clock } from "../../common/clock.ts";
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
-import type { TrustStore } from "../../common/fleet/trust.ts";
-import type { CellId, KeyId, TenantId } from "../../common/ids.ts";
-import type { Logger } from "../../common/log.ts";
-import { TokenRefused } from "../../common/tokens.ts";
-import type { Counters } from "../admin/counters.ts";
-import type { SampleCounters } from "../admin/samples.ts";
+import type { CellId } from "../../common/ids.ts";
 import { fail } from "../errors.ts";
-import type { Assertions } from "../guard/assertions.ts";
-import type { Breakers } from "../guard/breaker.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
-import type { InFlight } from "../guard/in-flight.ts";
-import { readLeaseWord, type Word } from "../guard/lease-words.ts";
-import type { ParkingLot, Place, Word as ParkingWord } from "../guard/parking.ts";
-import type { RetryBudgets } from "../guard/retry-budget.ts";
-import type { LiveSlots } from "../table/live-slots.ts";
-import type { Owner, Owners } from "../table/owners.ts";
-import type { RoutingTable } from "../table/table.ts";
+import type { Place, Word as ParkingWord } from "../guard/parking.ts";
+import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
+import type { Carriage, Passage } from "./carriage.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
-import type { Pools } from "./pools.ts";
+import { checkWord, ownerBy } from "./follow.ts";
 import { nextStep, type History, type Result, type Step } from "./steps.ts";
 import type { Asker, Failure, Upstream } from "./upstream.ts";
-
-/** All that a request needs on its way to a cell and back. */
-export interface Carriage {
-  readonly table: RoutingTable;
-  readonly owners: Owners;
-  readonly liveSlots: LiveSlots;
-  readonly trust: TrustStore;
-  readonly assertions: Assertions;
-  readonly breakers: Breakers;
-  readonly tenantInFlight: InFlight<TenantId>;
-  readonly cellInFlight: InFlight<CellId>;
-  readonly cellCap: number;
-  readonly budgets: RetryBudgets;
-  readonly parking: ParkingLot;
-  readonly parkMs: number;
-  readonly pools: Pools;
-  readonly samples: SampleCounters;
-  readonly counters: Counters;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** A request that may pass. */
-export interface Passage {
-  readonly tenant: TenantRow;
-  readonly principal: KeyId | "anonymous";
-  /** The head for the cell, without its end, which changes from try to try. */
-  readonly head: string;
-}
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -265,7 +224,9 @@ class Journey implements Asker, Carrier {
       }
     }
     this.#on.breakers.of(this.#cell).failed(kind === "connect-timeout" ? "timeout" : kind);
-    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${detailOf[kind]}`, { cause: error });
+    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${detailOf[kind]}`, {
+      cause: error,
+    });
   }
 
   #step(result: Result): Step {
@@ -304,49 +265,16 @@ class Journey implements Asker, Carrier {
   async #follow(token: string, replayable: boolean): Promise<void> {
     this.#history.words += 1;
     try {
-      const word = await this.#checkedWord(token);
-      if (this.#over) return;
-      this.#owner = this.#ownerBy(word);
+      const { tenant } = this.#passage;
+      const { table } = this.#on;
+      const word = await checkWord(token, this.#cell, tenant, this.#on);
+      if (this.#over || this.#owner === null) return;
+      this.#owner = ownerBy(word, this.#owner, table.tenant(tenant.id) ?? tenant, this.#on);
       if (!replayable)
         throw fail("not-replayable", "The tenant has another owner, and the request cannot be sent a second time.");
       this.#ask(this.#owner);
     } catch (error) {
       this.#fail(error);
-    }
-  }
-
-  /** @throws CellplaneError owner-unknown */
-  #ownerBy(word: Word | null): Owner {
-    const { tenant } = this.#passage;
-    const cell = this.#cell;
-    const epoch = this.#owner?.epoch ?? tenant.epoch;
-    if (word?.kind === "released") {
-      const adopted = this.#on.owners.adopt(word.record, word.token) ?? this.#on.owners.ownerOf(this.#tenantNow());
-      if (adopted === undefined || adopted.epoch <= epoch)
-        throw fail("owner-unknown", "The cell names an owner that is older than the one known.");
-      this.#on.counters.recordsAdopted += 1;
-      const { cell: to, epoch: at } = adopted;
-      this.#on.log.info({ event: "release-record-adopted", tenant: tenant.slug, from: cell, to, epoch: at });
-      this.#on.parking.thawed(tenant.id);
-      return adopted;
-    }
-    if (word?.kind === "active" && word.epoch !== epoch && this.#owner !== null) {
-      this.#on.counters.epochsCorrected += 1;
-      return { ...this.#owner, epoch: word.epoch };
-    }
-    throw fail("owner-unknown", `Cell ${cell} does not own the tenant, and does not know who does.`);
-  }
-
-  async #checkedWord(token: string): Promise<Word | null> {
-    const cell = this.#cell;
-    const { tenant } = this.#passage;
-    try {
-      return await readLeaseWord(token, cell, tenant.id, this.#on.trust);
-    } catch (error) {
-      if (!(error instanceof TokenRefused)) throw error;
-      this.#on.counters.wordsRefused += 1;
-      this.#on.log.warn({ event: "lease-word-refused", tenant: tenant.slug, cell, reason: error.reason });
-      return null;
     }
   }
 

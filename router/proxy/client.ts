@@ -1,10 +1,15 @@
 import type { Socket } from "node:net";
+import type { Clock } from "../../common/clock.ts";
 import type { CellplaneError } from "../../common/errors.ts";
+import type { Logger } from "../../common/log.ts";
+import type { Counters } from "../admin/counters.ts";
+import type { TrustedPeers } from "../guard/peers.ts";
+import type { RequestParser } from "../wire/request-parser.ts";
+import type { AnswerLog } from "./answer-log.ts";
 import type { RequestBody } from "./body.ts";
-import type { ClientContext } from "./client-context.ts";
 import { fail } from "../errors.ts";
-import { Timed } from "./deadlines.ts";
-import { Exchange } from "./exchange.ts";
+import { Timed, type DeadlineList, type Deadlines } from "./deadlines.ts";
+import { Exchange, type ClientSide } from "./exchange.ts";
 import type { Upstream } from "./upstream.ts";
 
 // A client's connection.
@@ -24,7 +29,33 @@ const restBytes = 1024 * 1024;
 /** So much is read and thrown away behind a last answer: closing at once would reset the connection under a client that is still sending. */
 const closingBytes = 256 * 1024 * 1024;
 
-export class ClientConnection extends Timed {
+/** What clients' connections may wait for. */
+interface ClientDeadlines {
+  readonly all: Deadlines;
+  readonly head: DeadlineList;
+  readonly request: DeadlineList;
+  readonly idle: DeadlineList;
+  readonly closing: DeadlineList;
+}
+
+/** What all connections of clients share. */
+export interface ClientContext {
+  /** The request's path; what it throws is answered with an error. */
+  readonly serve: (exchange: Exchange) => void;
+  readonly parser: RequestParser;
+  readonly deadlines: ClientDeadlines;
+  readonly connections: Set<ClientConnection>;
+  readonly open: Set<Exchange>;
+  readonly peers: TrustedPeers;
+  readonly counters: Counters;
+  readonly answerLog: AnswerLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether the router stops: answers say `Connection: close`. */
+  readonly stopping: () => boolean;
+}
+
+export class ClientConnection extends Timed implements ClientSide {
   readonly socket: Socket;
   readonly peer: string;
   readonly peerTrusted: boolean;
@@ -59,7 +90,6 @@ export class ClientConnection extends Timed {
   get stopping(): boolean {
     return this.#context.stopping();
   }
-  /** Whether the client has ended its side, and nothing that it sent before waits. It may still read. */
   get halfClosed(): boolean {
     return this.#halfClosed && this.#ahead === null;
   }
@@ -193,7 +223,11 @@ export class ClientConnection extends Timed {
   #advance(): void {
     if (this.#advancing) return;
     this.#advancing = true;
-    while (this.#ahead !== null && (this.#state === "idle" || this.#state === "head") && !this.socket.writableNeedDrain) {
+    while (
+      this.#ahead !== null &&
+      (this.#state === "idle" || this.#state === "head") &&
+      !this.socket.writableNeedDrain
+    ) {
       if (!this.#begin(this.#ahead)) break;
     }
     this.#advancing = false;

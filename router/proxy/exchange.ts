@@ -6,8 +6,8 @@ import type { FromCell } from "../guard/fields.ts";
 import type { CheckedHead, RequestHead } from "../guard/head.ts";
 import { requestIdOf } from "../guard/trace.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
+import type { Socket } from "node:net";
 import { RequestBody } from "./body.ts";
-import type { ClientConnection } from "./client.ts";
 import { dateLine } from "./date-line.ts";
 import { renderRefusal } from "./refusal.ts";
 import { chunkText, textBytes } from "./text.ts";
@@ -24,9 +24,31 @@ export interface Carrier {
   resume(): void;
 }
 
+/** The connection that an exchange came on. */
+export interface ClientSide {
+  readonly socket: Socket;
+  readonly peer: string;
+  /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
+  readonly peerTrusted: boolean;
+  /** Whether the router stops. */
+  readonly stopping: boolean;
+  /** Whether the client has ended its side, and nothing that it sent before waits. It may still read. */
+  readonly halfClosed: boolean;
+  write(data: string | Buffer): boolean;
+  /** Gives a body what came with its head. @throws CellplaneError malformed-request */
+  feed(body: RequestBody): void;
+  /** More, or no more, of the request is wanted now. */
+  updateReading(): void;
+  /** The router's own answer, for counters and log. */
+  refused(exchange: Exchange, error: CellplaneError): void;
+  /** The answer is out. */
+  answered(exchange: Exchange): void;
+  join(upstream: Upstream): void;
+}
+
 /** One request of a client, and its answer, on the client's side. */
 export class Exchange {
-  readonly connection: ClientConnection;
+  readonly connection: ClientSide;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   /** Of the parser; valid as long as nothing has been waited for. */
@@ -48,7 +70,7 @@ export class Exchange {
   #out = "";
   #corked = false;
 
-  constructor(connection: ClientConnection, parsed: RequestHead, startedAt: number) {
+  constructor(connection: ClientSide, parsed: RequestHead, startedAt: number) {
     this.connection = connection;
     this.parsed = parsed;
     this.startedAt = startedAt;

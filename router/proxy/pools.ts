@@ -1,5 +1,5 @@
-import { DeadlineList, type Deadlines } from "./deadlines.ts";
-import { Upstream, type Asker } from "./upstream.ts";
+import type { DeadlineList, Deadlines } from "./deadlines.ts";
+import { Upstream, type Asker, type Keeper } from "./upstream.ts";
 
 /**
  * Idle connections to cells are closed by the router after this time, well before the cell's own keep-alive of 75 s, so that no request
@@ -22,10 +22,11 @@ interface PoolDeadlines {
 }
 
 /** The connections to one slot of a cell that stand idle, last used first: what is not needed ages at the bottom. */
-export class Pool {
+class Pool implements Keeper {
   readonly host: string;
   readonly port: number;
-  readonly deadlines: PoolDeadlines;
+  readonly firstByte: DeadlineList;
+  readonly #deadlines: PoolDeadlines;
   readonly #idle: Upstream[] = [];
   #retired = false;
 
@@ -33,7 +34,8 @@ export class Pool {
     const { hostname, port } = new URL(url);
     this.host = hostname;
     this.port = Number(port === "" ? 80 : port);
-    this.deadlines = deadlines;
+    this.#deadlines = deadlines;
+    this.firstByte = deadlines.firstByte;
   }
 
   /** @returns a connection for one request; where it is still `connecting`, the asker hears when it is there. */
@@ -46,7 +48,7 @@ export class Pool {
       return idle;
     }
     const made = new Upstream(this, asker);
-    this.deadlines.connect.arm(made);
+    this.#deadlines.connect.arm(made);
     return made;
   }
 
@@ -54,7 +56,7 @@ export class Pool {
   keep(upstream: Upstream): boolean {
     if (this.#retired || this.#idle.length >= maxIdle) return false;
     this.#idle.push(upstream);
-    this.deadlines.idle.arm(upstream);
+    this.#deadlines.idle.arm(upstream);
     return true;
   }
 
@@ -66,7 +68,7 @@ export class Pool {
   /** Keeps no connection any more; what is in flight finishes. */
   retire(): void {
     this.#retired = true;
-    for (const upstream of [...this.#idle]) upstream.destroy();
+    for (const upstream of this.#idle.splice(0)) upstream.destroy();
   }
 }
 

@@ -7,8 +7,7 @@ import type { Counters } from "../admin/counters.ts";
 import type { TrustedPeers } from "../guard/peers.ts";
 import { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
-import type { ClientContext } from "./client-context.ts";
-import { ClientConnection } from "./client.ts";
+import { ClientConnection, type ClientContext } from "./client.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 

@@ -3,8 +3,7 @@ import { AnswerParser } from "../wire/answer-parser.ts";
 import { BodyFrame } from "../wire/body-frame.ts";
 import { BadBytes } from "../wire/field-block.ts";
 import { framingOfAnswer, type AnswerHead } from "../wire/answer-head.ts";
-import { Timed } from "./deadlines.ts";
-import type { Pool } from "./pools.ts";
+import { Timed, type DeadlineList } from "./deadlines.ts";
 
 // A connection to a slot of a cell. It carries one request at a time.
 //   connecting  nothing has been sent                      → waiting (connected), closed (refused, too slow)
@@ -43,6 +42,17 @@ export interface Asker {
   halfClosed(): void;
 }
 
+/** Where connections stand idle between requests. */
+export interface Keeper {
+  readonly host: string;
+  readonly port: number;
+  /** Those that wait for the head of an answer. */
+  readonly firstByte: DeadlineList;
+  /** @returns whether the connection is kept for another request; else it has to be closed. */
+  keep(upstream: Upstream): boolean;
+  remove(upstream: Upstream): void;
+}
+
 /** A cell's own refusals are short; a longer answer that nobody gets costs its connection instead of our time. */
 const discardBytes = 64 * 1024;
 /** 1xx answers to one request. */
@@ -57,7 +67,7 @@ const parser = new AnswerParser();
 
 export class Upstream extends Timed {
   readonly socket: Socket;
-  readonly #pool: Pool;
+  readonly #pool: Keeper;
   #state: State = "connecting";
   #asker: Asker | null;
   #frame: BodyFrame | null = null;
@@ -69,7 +79,7 @@ export class Upstream extends Timed {
   #failure: Failure | null = null;
   #error: Error | null = null;
 
-  constructor(pool: Pool, asker: Asker) {
+  constructor(pool: Keeper, asker: Asker) {
     super();
     this.#pool = pool;
     this.#asker = asker;
@@ -109,7 +119,7 @@ export class Upstream extends Timed {
   /** The whole request has been handed over: from now on the answer is waited for. */
   requestSent(): void {
     this.#requestSent = true;
-    if (this.#state === "waiting") this.#pool.deadlines.firstByte.arm(this);
+    if (this.#state === "waiting") this.#pool.firstByte.arm(this);
   }
 
   /** Nobody gets this answer. The connection is used again if both messages come to a clean end soon. */
@@ -200,7 +210,7 @@ export class Upstream extends Timed {
     if (head.status < 200) {
       this.#interim += 1;
       if (this.#interim > maxInterim) throw new BadBytes("The cell sends interim answers without end.");
-      if (this.#requestSent) this.#pool.deadlines.firstByte.arm(this);
+      if (this.#requestSent) this.#pool.firstByte.arm(this);
       asker.interim(head);
       return next;
     }
@@ -234,7 +244,8 @@ export class Upstream extends Timed {
     this.#asker = null;
     this.#frame = null;
     if (this.socket.isPaused()) this.socket.resume();
-    if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this)) this.destroy();
+    if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
+      this.destroy();
     else this.#state = "idle";
     asker?.flush();
     asker?.ended(trailers);
@@ -273,4 +284,3 @@ export class Upstream extends Timed {
     this.#pending = null;
   }
 }
-

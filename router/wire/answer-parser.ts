@@ -28,7 +28,8 @@ export class AnswerParser {
     if (match === null) throw new BadBytes("The answer's status line is not HTTP/1.");
     while (at < end && isValue[bytes[at] as number] === 1) at += 1;
     if (at + 1 >= end) return -1;
-    if (bytes[at] !== CR || bytes[at + 1] !== LF) throw new BadBytes("The answer's status line holds a control character.");
+    if (bytes[at] !== CR || bytes[at + 1] !== LF)
+      throw new BadBytes("The answer's status line holds a control character.");
     this.http10 = match[1] === "0";
     this.status = Number(match[2]);
     this.reason = bytes.toString("latin1", from + 13, at);

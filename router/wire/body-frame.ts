@@ -3,7 +3,9 @@ import { BadBytes, type FieldBlock } from "./field-block.ts";
 import { Kind } from "./field-names.ts";
 
 /** How a message says where its body ends (RFC 9112, section 6.3). */
-export type Framing = { readonly kind: "none" | "chunked" | "until-close" } | { readonly kind: "length"; readonly bytes: number };
+export type Framing =
+  | { readonly kind: "none" | "chunked" | "until-close" }
+  | { readonly kind: "length"; readonly bytes: number };
 
 export const noBody: Framing = { kind: "none" };
 export const chunkedBody: Framing = { kind: "chunked" };
@@ -70,7 +72,8 @@ function passableTrailers(block: FieldBlock): string {
   let lines = "";
   for (let index = 0; index < block.count; index += 1) {
     const kind = block.kind(index);
-    if (kind === Kind.contentLength || kind === Kind.transferEncoding) throw new BadBytes("A trailer frames a message.");
+    if (kind === Kind.contentLength || kind === Kind.transferEncoding)
+      throw new BadBytes("A trailer frames a message.");
     if (kind === Kind.pass) lines += block.text.slice(block.lineAt(index), block.lineAt(index + 1));
   }
   return lines;

@@ -127,7 +127,8 @@ export class ChunkReader {
   /** Trailers are rare and short: they are kept until they are whole. */
   #readTrailer(bytes: Buffer, at: number, end: number): number {
     const before = this.#trailer?.length ?? 0;
-    const all = this.#trailer === null ? bytes.subarray(at, end) : Buffer.concat([this.#trailer, bytes.subarray(at, end)]);
+    const all =
+      this.#trailer === null ? bytes.subarray(at, end) : Buffer.concat([this.#trailer, bytes.subarray(at, end)]);
     const after = blocks.parse(all, 0, 0, Math.min(all.length, maxTrailerBytes));
     if (after < 0) {
       if (all.length >= maxTrailerBytes) throw new BadBytes("The trailer is too long.");

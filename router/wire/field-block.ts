@@ -52,7 +52,8 @@ export class FieldBlock {
         if (position < end && bytes[position] !== CR) throw new BadBytes("A field holds a control character.");
         return -1;
       }
-      if (bytes[position] !== CR || bytes[position + 1] !== LF) throw new BadBytes("A field holds a control character.");
+      if (bytes[position] !== CR || bytes[position + 1] !== LF)
+        throw new BadBytes("A field holds a control character.");
       let valueEnd = position;
       while (valueEnd > valueAt && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd -= 1;
       this.#valueAt[count] = valueAt - start;

@@ -1,4 +1,4 @@
-import { CellplaneError } from "../../common/errors.ts";
+import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 import { CR, isTarget, isToken, LF, SP } from "./bytes.ts";
 import { BadBytes, FieldBlock, TooManyFields } from "./field-block.ts";
@@ -63,7 +63,8 @@ export class RequestParser {
     const version = bytes.toString("latin1", versionAt, versionAt + versionBytes);
     at = versionAt + versionBytes;
     if (bytes[at] !== CR || bytes[at + 1] !== LF || !/^HTTP\/\d\.\d$/.test(version)) return refuseLine();
-    if (version !== "HTTP/1.1" && version !== "HTTP/1.0") throw fail("version-not-supported", `${version} is not spoken here.`);
+    if (version !== "HTTP/1.1" && version !== "HTTP/1.0")
+      throw fail("version-not-supported", `${version} is not spoken here.`);
     this.http10 = version === "HTTP/1.0";
     this.method = bytes.toString("latin1", start, targetAt - 1);
     this.target = bytes.toString("latin1", targetAt, versionAt - 1);

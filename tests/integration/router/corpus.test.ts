@@ -61,6 +61,9 @@ describe("the corpus, against router and cell together", () => {
 
   it("serves on after all of this, with nothing in flight", async () => {
     assert.equal((await ask(bed.port)).status, 200);
-    assert.match((await bed.admin("/v1/status")).text, /"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0/);
+    assert.match(
+      (await bed.admin("/v1/status")).text,
+      /"cell":"cell-1","liveSlot":"a","breaker":"closed","inFlight":0/,
+    );
   });
 });

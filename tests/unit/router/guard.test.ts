@@ -37,7 +37,12 @@ interface Given {
 }
 
 /** A request's head as bytes, parsed. */
-function head({ method = "GET", target = "/", version = "1.1", fields = ["Host", "acme.example"] }: Given = {}): RequestParser {
+function head({
+  method = "GET",
+  target = "/",
+  version = "1.1",
+  fields = ["Host", "acme.example"],
+}: Given = {}): RequestParser {
   const parser = new RequestParser();
   const bytes = Buffer.from(`${method} ${target} HTTP/${version}\r\n${linesOf(fields)}\r\n`, "latin1");
   assert.equal(parser.parse(bytes, 0, bytes.length), bytes.length);
@@ -161,7 +166,16 @@ describe("fields", () => {
   });
 
   it("of a trusted proxy are kept, and its address is appended", () => {
-    const sent = ["Host", "acme.example", "X-Forwarded-For", "1.1.1.1", "X-Forwarded-Proto", "https", "Forwarded", "for=1.1.1.1"];
+    const sent = [
+      "Host",
+      "acme.example",
+      "X-Forwarded-For",
+      "1.1.1.1",
+      "X-Forwarded-Proto",
+      "https",
+      "Forwarded",
+      "for=1.1.1.1",
+    ];
     const out = toCell(sent, { peerTrusted: true });
     const valuesOf = (wanted: string) =>
       out.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
