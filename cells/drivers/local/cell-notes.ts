@@ -30,6 +30,22 @@ export type CellRecord = Static<typeof CellRecord>;
 
 const SlotNote = Type.Object({ name: ReleaseNameSchema, digest: Sha256Schema }, { additionalProperties: false });
 const LiveNote = Type.Object({ slot: SlotSchema }, { additionalProperties: false });
+const PositiveId = Type.Integer({ minimum: 1 });
+/** What the cell's database is run by: a restore needs the very same. */
+export const ServerNote = Type.Object(
+  {
+    binDir: Type.String(),
+    version: Type.String(),
+    user: Type.Union([
+      Type.Object({ name: Type.String(), uid: PositiveId, gid: PositiveId }, { additionalProperties: false }),
+      Type.Null(),
+    ]),
+  },
+  { additionalProperties: false },
+);
+export type ServerNote = Static<typeof ServerNote>;
+/** The life of the database whose WAL is archived now. */
+const ArchiveNote = Type.Object({ life: Type.String() }, { additionalProperties: false });
 const FenceNote = Type.Object({ at: TimestampSchema }, { additionalProperties: false });
 
 /**
@@ -69,6 +85,23 @@ export class CellNotes {
 
   writeLiveSlot(slot: Slot): Promise<void> {
     return this.#write("live-slot.json", { slot });
+  }
+
+  server(): Promise<ServerNote | null> {
+    return this.#read("server.json", ServerNote);
+  }
+
+  writeServer(server: ServerNote): Promise<void> {
+    return this.#write("server.json", server);
+  }
+
+  /** The life whose archive the database writes to; null before archiving was first switched on. */
+  async archivedLife(): Promise<string | null> {
+    return (await this.#read("archive.json", ArchiveNote))?.life ?? null;
+  }
+
+  writeArchivedLife(life: string): Promise<void> {
+    return this.#write("archive.json", { life });
   }
 
   async fenced(): Promise<boolean> {

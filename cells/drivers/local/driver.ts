@@ -16,6 +16,7 @@ import type {
   SlotReport,
 } from "../driver.ts";
 import { driverError } from "../errors.ts";
+import { ensureArchive } from "./backup/archive.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { CellAdmin, type ProcessWord } from "./cell-admin.ts";
 import { addressesOf, cellPaths, processNames } from "./cell-layout.ts";
@@ -86,7 +87,13 @@ export class LocalDriver implements CellDriver {
       this.#options.supervisor(),
     ]);
     const ports = this.#options.ports(plan.id);
-    const postgres = { binaries: programs.postgres, user: programs.user, directory: paths.data };
+    const archive = await ensureArchive({
+      home,
+      cell: plan.id,
+      user: programs.user,
+      at: new Date(this.#options.clock.now()),
+    });
+    const postgres = { binaries: programs.postgres, user: programs.user, directory: paths.data, archive };
     const redis = { program: programs.redis, user: programs.user, directory: paths.redis };
     const roles = (["owner", "app", "system"] as const).map((role) => ({
       name: `cell_${role}`,
@@ -106,6 +113,7 @@ export class LocalDriver implements CellDriver {
       logLevel,
     };
     await this.#notes(plan.id).writeRecord(record);
+    await this.#notes(plan.id).writeServer({ ...programs.postgres, user: programs.user });
 
     const names = processNames(plan.id);
     await supervisor.put(postgresProcess(postgres, { name: names.postgres, cell: plan.id, port: ports.postgres }));

@@ -8,13 +8,14 @@ import type { PostgresBinaries } from "./binaries.ts";
 import { machineSettings } from "./config.ts";
 import type { DatabaseUser } from "./database-user.ts";
 import { becomeOf, exists, syncFolder } from "./files.ts";
+import { archiveCommand, archiveTimeoutSeconds, walSegmentMb } from "./backup/wal.ts";
 import { setUpStatements, type DatabasePlan } from "./postgres.store.ts";
 
 /** How a data directory reaches a server that may not enter the folders above it: opened by us, passed as descriptor 3. */
 const openedDirectory = "/proc/self/fd/3";
 
 /** Rises when `initdb`'s arguments or the files below change, so that no server is made from an older template. */
-const templateFormat = 1;
+const templateFormat = 2;
 
 /**
  * Modest memory (many servers share a machine), bounded disk (WAL, temporary files), one way in: TCP on the loopback with
@@ -58,6 +59,8 @@ export interface PostgresServer {
   readonly user: DatabaseUser | null;
   /** The data directory; made when missing. */
   readonly directory: string;
+  /** Where its WAL is archived, seen from the data directory; none for a database that can be made anew. */
+  readonly archive?: string;
 }
 
 /**
@@ -123,7 +126,8 @@ async function locateTemplate(binaries: PostgresBinaries, user: DatabaseUser | n
 async function makeTemplate(binaries: PostgresBinaries, user: DatabaseUser | null, directory: string): Promise<void> {
   if (user !== null) await chown(directory, user.uid, user.gid);
   // `trust` is of no consequence: pg_hba.conf is replaced below. The built-in locale sorts alike on every machine.
-  const args = ["-D", openedDirectory, "--username=postgres", "--auth=trust", "--no-instructions"];
+  const size = `--wal-segsize=${walSegmentMb}`;
+  const args = ["-D", openedDirectory, "--username=postgres", "--auth=trust", "--no-instructions", size];
   const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
   await runProgram(join(binaries.binDir, "initdb"), [...args, ...locale], { user, directory });
   await writeFile(join(directory, "postgresql.conf"), configuration.trimStart());
@@ -169,6 +173,20 @@ export interface PostgresPlace {
   readonly port: number;
 }
 
+/**
+ * Archiving of a cell's WAL, and the time of each commit kept, so that a restore can say per tenant what it lost. On the command line like durability, so
+ * that a cell that was provisioned without them gets them at its next start.
+ */
+function archiving(folder: string): string[] {
+  const settings = [
+    "archive_mode=on",
+    `archive_timeout=${archiveTimeoutSeconds}`,
+    `archive_command=${archiveCommand(folder)}`,
+    "track_commit_timestamp=on",
+  ];
+  return settings.flatMap((setting) => ["-c", setting]);
+}
+
 /** The process that serves a data directory. SIGINT is PostgreSQL's fast shutdown: transactions are rolled back, nothing is waited for. */
 export function postgresProcess(server: PostgresServer, place: PostgresPlace): ProcessSpec {
   // PostgreSQL puts it into the title of each backend, which `ps` shows and the supervisor knows leftovers by.
@@ -179,7 +197,11 @@ export function postgresProcess(server: PostgresServer, place: PostgresPlace): P
     cell: place.cell,
     release: null,
     command: join(server.binaries.binDir, "postgres"),
-    args: ["-D", openedDirectory, "-p", String(place.port), "-c", `cluster_name=${clusterName}`, ...durability],
+    args: [
+      ...["-D", openedDirectory, "-p", String(place.port), "-c", `cluster_name=${clusterName}`],
+      ...durability,
+      ...(server.archive === undefined ? [] : archiving(server.archive)),
+    ],
     env: {},
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },

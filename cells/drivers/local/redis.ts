@@ -66,7 +66,7 @@ export function redisProcess(
     staleFiles: [],
     port: place.port,
     url: null,
-    health: { kind: "tcp", port: place.port },
+    health: { kind: "redis", port: place.port },
     stopSignal: "SIGTERM",
     graceMs: 10_000,
     after: [],

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../../../common/clock.ts";
+import { supervisorVersion } from "../../../../common/contracts/supervisor.ts";
 import { createLog } from "../../../../common/log.ts";
 import { writeAtomically } from "../files.ts";
 import { supervisorSettings } from "./config.ts";
@@ -31,14 +32,26 @@ if (lock === null) {
 }
 
 const token = randomBytes(32).toString("base64url");
-const fleet = new Fleet({ home, clock: systemClock, log, environment: settings.environment });
+const fleet = new Fleet({
+  home,
+  clock: systemClock,
+  log,
+  environment: settings.environment,
+  silentMs: settings.silentSeconds * 1000,
+});
 await fleet.begin();
 
 const server = createSupervisorServer({ fleet, token, log, onShutdown: () => end() });
 server.listen({ host: "127.0.0.1", port: 0 }, () => {
   const { port } = server.address() as AddressInfo;
   const { startTime } = identify(process.pid) ?? { startTime: "0" };
-  const connection = { url: `http://127.0.0.1:${port}`, token, pid: process.pid, startTime };
+  const connection = {
+    url: `http://127.0.0.1:${port}`,
+    token,
+    pid: process.pid,
+    startTime,
+    version: supervisorVersion,
+  };
   void writeAtomically(paths.connection, `${JSON.stringify(connection)}\n`).then(() =>
     log.info({ event: "listening", url: connection.url }),
   );
