@@ -56,13 +56,17 @@ export class TenantDatabase {
   ): Promise<Result> {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
+    let transaction: PostgresTransaction | undefined;
     try {
       const epoch = await enter(client, scope, mode);
-      const result = await work(new PostgresTransaction(client, scope.tenant, epoch));
+      transaction = new PostgresTransaction(client, scope.tenant, epoch);
+      const result = await work(transaction);
+      transaction.end();
       if (mode === "write") beforeCommit?.();
-      await client.query("COMMIT");
+      await commit(client);
       return result;
     } catch (error) {
+      transaction?.end();
       broken = await rollBack(client);
       throw error;
     } finally {
@@ -84,6 +88,15 @@ async function enter(client: PoolClient, scope: TenantScope, mode: "read" | "wri
   return epoch;
 }
 
+/** PostgreSQL answers COMMIT of a transaction in which a statement failed with ROLLBACK, and calls it a success. */
+async function commit(client: PoolClient): Promise<void> {
+  const { command } = await client.query("COMMIT");
+  if (command !== "COMMIT")
+    throw new Error(
+      "nothing was committed: a statement of this transaction failed, and its error was caught and kept quiet",
+    );
+}
+
 async function rollBack(client: PoolClient): Promise<Error | undefined> {
   try {
     await client.query("ROLLBACK");
@@ -97,6 +110,7 @@ class PostgresTransaction implements Transaction {
   readonly tenant: TenantId;
   readonly epoch: number;
   readonly #client: PoolClient;
+  #ended = false;
 
   constructor(client: PoolClient, tenant: TenantId, epoch: number) {
     this.#client = client;
@@ -104,7 +118,13 @@ class PostgresTransaction implements Transaction {
     this.epoch = epoch;
   }
 
+  /** From now on its connection may be another tenant's; work that was not awaited, or took too long, must not reach it. */
+  end(): void {
+    this.#ended = true;
+  }
+
   async query<Row>(text: string, values: readonly unknown[] = []): Promise<{ rows: Row[]; rowCount: number }> {
+    if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
     const result = await this.#client.query(text, [...values]);
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   }
