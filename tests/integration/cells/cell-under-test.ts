@@ -11,7 +11,7 @@ import type { Slot } from "../../../common/contracts/lease.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
-import { cellId, tenantId, type TenantId } from "../../../common/ids.ts";
+import { cellId, tenantId, type CellId, type TenantId } from "../../../common/ids.ts";
 import { generateSigningKey, type SigningKey } from "../../../common/keys.ts";
 import { connect } from "../../../common/postgres/pool.ts";
 import { signToken } from "../../../common/tokens.ts";
@@ -36,6 +36,12 @@ export interface TestTenant {
   readonly synthetic: boolean;
 }
 
+/** Which cell, and a cell whose fleet it belongs to. */
+export interface CellIdentity {
+  readonly id?: string;
+  readonly of?: CellUnderTest;
+}
+
 export interface CallOptions {
   readonly method?: string;
   readonly body?: unknown;
@@ -58,13 +64,15 @@ interface RunningProcess {
  * Redis; the control plane is dead, the fleet document lies on disk.
  */
 export class CellUnderTest {
-  readonly id = cellId("cell-1");
-  readonly publisher = generateSigningKey();
-  readonly router = generateSigningKey();
-  readonly plane = generateSigningKey();
-  readonly workflow = generateSigningKey();
-  readonly aggregator = generateSigningKey();
+  readonly id: CellId;
+  readonly publisher: SigningKey;
+  readonly router: SigningKey;
+  readonly plane: SigningKey;
+  readonly workflow: SigningKey;
+  readonly aggregator: SigningKey;
   readonly cellKey = generateSigningKey();
+  /** The other cells of its fleet: a process that starts after they are made knows their keys. */
+  readonly kin: CellUnderTest[];
   readonly folder: string;
   readonly postgres: TestPostgres;
   readonly database: FreshDatabase;
@@ -75,7 +83,21 @@ export class CellUnderTest {
   readonly #running = new Map<string, RunningProcess>();
   readonly #restarted: RunningServer[] = [];
 
-  private constructor(folder: string, postgres: TestPostgres, database: FreshDatabase, redis: TestRedis) {
+  private constructor(
+    folder: string,
+    postgres: TestPostgres,
+    database: FreshDatabase,
+    redis: TestRedis,
+    { id = "cell-1", of }: CellIdentity,
+  ) {
+    this.id = cellId(id);
+    this.publisher = of?.publisher ?? generateSigningKey();
+    this.router = of?.router ?? generateSigningKey();
+    this.plane = of?.plane ?? generateSigningKey();
+    this.workflow = of?.workflow ?? generateSigningKey();
+    this.aggregator = of?.aggregator ?? generateSigningKey();
+    this.kin = of?.kin ?? [];
+    this.kin.push(this);
     this.folder = folder;
     this.postgres = postgres;
     this.database = database;
@@ -83,10 +105,10 @@ export class CellUnderTest {
   }
 
   /** @param options `durable`: PostgreSQL syncs to disk, as in a real cell. */
-  static async start(options: { readonly durable?: boolean } = {}): Promise<CellUnderTest> {
+  static async start(options: CellIdentity & { readonly durable?: boolean } = {}): Promise<CellUnderTest> {
     const folder = await mkdtemp(join(tmpdir(), "cellplane-cell-"));
     const [postgres, redis] = await Promise.all([startPostgres(options), startRedis()]);
-    const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis);
+    const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis, options);
     await writeFile(join(folder, "cell.pem"), cell.cellKey.privateKey.export({ format: "pem", type: "pkcs8" }), {
       mode: 0o600,
     });
@@ -133,15 +155,16 @@ export class CellUnderTest {
     return JSON.parse(stdout) as { applied: unknown[]; schema: { kit: number; app: number } };
   }
 
-  startApi = (release: string, slot: Slot = "a", timeoutMs = 15_000): Promise<void> =>
-    this.#start("api", release, slot, timeoutMs);
+  startApi = (release: string, slot: Slot = "a", timeoutMs = 15_000, env: Record<string, string> = {}): Promise<void> =>
+    this.#start("api", release, slot, timeoutMs, env);
   startWorker = (release: string, slot: Slot = "a"): Promise<void> => this.#start("worker", release, slot);
 
-  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000): Promise<void> {
+  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000, more = {}): Promise<void> {
     const { directory } = this.#found(release);
     const [apiPort, adminPort] = [await freePort(), await freePort()];
     this.#writeFleet(join(this.folder, "fleet", `${role}-${slot}`));
-    const env = { ...this.#environment(release, slot), API_PORT: String(apiPort), ADMIN_PORT: String(adminPort) };
+    const ports = { API_PORT: String(apiPort), ADMIN_PORT: String(adminPort) };
+    const env = { ...this.#environment(release, slot), ...ports, ...more };
     const child = spawn(process.execPath, [join(directory, `${role}.mjs`)], {
       cwd: directory,
       env,
@@ -362,7 +385,7 @@ export class CellUnderTest {
       part("control-plane", "control-plane", this.plane),
       part("worker", "worker", this.workflow),
       part("aggregator", "aggregator", this.aggregator, this.sink?.url ?? null),
-      part(this.id, "cell", this.cellKey),
+      ...this.kin.map((cell) => part(cell.id, "cell", cell.cellKey)),
       ...this.tenants.map((tenant) => [`tenant/${tenant.id}`, this.#tenantRow(tenant)] as const),
     ]);
     const generation = { term: 1, n: 1 };
