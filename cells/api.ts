@@ -4,17 +4,21 @@ import { createAdminServer } from "./admin/app.ts";
 import { apiConfig, applicationSettings } from "./config.ts";
 import { Activator } from "./kit/activation.ts";
 import { AssertionVerifier } from "./kit/assertions.ts";
+import { CacheStore } from "./kit/cache.ts";
 import { ConnectionCounter } from "./kit/connections.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { CellSamples } from "./kit/samples.ts";
 import { createTenantServer } from "./kit/server.ts";
+import { leaseChannel } from "./kit/streams/streams.store.ts";
+import { Streams } from "./kit/streams/streams.ts";
+import { apiPools } from "./limits.ts";
 import { isSynthetic, startServing, statusOptions } from "./serving.ts";
 
 /** The API process of a cell: an application's routes for tenants, and the admin API beside them. */
 export async function runApi<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {
   const config = apiConfig();
   const settings: Static<Settings> = applicationSettings(app.settings);
-  const parts = startServing("api", app as unknown as CellApp, config, { app: 10, system: 4 });
+  const parts = startServing("api", app as unknown as CellApp, config, apiPools);
   const { clock, log, shutdown, state, fleet, database, system } = parts;
   const redis = createRedis({
     url: config.REDIS_URL,
@@ -25,6 +29,11 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   shutdown.add("cache", () => redis.disconnect());
   const connections = new ConnectionCounter(clock);
   const samples = new CellSamples(config.CELL_ID, config.RELEASE, clock);
+  const streams = new Streams({ system, state, log });
+  parts.events.on(leaseChannel, () => void streams.look());
+  state.onPhase((phase) => {
+    if (phase === "draining") streams.endAll();
+  });
 
   const signer = { cell: config.CELL_ID, key: parts.key, clock };
   const activator = new Activator({ cell: config.CELL_ID, trust: fleet.trust, system, log });
@@ -47,9 +56,10 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
     state,
     signer,
     activator,
-    services: { database, redis, log },
+    services: { database, cache: new CacheStore(redis, clock), streams, log },
     connections,
     samples,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
   });
 
   await state.start();
@@ -59,6 +69,7 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   shutdown.add("admin-api", () => admin.close());
   await tenants.listen({ host: config.HOST, port: config.API_PORT });
   shutdown.add("tenant-api", async () => {
+    streams.leave();
     await connections.leave();
     await tenants.close();
   });

@@ -39,7 +39,16 @@ const serving = {
 };
 
 /** Settings of the cell's API process. */
-export const ApiConfig = Type.Object({ ...serving, API_PORT: port("Port of the tenant API") });
+export const ApiConfig = Type.Object({
+  ...serving,
+  API_PORT: port("Port of the tenant API"),
+  REQUEST_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 600_000,
+    default: 25_000,
+    description: "How long a request may take to arrive; one that is late is cut off up to 5 s after that",
+  }),
+});
 export type ApiConfig = Static<typeof ApiConfig>;
 
 /** Settings of the cell's queue worker. */

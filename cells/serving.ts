@@ -15,12 +15,8 @@ import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
+import { tenantTimeouts, type PoolSizes } from "./limits.ts";
 import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
-
-/** A tenant's transaction lasts at most this long; the database itself ends it (PostgreSQL 17 and later). */
-const transactionTimeoutMs = 5_000;
-/** A statement alone ends sooner, because its end keeps the connection and that of the transaction does not. */
-const statementTimeoutMs = 4_500;
 
 /** What both processes of a slot are made of. */
 export interface ServingParts {
@@ -36,11 +32,6 @@ export interface ServingParts {
   readonly events: PostgresEvents;
   readonly fleet: FleetSubscription;
   readonly startedAt: Date;
-}
-
-export interface PoolSizes {
-  readonly app: number;
-  readonly system: number;
 }
 
 /** Builds what API and worker share, and begins to follow fleet document and database. What is started last stops first. */
@@ -66,7 +57,8 @@ export function startServing(
     url: asTenant(config.APP_DATABASE_URL),
     application: name,
     max: pools.app,
-    statementTimeoutMs,
+    statementTimeoutMs: tenantTimeouts.statementMs,
+    idleInTransactionTimeoutMs: tenantTimeouts.idleInTransactionMs,
     log,
   });
   const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });
@@ -145,7 +137,8 @@ export function aggregatorUrl(fleet: FleetSubscription): string | null {
  */
 function asTenant(url: string): string {
   const settings = {
-    transaction_timeout: transactionTimeoutMs,
+    transaction_timeout: tenantTimeouts.transactionMs,
+    lock_timeout: tenantTimeouts.lockMs,
     max_parallel_workers_per_gather: 0,
     work_mem: "16MB",
     random_page_cost: 1.1,

@@ -2,6 +2,7 @@ import type { Static, TObject, TSchema } from "typebox";
 import { createWorkerServer } from "./admin/app.ts";
 import { applicationSettings, workerConfig } from "./config.ts";
 import type { CellApp, JobDefinition } from "./kit/kit.ts";
+import { KeySweeper } from "./kit/idempotency/sweeper.ts";
 import { JobCarrier } from "./kit/queue/bull.ts";
 import { isSyntheticLease } from "./kit/lease.store.ts";
 import { outboxChannel, releaseJobs, type ClaimedJob } from "./kit/queue/outbox.store.ts";
@@ -10,6 +11,7 @@ import { JobRunner } from "./kit/queue/runner.ts";
 import { Scheduler } from "./kit/queue/scheduler.ts";
 import { RollupShipper } from "./kit/rollups/shipper.ts";
 import { SingleWorker } from "./kit/single-worker.ts";
+import { workerPools } from "./limits.ts";
 import { aggregatorUrl, startServing, statusOptions } from "./serving.ts";
 
 /** Jobs that run at once in this process; below the pool's size, so that the scheduler finds a connection. */
@@ -19,7 +21,7 @@ const concurrency = 4;
 export async function runWorker<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {
   const config = workerConfig();
   const settings: Static<Settings> = applicationSettings(app.settings);
-  const parts = startServing("worker", app as unknown as CellApp, config, { app: 6, system: 4 });
+  const parts = startServing("worker", app as unknown as CellApp, config, workerPools);
   const { clock, log, shutdown, state, events, fleet, database, system } = parts;
   const labels = { cell: config.CELL_ID, slot: config.SLOT };
 
@@ -55,6 +57,8 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
   const jobs = app.jobs as unknown as readonly JobDefinition<TSchema, never>[];
   const scheduler = new Scheduler({ system, database, jobs, isSingle: () => single.held, log });
   shutdown.add("scheduler", () => scheduler.stop());
+  const sweeper = new KeySweeper({ system, database, isSingle: () => single.held, log });
+  shutdown.add("key-sweeper", () => sweeper.stop());
   const shipper = new RollupShipper({
     cell: config.CELL_ID,
     key: parts.key,
@@ -84,6 +88,7 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
   relay.start();
   single.start();
   scheduler.start();
+  sweeper.start();
   shipper.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   shutdown.add("admin-api", () => admin.close());

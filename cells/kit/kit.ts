@@ -1,6 +1,7 @@
 import type { Static, TObject, TSchema } from "typebox";
 import type { MergeKind } from "../../common/contracts/rollups.ts";
 import type { Server } from "../../common/http/server.ts";
+import type { IdempotencyPolicy } from "./idempotency/keys.ts";
 import type { TenantContext, TenantQueue } from "./tenant.ts";
 import type { Transaction } from "./tenant.store.ts";
 
@@ -11,6 +12,10 @@ export { oneOf } from "../../common/contracts/ids.ts";
 export { distinctOf, mergeDistinct, type DistinctSketch } from "../../aggregator/merge/distinct.ts";
 export { defaultRelativeError, quantile, type QuantileSketch } from "../../aggregator/merge/quantiles.ts";
 export { readRollups, recordRollup } from "./rollups/record.store.ts";
+export { entityTag, requireMatch } from "./http/entity-tags.ts";
+export { definePages, type PageRequest, type Pages, type PagesOptions } from "./http/pages.ts";
+export { sendEvents, type EventStream, type ServerSentEvent } from "./streams/event-stream.ts";
+export type { WebSocket } from "./streams/sockets.ts";
 export type { Server } from "../../common/http/server.ts";
 export type { TenantContext, TenantQueue } from "./tenant.ts";
 export type { Transaction } from "./tenant.store.ts";
@@ -23,6 +28,14 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** `key` (default): an anonymous caller gets 401. `none`: the route proves its caller by other means. */
     auth?: "key" | "none";
+    /**
+     * What an unsafe method does with `Idempotency-Key`. `accepted` (default): a request that bears one is carried out once, however often it is sent.
+     * `required`: without one it is 400. `off` (default of routes with `auth: "none"`): the field is not looked at. What a repetition gets when the first
+     * try was cut off is said at {@link TenantDb.write}.
+     */
+    idempotency?: IdempotencyPolicy;
+    /** Set by the kit for routes with `websocket: true`. */
+    websocket?: boolean;
   }
 }
 
