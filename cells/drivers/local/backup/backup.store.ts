@@ -47,16 +47,22 @@ export async function stopBackup(client: Client): Promise<BackupPoint & { readon
   return point;
 }
 
-/** Has all that was committed so far archived, and a commit after it, which a recovery to this moment can end at. */
-export async function sealWal(client: Client): Promise<void> {
+/**
+ * Ends the segment that is being written, with a commit at its end, at which a recovery to any moment before can stop.
+ * @returns the segment, which is archived next
+ */
+export async function sealWal(client: Client): Promise<string> {
   await client.query("SELECT pg_current_xact_id()");
-  await client.query("SELECT pg_switch_wal()");
+  const result = await client.query<{ segment: string }>("SELECT pg_walfile_name(pg_switch_wal() - 1) AS segment");
+  return only(result.rows).segment;
 }
 
-/** When the newest transaction was committed; null where no commit has a time. */
-export async function newestCommit(client: Client): Promise<Date | null> {
-  const result = await client.query<{ timestamp: Date | null }>(`SELECT timestamp FROM pg_last_committed_xact()`);
-  return result.rows[0]?.timestamp ?? null;
+/** When the newest transaction was committed, to the microsecond; null where no commit has a time. */
+export async function newestCommit(client: Client): Promise<string | null> {
+  const result = await client.query<{ at: string | null }>(
+    `SELECT to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at FROM pg_last_committed_xact()`,
+  );
+  return result.rows[0]?.at ?? null;
 }
 
 export interface ArchiverWord {
@@ -129,13 +135,13 @@ export interface TenantMark {
  * Reads every row of the application's tables: per tenant how many there are, and when the newest was committed. (Reading a page also proves its checksum.)
  * @param after rows written later than this are counted apart
  */
-export async function tenantMarks(client: Client, after: Date | null): Promise<TenantMark[]> {
+export async function tenantMarks(client: Client, after: string | null): Promise<TenantMark[]> {
   const tables = (await tenantTables(client)).filter(({ isApplications }) => isApplications);
   if (tables.length === 0) return [];
   const each = tables.map(({ name }) => `SELECT tenant_id, xmin FROM ${name}`).join(" UNION ALL ");
   const time = "CASE WHEN current_setting('track_commit_timestamp') = 'on' THEN pg_xact_commit_timestamp(xmin) END";
   const result = await client.query<TenantMark>(
-    `SELECT tenant_id AS tenant, count(*) AS rows, count(*) FILTER (WHERE at > $1) AS "rowsAfter", max(at) AS "lastWriteAt"
+    `SELECT tenant_id AS tenant, count(*) AS rows, count(*) FILTER (WHERE at > $1::timestamptz) AS "rowsAfter", max(at) AS "lastWriteAt"
      FROM (SELECT tenant_id, ${time} AS at FROM (${each}) AS every) AS timed GROUP BY tenant_id ORDER BY tenant_id`,
     [after],
   );
@@ -171,18 +177,36 @@ export async function checkStructure(client: Client): Promise<number> {
   }
 }
 
+/** What another life of a cell's database has from the one before, beside its rows. */
+export interface NextLife {
+  readonly incarnation: string;
+  /** The slot that is live now; the restored row may name one that is empty by now. */
+  readonly liveSlot: string;
+  /** The highest claim token that is known to have been seen. */
+  readonly claimToken: number;
+}
+
 /**
  * Begins another life of a restored database: no lease belongs to it until the registry says so, and what was shipped in the life before is
  * shipped again, counted anew. A database that no kit has migrated has nothing to confuse.
  */
-export async function renewIncarnation(client: Client, incarnation: string): Promise<void> {
+export async function beginNextLife(client: Client, next: NextLife): Promise<void> {
   if (!(await hasKit(client))) return;
   await client.query("BEGIN");
   // Past the fence: these columns are the kit's, and no tenant is set here.
   await client.query("SET LOCAL session_replication_role = replica");
-  await client.query("UPDATE cellplane.cell SET incarnation = $1, shipment = 0", [incarnation]);
+  await client.query(
+    "UPDATE cellplane.cell SET incarnation = $1, live_slot = $2, claim_token = greatest(claim_token, $3), shipment = 0",
+    [next.incarnation, next.liveSlot, next.claimToken],
+  );
   await client.query("UPDATE cellplane.rollups SET shipment = NULL WHERE shipment IS NOT NULL");
   await client.query("COMMIT");
+}
+
+/** The highest claim token that a database has seen; 0 where no kit has migrated it. */
+export async function claimTokenOf(client: Client): Promise<number> {
+  if (!(await hasKit(client))) return 0;
+  return only((await client.query<{ token: number }>("SELECT claim_token AS token FROM cellplane.cell")).rows).token;
 }
 
 function only<Row>(rows: readonly Row[]): Row {

@@ -26,8 +26,8 @@ const logTail = 4_000;
 export interface BesideDatabase {
   readonly base: BaseManifest;
   readonly directory: string;
-  /** The newest commit that it has; null where none has a time. */
-  readonly through: Date | null;
+  /** When the newest commit that it has was made, to the microsecond; where none has a time, the end of its base. */
+  readonly through: string;
   /** From the beginning of the restore until it answered a question. */
   readonly restoreMs: number;
   url(database: "postgres" | "cell"): string;
@@ -84,7 +84,7 @@ async function openBeside(
     return {
       base,
       directory: recovered,
-      through: await newestCommit(client),
+      through: (await newestCommit(client)) ?? base.endedAt,
       restoreMs: Math.round(means.clock.monotonic() - began),
       url,
       stop: async () => means.supervisor.remove(besideProcess(database.cell)),

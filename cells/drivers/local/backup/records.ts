@@ -57,8 +57,8 @@ export type BaseManifest = Static<typeof BaseManifest>;
 export const Verification = Type.Object(
   {
     at: TimestampSchema,
-    /** The newest commit that was restored; null where there is none that has a time. */
-    through: Type.Union([TimestampSchema, Type.Null()]),
+    /** The newest commit that was restored. */
+    through: TimestampSchema,
     leases: Type.Integer(),
     tenants: Type.Integer(),
     rows: Type.Integer(),

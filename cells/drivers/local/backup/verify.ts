@@ -17,7 +17,7 @@ export interface Contents {
  * @param after rows written later are counted apart
  * @throws the database's own error for what is damaged
  */
-export async function inspect(beside: BesideDatabase, after: Date | null = null): Promise<Contents> {
+export async function inspect(beside: BesideDatabase, after: string | null = null): Promise<Contents> {
   const client = await connect(beside.url("cell"), "restore-check");
   try {
     const leases = await restoredLeases(client);
@@ -32,7 +32,7 @@ export async function inspect(beside: BesideDatabase, after: Date | null = null)
 export function verificationOf(beside: BesideDatabase, contents: Contents, clock: Clock): Verification {
   return {
     at: new Date(clock.now()).toISOString(),
-    through: beside.through?.toISOString() ?? null,
+    through: beside.through,
     leases: contents.leases.length,
     tenants: contents.marks.length,
     rows: contents.marks.reduce((total, { rows }) => total + rows, 0),
