@@ -1,0 +1,51 @@
+import type { RestoredLease, TenantMark } from "./backup.store.ts";
+
+/** What a restore gave and cost one tenant. */
+export interface TenantLoss {
+  readonly tenant: string;
+  /** Null where the restored database has no lease of it. */
+  readonly slug: string | null;
+  /** Its rows in the application's tables now. */
+  readonly rows: number;
+  /** Rows whose newest version came too late to be restored; null where the database that had them could not be read. */
+  readonly lostRows: number | null;
+  /** Its newest write that was acknowledged; null where nobody can know it. */
+  readonly lastWriteAt: string | null;
+  /** Seconds of writes that are gone, from the newest commit restored to its last write; where that is unknown, to the moment the cell last served. */
+  readonly lostSeconds: number;
+}
+
+/**
+ * Compares a restored database with the one that it stands for, tenant by tenant. Pure.
+ * @param before what the former database held, with the rows after `through` counted apart; null where it could not be read
+ * @param through newest commit that was restored
+ * @param servedUntil when the former database was last known to take writes
+ */
+export function lossOf(
+  restored: { readonly leases: readonly RestoredLease[]; readonly marks: readonly TenantMark[] },
+  before: readonly TenantMark[] | null,
+  through: string,
+  servedUntil: Date,
+): TenantLoss[] {
+  const slugs = new Map(restored.leases.map(({ tenant, slug }) => [tenant, slug]));
+  const now = new Map(restored.marks.map((mark) => [mark.tenant, mark]));
+  const then = new Map((before ?? []).map((mark) => [mark.tenant, mark]));
+  const tenants = [...new Set([...slugs.keys(), ...now.keys(), ...then.keys()])];
+  const since = (moment: Date): number => Math.max(0, (moment.getTime() - Date.parse(through)) / 1000);
+  return tenants
+    .map((tenant): TenantLoss => {
+      const shared = { tenant, slug: slugs.get(tenant) ?? null, rows: now.get(tenant)?.rows ?? 0 };
+      if (before === null) return { ...shared, lostRows: null, lastWriteAt: null, lostSeconds: since(servedUntil) };
+      const mark = then.get(tenant);
+      const lastWriteAt = mark?.lastWriteAt ?? null;
+      const lostRows = mark?.rowsAfter ?? 0;
+      const lostSeconds = lostRows > 0 && lastWriteAt !== null ? since(lastWriteAt) : 0;
+      return { ...shared, lostRows, lastWriteAt: lastWriteAt?.toISOString() ?? null, lostSeconds };
+    })
+    .toSorted((a, b) => (a.slug ?? a.tenant).localeCompare(b.slug ?? b.tenant));
+}
+
+/** The recovery point: the most that any tenant loses, in seconds. */
+export function recoveryPoint(losses: readonly TenantLoss[]): number {
+  return Math.max(0, ...losses.map(({ lostSeconds }) => lostSeconds));
+}
