@@ -83,7 +83,7 @@ function slotRoute(server: Server, { status, commands }: AdminOptions): void {
       const { from, to, token } = request.body;
       const switched = await switchSlot(status.system, from, to, token);
       const now = await cellStatus(status);
-      if (switched || (now.liveSlot === to && now.ready)) return now;
+      if (switched) return now;
       const seen = status.state.record?.claimToken ?? 0;
       if (token !== undefined && token < seen) throw cellError("claim-outranked", `Token ${token} is below ${seen}.`);
       throw cellError("slot-moved", `Slot ${now.liveSlot} is live, not ${from}.`);

@@ -40,6 +40,8 @@ export interface CellReport {
   /** As the cell says; where no slot answers, as the driver last knew it. */
   readonly liveSlot: Slot;
   readonly fenced: boolean;
+  /** The highest claim that driver or cell have seen; 0 where none ever came. */
+  readonly claim: number;
   readonly slots: Readonly<Record<Slot, SlotReport>>;
 }
 
@@ -50,6 +52,10 @@ export interface CellReport {
  * Every method may be called again, after a crash at any point of an earlier call too, and ends in the same state. Errors are
  * `CellplaneError`s with a code of `driverErrors`; all methods but `provision` throw unknown-cell for a cell that was never
  * provisioned, and those that reach the cell's platform throw supervisor-unreachable (or its like) when it is away.
+ *
+ * Every method that changes something takes the token of the operation's claim on the cell. Driver and cell keep the highest that came and refuse a lower one with
+ * claim-outranked, before anything is changed: a worker that was thought dead, and whose operation was taken over since, does nothing more. Without a
+ * token a method is let through; that is for people at the machine, and for the first start.
  */
 export interface CellDriver {
   /**
@@ -57,37 +63,38 @@ export interface CellDriver {
    * tenant is lost if it is repeated: what is there stays, and what runs is brought to the addresses that hold now.
    * @throws cell-fenced
    */
-  provision(plan: CellPlan): Promise<CellAddresses>;
+  provision(plan: CellPlan, claim?: number): Promise<CellAddresses>;
 
   /**
    * Copies a release to the cell, each file checked against its digest, so that the cell boots it without anybody's help.
    * @throws release-corrupt
    */
-  installRelease(cell: CellId, release: ReleaseRef): Promise<void>;
+  installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
 
   /**
    * Runs the release's migrations that the cell's database does not have yet. In a cell without tenants all of them, else those
    * classed `expand`.
    * @throws release-missing, migration-failed; process-unhealthy when the database is down
    */
-  migrate(cell: CellId, release: ReleaseRef): Promise<void>;
+  migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
 
   /**
    * Starts the release in a slot, beside what runs in the other. Returns when its processes live; whether they are ready,
    * `status` says.
    * @throws release-missing; slot-taken when another release is in the slot; cell-fenced; process-unhealthy
    */
-  startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void>;
+  startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void>;
 
   /**
    * Makes `to` the live slot, by compare-and-set on `from` in the cell's own database; done already, it does nothing.
    * @throws slot-empty when nothing is in `to`; cell-refused with the cell's own word
    */
-  switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void>;
+  switchSlot(cell: CellId, from: Slot, to: Slot, claim?: number): Promise<void>;
 
   /**
-   * Waits, bounded, until a slot has no requests, connections and jobs any more. The cell itself stopped giving it any at the switch.
-   * @throws slot-live
+   * Waits, bounded, until a slot has no requests, connections and jobs any more. The cell itself stopped giving it any at the switch. It changes
+   * nothing, so it takes no claim.
+   * @throws slot-live, also when the slot becomes live again meanwhile
    */
   drain(cell: CellId, slot: Slot): Promise<void>;
 
@@ -95,29 +102,29 @@ export interface CellDriver {
    * Stops and forgets what is in a slot; an empty one is no error.
    * @throws slot-live
    */
-  stopRelease(cell: CellId, slot: Slot): Promise<void>;
+  stopRelease(cell: CellId, slot: Slot, claim?: number): Promise<void>;
 
   /** Stops all of the cell, database included; it stays down until `start`. Returns when it is down. */
-  stop(cell: CellId): Promise<void>;
+  stop(cell: CellId, claim?: number): Promise<void>;
 
   /**
    * Starts all that `stop` stopped. Returns when its processes live.
    * @throws cell-fenced, process-unhealthy
    */
-  start(cell: CellId): Promise<void>;
+  start(cell: CellId, claim?: number): Promise<void>;
 
   /**
    * Makes sure that the cell serves and writes nothing, now and after any restart: the condition for giving its tenants to
    * others. When it returns that is so.
    */
-  fence(cell: CellId): Promise<void>;
+  fence(cell: CellId, claim?: number): Promise<void>;
 
   /** What the cell says of itself. Never throws for a cell that is down. */
   status(cell: CellId): Promise<CellReport>;
 
   /**
-   * Removes the cell with its data and credentials, for ever. The caller made sure that it owns no tenant. An unknown cell is no
-   * error here: it is gone.
+   * Ends the cell: its processes and its credentials are gone when this returns, its data is kept for a day in which an operator may still want it
+   * back. The caller made sure that it owns no tenant. An unknown cell is no error here: it is gone.
    */
-  retire(cell: CellId): Promise<void>;
+  retire(cell: CellId, claim?: number): Promise<void>;
 }

@@ -22,6 +22,11 @@ export const driverErrors = {
     title: "A server's data directory could not be prepared",
     todo: "Read the cause in the log; a full disk or a read-only folder are the usual reasons.",
   },
+  "postgres-version-differs": {
+    status: 409,
+    title: "The data directory was made by another version of PostgreSQL",
+    todo: "Run the release of Cellplane that made it, back the cell up, and restore into a new cell; a data directory never changes its major version in place.",
+  },
   "no-port-block": {
     status: 503,
     title: "No free block of ports",
@@ -121,6 +126,11 @@ export const driverErrors = {
     status: 404,
     title: "The tenant was not in that cell at that moment",
     todo: "Choose a later moment, or restore from the backup of the cell that had the tenant then.",
+  },
+  "claim-outranked": {
+    status: 409,
+    title: "A newer claim holds this cell",
+    todo: "Stop: another operation, or a direct command, has taken the cell over since.",
   },
   "cell-fenced": {
     status: 409,

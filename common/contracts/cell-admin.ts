@@ -185,6 +185,8 @@ export const CellStatus = Type.Object(
       { additionalProperties: false },
     ),
     fleetGeneration: Type.Union([Type.Object({ term: Type.Integer(), n: Type.Integer() }), Type.Null()]),
+    /** The highest claim token that the cell has seen; lower ones are refused. */
+    claimToken: Type.Optional(Type.Integer({ minimum: 0 })),
     startedAt: TimestampSchema,
   },
   { $id: "CellStatus", additionalProperties: false },

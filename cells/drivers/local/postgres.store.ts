@@ -36,6 +36,13 @@ export function setUpStatements(plan: DatabasePlan): string[] {
   ];
 }
 
+/** The statements that give the roles of a server that is there the passwords of the plan. @throws TypeError as above. */
+export function passwordStatements(plan: DatabasePlan): string[] {
+  return [{ name: "postgres", password: plan.superuserPassword }, ...plan.roles].map(
+    (role) => `ALTER ROLE ${name(role.name)} PASSWORD '${plain(role.password)}'`,
+  );
+}
+
 /** The statements that make one database; they want a connection outside any transaction. */
 export function databaseStatements(database: PlannedDatabase): string[] {
   const guests = database.guests.map(name).join(", ");

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { locatePostgres, locateRedis } from "../../../cells/drivers/local/binaries.ts";
 import { cellPaths } from "../../../cells/drivers/local/cell-layout.ts";
-import { ensureCellSecrets } from "../../../cells/drivers/local/cell-secrets.ts";
+import { readCellSecrets } from "../../../cells/drivers/local/cell-secrets.ts";
 import { databaseUser } from "../../../cells/drivers/local/database-user.ts";
 import { LocalDriver } from "../../../cells/drivers/local/driver.ts";
 import { allocateBlock, cellPorts } from "../../../cells/drivers/local/ports.ts";
@@ -76,7 +76,8 @@ describe("a local cell", () => {
   const postgresPort = (cell: typeof one): number => cellPorts(stage.block, cell === one ? 0 : 1).postgres;
 
   async function password(cell: typeof one, role: "app" | "owner"): Promise<string> {
-    return (await ensureCellSecrets(cellPaths(stage.home, cell).secrets))[role];
+    const secrets = await readCellSecrets(cellPaths(stage.home, cell).secrets);
+    return secrets?.[role] ?? assert.fail(`${cell} has credentials`);
   }
 
   async function appUrl(cell: typeof one): Promise<string> {
