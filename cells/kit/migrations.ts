@@ -16,14 +16,6 @@ export const kitNeeds = 4;
 /** A migration with its statements. */
 export type LoadedMigration = Migration & { readonly sql: string };
 
-/** First line of a migration that builds or drops an index concurrently, which no transaction can hold. It has one statement. */
-const concurrently = /^-- cellplane:concurrently[ \t]*(?:\r?\n|$)/;
-
-/** Whether a migration runs outside a transaction. */
-export function isConcurrent(migration: Pick<LoadedMigration, "sql">): boolean {
-  return concurrently.test(migration.sql);
-}
-
 /**
  * Reads a release's migrations, kit before application, each series in order.
  * @param directory holds `kit/` and `app/`.

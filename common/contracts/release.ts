@@ -15,6 +15,14 @@ export function parseMigrationFile(
   return { number: Number(match[1]), name: match[2] as string, class: match[3] as MigrationClass };
 }
 
+/** First line of a migration that builds or drops an index concurrently, which no transaction can hold; it has that one statement. */
+const concurrently = /^-- cellplane:concurrently[ \t]*(?:\r?\n|$)/;
+
+/** Whether a migration runs outside a transaction. */
+export function isConcurrent(migration: { readonly sql: string }): boolean {
+  return concurrently.test(migration.sql);
+}
+
 /**
  * One numbered SQL migration of a release. File name: `NNNN-name.<class>.sql`, in `migrations/<series>/`.
  * A number once released is never used again; the digest proves it.

@@ -18,6 +18,10 @@ import {
 } from "../../../common/contracts/release.ts";
 import { matches, releaseName } from "../../../common/ids.ts";
 import { bundleError } from "./errors.ts";
+import type { MigrationText } from "./lint/context.ts";
+import { lintMigrations } from "./lint/lint.ts";
+import { migrationFindingText } from "./lint/rules.ts";
+import { MigrationSyntaxError } from "./lint/statements.ts";
 
 export interface BundleOptions {
   /** Folder of the application: `app.ts` and `migrations/`. */
@@ -53,7 +57,8 @@ const run = promisify(execFile);
 /**
  * Makes a release of an application: one file per process, with the kit and every package in it, so that it runs from any folder and nothing that
  * changes in the working tree changes it; its migrations; and the runtime. The same sources make the same digest.
- * @throws bundle-failed with what esbuild or the application said, bad-application for a folder or name that does not fit.
+ * @throws bundle-failed with what esbuild or the application said, bad-application for a folder or name that does not fit, bad-migration for one that
+ *   would block tenants or break a release that runs beside.
  */
 export async function bundleRelease(options: BundleOptions): Promise<BundledRelease> {
   const folder = resolve(options.folder);
@@ -137,6 +142,7 @@ interface CopiedMigrations {
 async function copyMigrations(folder: string, outDir: string): Promise<CopiedMigrations> {
   const files: BundledFile[] = [];
   const migrations: Migration[] = [];
+  const texts: MigrationText[] = [];
   const sources = { kit: join(root, "cells/kit/migrations"), app: join(folder, "migrations") };
   for (const series of migrationSeries) {
     await mkdir(join(outDir, "migrations", series), { recursive: true });
@@ -152,9 +158,23 @@ async function copyMigrations(folder: string, outDir: string): Promise<CopiedMig
       const file = await fileOf(outDir, path);
       files.push(file);
       migrations.push({ series, ...parsed, digest: file.digest });
+      texts.push({ series, file: name, class: parsed.class, sql: await readFile(join(sources[series], name), "utf8") });
     }
   }
+  await refuseMigrations(texts);
   return { files, migrations };
+}
+
+/** @throws bad-migration with each place, why it is refused, and the fix. */
+async function refuseMigrations(texts: readonly MigrationText[]): Promise<void> {
+  try {
+    const findings = await lintMigrations(texts);
+    if (findings.length === 0) return;
+    throw bundleError("bad-migration", findings.map(migrationFindingText).join("\n"));
+  } catch (error) {
+    if (error instanceof MigrationSyntaxError) throw bundleError("bad-migration", error.message, { cause: error });
+    throw error;
+  }
 }
 
 const Described = Type.Object({
