@@ -59,6 +59,7 @@ export function startServing(
     max: pools.app,
     statementTimeoutMs: tenantTimeouts.statementMs,
     idleInTransactionTimeoutMs: tenantTimeouts.idleInTransactionMs,
+    pipeline: true,
     log,
   });
   const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });

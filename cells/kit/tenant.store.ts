@@ -2,6 +2,7 @@ import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
 import { matches } from "../../common/ids.ts";
 import type { Pool, PoolClient } from "../../common/postgres/pool.ts";
+import { StatementNames } from "./statements.ts";
 
 /** Whose transaction, and at which epoch; an epoch of null means "whatever the lease says now" (jobs). */
 export interface TenantScope {
@@ -9,7 +10,18 @@ export interface TenantScope {
   readonly epoch: number | null;
 }
 
-/** A transaction of one tenant: no statement in it sees or touches another tenant's rows. */
+export interface QueryOptions {
+  /**
+   * The statement has one sensible plan for every tenant and every value, as a look-up by key or index has: each connection then parses and
+   * plans it once, which saves about half of its cost. INSERT … VALUES is kept so anyway.
+   */
+  readonly onePlan?: boolean;
+}
+
+/**
+ * A transaction of one tenant: no statement in it sees or touches another tenant's rows. Its first statement travels with the lease's check and is
+ * refused where that is; what a transaction does outside of the database it therefore does after its first statement.
+ */
 export interface Transaction {
   readonly tenant: TenantId;
   /** Epoch of the lease under which it runs. */
@@ -18,6 +30,7 @@ export interface Transaction {
   query<Row = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
 }
 
@@ -32,13 +45,15 @@ const begin = {
 } as const;
 
 /**
- * Runs tenants' transactions as the unprivileged role. BEGIN and the lease check travel as one message, so that a transaction of one
- * statement takes three round trips.
+ * Runs tenants' transactions as the unprivileged role. BEGIN, the lease's check and the first statement travel together, without waiting for
+ * each other's answers, and nobody waits for the end of a read: one statement takes one round trip to read and two to write.
  */
 export class TenantDatabase {
   readonly #pool: Pool;
   readonly #log: Logger;
+  readonly #names = new StatementNames();
 
+  /** @param pool whose connections send without waiting (`pipeline`). */
   constructor(pool: Pool, log: Logger) {
     this.#pool = pool;
     this.#log = log;
@@ -57,22 +72,40 @@ export class TenantDatabase {
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     let transaction: PostgresTransaction | undefined;
+    let entered: Promise<number> | undefined;
     try {
-      const epoch = await enter(client, scope, mode);
-      transaction = new PostgresTransaction(client, scope.tenant, epoch);
+      entered = enter(client, scope, mode);
+      // Whoever asks for a given epoch knows what the answer will be, if it is not a refusal.
+      entered.catch(() => undefined);
+      transaction = new PostgresTransaction(client, scope.tenant, scope.epoch ?? (await entered), entered, this.#names);
       const result = await work(transaction);
+      await entered;
       transaction.end();
-      if (mode === "write") beforeCommit?.();
-      await commit(client);
+      if (mode === "read") {
+        this.#endRead(client);
+      } else {
+        beforeCommit?.();
+        await commit(client);
+      }
       return result;
     } catch (error) {
       transaction?.end();
+      // A refusal is why the statements after it failed.
+      const refusal = await entered?.then(
+        () => undefined,
+        (cause: unknown) => ({ cause }),
+      );
       broken = await rollBack(client);
-      throw error;
+      throw refusal === undefined ? error : refusal.cause;
     } finally {
       if (broken !== undefined) this.#log.debug({ event: "connection-thrown-away", err: broken });
       client.release(broken);
     }
+  }
+
+  /** Nothing hangs on the end of a read; whoever takes the connection next sends behind it. */
+  #endRead(client: PoolClient): void {
+    client.query("COMMIT").catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
   }
 }
 
@@ -110,12 +143,17 @@ class PostgresTransaction implements Transaction {
   readonly tenant: TenantId;
   readonly epoch: number;
   readonly #client: PoolClient;
+  readonly #names: StatementNames;
+  /** The lease's check; null once it has passed. */
+  #entered: Promise<number> | null;
   #ended = false;
 
-  constructor(client: PoolClient, tenant: TenantId, epoch: number) {
+  constructor(client: PoolClient, tenant: TenantId, epoch: number, entered: Promise<number>, names: StatementNames) {
     this.#client = client;
     this.tenant = tenant;
     this.epoch = epoch;
+    this.#entered = entered;
+    this.#names = names;
   }
 
   /** From now on its connection may be another tenant's; work that was not awaited, or took too long, must not reach it. */
@@ -123,9 +161,20 @@ class PostgresTransaction implements Transaction {
     this.#ended = true;
   }
 
-  async query<Row>(text: string, values: readonly unknown[] = []): Promise<{ rows: Row[]; rowCount: number }> {
+  async query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
+  ): Promise<{ rows: Row[]; rowCount: number }> {
     if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
-    const result = await this.#client.query(text, [...values]);
+    const name = this.#names.nameOf(text, options.onePlan ?? false);
+    const sent = this.#client.query({ ...(name === undefined ? {} : { name }), text, values: [...values] });
+    if (this.#entered !== null) {
+      // Not one after the other: the statement's own failure would go unheard while the check is waited for.
+      await Promise.all([this.#entered, sent]);
+      this.#entered = null;
+    }
+    const result = await sent;
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   }
 }
