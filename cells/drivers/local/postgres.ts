@@ -128,10 +128,10 @@ async function refuseOtherVersion({ binaries, directory }: PostgresServer): Prom
 }
 
 // `trust` is of no consequence: pg_hba.conf is replaced. The built-in locale sorts alike on every machine.
-const initdb = [
-  ...["--username=postgres", "--auth=trust", "--no-instructions", `--wal-segsize=${walSegmentMb}`],
-  ...["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
-] as const;
+const initdb =
+  `--username=postgres --auth=trust --no-instructions --wal-segsize=${walSegmentMb} --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8`.split(
+    " ",
+  );
 
 /** Names all that a template is made of beside the programs: where any of it changes, no server is made from an older one. */
 const templateFormat = digestOf({ initdb, configuration, access }).slice(0, 12);
@@ -225,7 +225,12 @@ export function postgresProcess(server: PostgresServer, place: PostgresPlace): P
     release: null,
     command: join(server.binaries.binDir, "postgres"),
     args: [
-      ...["-D", openedDirectory, "-p", String(place.port), "-c", `cluster_name=${clusterName}`],
+      "-D",
+      openedDirectory,
+      "-p",
+      String(place.port),
+      "-c",
+      `cluster_name=${clusterName}`,
       ...durability,
       ...(server.archive === undefined ? [] : archiving(server.archive)),
     ],

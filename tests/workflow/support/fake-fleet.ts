@@ -103,7 +103,7 @@ export class FakeFleet {
           problems: ready ? [] : ["the database does not answer"],
         };
       };
-      return { liveSlot: cell.liveSlot, slots: { a: report("a"), b: report("b") } };
+      return { liveSlot: cell.liveSlot, claim: 0, slots: { a: report("a"), b: report("b") } };
     },
     installRelease: async (id, release) => {
       if (id === this.broken) throw new CellplaneError("release-corrupt", conflict, "the disk is gone");
@@ -151,6 +151,7 @@ export class FakeFleet {
       if (held !== undefined) throw new CellplaneError("cell-claimed", conflict, `${held} is claimed.`);
       for (const cell of cells) this.claims.set(cell, operation);
     },
+    claimToken: async (operation, cell) => (this.claims.get(cell) === operation ? 1 : null),
     dropClaims: async (operation) => {
       for (const [cell, holder] of this.claims) if (holder === operation) this.claims.delete(cell);
     },
