@@ -14,6 +14,7 @@ import { dashboardRoutes } from "./api/dashboard.ts";
 import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
+import { lifeRoutes } from "./api/lives.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
 import { placementRoutes } from "./api/placements.ts";
@@ -57,6 +58,7 @@ export function createApp(context: ApiContext): Server {
     tenantRoutes(api, context);
     placementRoutes(api, context);
     cellRoutes(api, context);
+    lifeRoutes(api, context);
     partRoutes(api, context);
     releaseRoutes(api, context);
     blobRoutes(api, context);

@@ -5,7 +5,7 @@ import { cellError } from "./errors.ts";
 
 /** A row of leases as a `Lease`. */
 export const leaseColumns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze_id AS freeze,
-  to_char(freeze_deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "freezeDeadline", release_record AS "releaseRecord", source_cell AS source`;
+  to_char(freeze_deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "freezeDeadline", release_record AS "releaseRecord", source_cell AS source, incarnation`;
 
 /** What a lease must be to act in this life of the database: a restored one waits for the registry's word. */
 export const ofThisLife = `incarnation = (SELECT incarnation FROM cellplane.cell)`;
