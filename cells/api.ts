@@ -8,6 +8,7 @@ import { CacheStore } from "./kit/cache.ts";
 import { ConnectionCounter } from "./kit/connections.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { CellSamples } from "./kit/samples.ts";
+import { OutboxWatch } from "./kit/queue/outbox-watch.ts";
 import { createTenantServer } from "./kit/server.ts";
 import { leaseChannel } from "./kit/streams/streams.store.ts";
 import { Streams } from "./kit/streams/streams.ts";
@@ -38,6 +39,10 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   const signer = { cell: config.CELL_ID, key: parts.key, clock };
   const activator = new Activator({ cell: config.CELL_ID, trust: fleet.trust, system, log });
 
+  const bounds = { tenant: config.OUTBOX_TENANT_JOBS, cell: config.OUTBOX_CELL_JOBS };
+  const outbox = new OutboxWatch(system, bounds, log);
+  shutdown.add("outbox-watch", () => outbox.stop());
+
   const admin = await createAdminServer({
     commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
     status: statusOptions(parts, () => ({ connections: connections.open, inFlight: connections.inFlight })),
@@ -65,6 +70,7 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   await state.start();
   await parts.schema.start();
   parts.events.start();
+  outbox.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   shutdown.add("admin-api", () => admin.close());
   await tenants.listen({ host: config.HOST, port: config.API_PORT });

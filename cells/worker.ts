@@ -5,7 +5,8 @@ import type { CellApp, JobDefinition } from "./kit/kit.ts";
 import { KeySweeper } from "./kit/idempotency/sweeper.ts";
 import { JobCarrier } from "./kit/queue/bull.ts";
 import { isSyntheticLease } from "./kit/lease.store.ts";
-import { outboxChannel, releaseJobs, type ClaimedJob } from "./kit/queue/outbox.store.ts";
+import { releaseJobs, type ClaimedJob } from "./kit/queue/claim.store.ts";
+import { outboxChannel } from "./kit/queue/outbox.store.ts";
 import { OutboxRelay } from "./kit/queue/relay.ts";
 import { JobRunner } from "./kit/queue/runner.ts";
 import { Scheduler } from "./kit/queue/scheduler.ts";
@@ -17,6 +18,12 @@ import { aggregatorUrl, startServing, statusOptions } from "./serving.ts";
 /** Jobs that run at once in this process; below the pool's size, so that the scheduler finds a connection. */
 const concurrency = 4;
 
+/**
+ * Jobs in flight: those that run, and as many behind them as keep the worker busy until the next claim. Each one more is one more that a quiet tenant's
+ * job may have to wait for; half of them may be one tenant's (docs/decisions/0016).
+ */
+const windows = { tenant: 2 * concurrency, cell: 4 * concurrency };
+
 /** The queue worker of a cell: moves jobs from the outbox to the queue, runs them, fires schedules, ships rollups. */
 export async function runWorker<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {
   const config = workerConfig();
@@ -25,11 +32,21 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
   const { clock, log, shutdown, state, events, fleet, database, system } = parts;
   const labels = { cell: config.CELL_ID, slot: config.SLOT };
 
-  const runner = new JobRunner<Static<Settings>>({ database, system, jobs: app.jobs, settings, clock, log });
-  // The relay hands over only what may run here; but a slot's queue may still hold jobs of an earlier life of the slot.
+  const runner = new JobRunner<Static<Settings>>({
+    database,
+    system,
+    jobs: app.jobs,
+    settings,
+    clock,
+    log,
+    onEnd: (tenant, elapsedMs) => relay.ended(tenant, elapsedMs),
+  });
+  // The relay hands over only what may run here; but a slot's queue may still hold jobs from before a switch, or of an earlier life of the slot.
+  const may = async (job: ClaimedJob): Promise<boolean> =>
+    state.confirmed &&
+    (state.phase === "live" || (state.phase === "standby" && (await isSyntheticLease(system, job.tenant_id))));
   const run = async (job: ClaimedJob): Promise<void> => {
-    const may = state.confirmed && (state.phase !== "standby" || (await isSyntheticLease(system, job.tenant_id)));
-    await (may ? runner.run(job) : releaseJobs(system, [job], 0));
+    await ((await may(job)) ? runner.run(job) : releaseJobs(system, [job], 0));
   };
   const versions = [...new Set(app.jobs.map((job) => job.version))];
   const application = `${labels.cell}-worker-${labels.slot}`;
@@ -47,6 +64,7 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
     system,
     carrier,
     kinds: runner.kinds,
+    windows,
     phase: () => state.phase,
     confirmed: () => state.confirmed,
     log,

@@ -15,7 +15,9 @@ import { aggregateRoutes, type AggregateOptions } from "./aggregates.ts";
 import { requireCommand, type CommandOptions } from "./commands.ts";
 import { healthRoutes } from "./health.ts";
 import { incarnationRoutes } from "./incarnation.ts";
+import { jobRoutes } from "./jobs.ts";
 import { leaseRoutes } from "./leases.ts";
+import { metricsRoute } from "./metrics.ts";
 import { cellStatus, type StatusOptions } from "./status.ts";
 
 export interface AdminOptions {
@@ -34,6 +36,8 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
   const { commands, signer, activator } = options;
   const { system, state } = options.status;
   await server.register(async (scope) => leaseRoutes(inherit(scope), { system, state, commands, signer, activator }));
+  const { database } = options.aggregates;
+  await server.register(async (scope) => jobRoutes(inherit(scope), { system, database }, commands));
   incarnationRoutes(server, system, state, commands);
   slotRoute(server, options);
   server.get(
@@ -48,10 +52,11 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
   return server;
 }
 
-/** The part of it that the queue worker answers: health and status. */
+/** The part of it that the queue worker answers: health, status and metrics. */
 export function createWorkerServer(options: Pick<AdminOptions, "status" | "commands" | "log">): Server {
   const server = createServer({ log: options.log, answerError });
   healthRoutes(server, options.status, options.commands);
+  metricsRoute(server, options.status.system);
   return server;
 }
 

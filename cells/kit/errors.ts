@@ -37,6 +37,11 @@ export const cellErrors = {
     title: "The tenant's cell cannot serve now",
     todo: "Try again after the seconds in Retry-After; it recovers by itself.",
   },
+  "disk-nearly-full": {
+    status: 503,
+    title: "The cell's disk is nearly full",
+    todo: "Reading goes on. Try the write again after the seconds in Retry-After; the cell takes writes by itself once there is room.",
+  },
   "incarnation-unconfirmed": {
     status: 503,
     title: "The cell does not know whether this is its own life",
@@ -46,6 +51,16 @@ export const cellErrors = {
     status: 503,
     title: "The cell has not yet learned whom to trust",
     todo: "Try again after the seconds in Retry-After; the cell waits for its first fleet document.",
+  },
+  "outbox-full": {
+    status: 503,
+    title: "Too many jobs wait already",
+    todo: "Try again after the seconds in Retry-After; nothing of the transaction was kept. What needs no new job is served as ever.",
+  },
+  "unknown-dead-letter": {
+    status: 404,
+    title: "The tenant has no such dead letter",
+    todo: "List the tenant's dead letters; one that was replayed or discarded is none any more.",
   },
   "transaction-too-long": {
     status: 503,

@@ -1,11 +1,10 @@
 import { SpanStatusCode, trace, type Span } from "@opentelemetry/api";
-import type { Static, TSchema } from "typebox";
 import type { Assertion } from "../../common/contracts/assertion.ts";
 import type { TenantId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { CacheStore, TenantCache } from "./cache.ts";
 import type { HeldKey } from "./idempotency/held-key.ts";
-import { addJob, type AddOptions, type JobKind } from "./queue/outbox.store.ts";
+import { tenantQueue } from "./queue/tenant-queue.ts";
 import type { Streams } from "./streams/streams.ts";
 import type { TenantDatabase, Transaction } from "./tenant.store.ts";
 
@@ -18,16 +17,6 @@ export interface TenantDb {
    * of running `work` again: so it should be plain JSON, and what leads to a write should depend on the request alone.
    */
   write<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
-}
-
-export interface TenantQueue {
-  /** Writes a job down in the same transaction as the data it follows from: either both are there or neither. */
-  add<Payload extends TSchema>(
-    tx: Transaction,
-    job: JobKind<Payload>,
-    payload: Static<Payload>,
-    options?: AddOptions,
-  ): Promise<void>;
 }
 
 export interface TenantTrace {
@@ -43,7 +32,6 @@ export interface TenantServices {
 }
 
 const tracer = trace.getTracer("cellplane.kit");
-export const tenantQueue: TenantQueue = { add: addJob };
 
 /** What a route has of its tenant: everything is labelled with, and confined to, this tenant. */
 export class TenantContext {
