@@ -15,7 +15,7 @@ export interface NumberedTest {
 
 const numberedName = new RegExp(`^(${kinds.join("|")}) ([1-9][0-9]*): `);
 // The name is the first argument, on the same line or the next.
-const testCall = /\b(?:test|it)\(\s*(["'`])((?:fault|attack) [1-9][0-9]*: (?:\\.|(?!\1)[^\\])*)\1/g;
+const testCall = /(?<![.\w])(?:test|it)\(\s*(["'`])((?:fault|attack) [1-9][0-9]*: (?:\\.|(?!\1)[^\\])*)\1/g;
 
 /** What makes node run the tests of these numbers; it matches a name after those of the suites around it. */
 export function namePattern(numbers: ReadonlySet<TroubleNumber>): string {
