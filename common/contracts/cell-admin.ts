@@ -10,6 +10,7 @@ import {
   oneOf,
 } from "./ids.ts";
 import { SlotAddresses, SlotSchema, leaseStates } from "./lease.ts";
+import { mergeKinds } from "./rollups.ts";
 
 /**
  * The cell's admin API (its own port, every call with a command token whose audience is the cell's id; roles `control-plane` and `worker`):
@@ -219,6 +220,8 @@ export const AggregateAnswer = Type.Object(
     cell: CellIdSchema,
     incarnation: Type.String(),
     name: Type.String(),
+    /** How its values are merged; a cell one release older does not say. */
+    merge: Type.Optional(oneOf(mergeKinds)),
     asOf: TimestampSchema,
     rows: Type.Array(
       Type.Object(

@@ -11,6 +11,7 @@ import Value from "typebox/value";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
 import {
   type ReleaseManifest,
+  JourneyStep,
   migrationSeries,
   parseMigrationFile,
   type Migration,
@@ -82,6 +83,7 @@ export async function bundleRelease(options: BundleOptions): Promise<BundledRele
     migrations: migrations.migrations,
     configuration: described.configuration,
     aggregates: described.aggregates,
+    ...(described.journey === undefined ? {} : { journey: described.journey }),
   };
   return { manifest, digest: digestOf(manifest), files: all };
 }
@@ -181,6 +183,7 @@ const Described = Type.Object({
   name: Type.String(),
   aggregates: Type.Array(Type.String()),
   configuration: Type.Record(Type.String(), Type.String()),
+  journey: Type.Optional(Type.Array(JourneyStep, { minItems: 1, maxItems: 20 })),
 });
 
 /** Asks the application itself what it is called, what it aggregates and how it is configured by default. */
@@ -191,7 +194,7 @@ export async function describe(folder: string, node: string): Promise<Type.Stati
     await bundle(
       `import app from ${JSON.stringify(join(folder, "app.ts"))};
        const configuration = Object.fromEntries(Object.entries(app.settings.properties).flatMap(([name, { default: value }]) => value === undefined ? [] : [[name, String(value)]]));
-       process.stdout.write(JSON.stringify({ name: app.name, aggregates: Object.keys(app.aggregates).toSorted(), configuration }));`,
+       process.stdout.write(JSON.stringify({ name: app.name, aggregates: Object.keys(app.aggregates).toSorted(), configuration, journey: app.journey }));`,
       file,
     );
     const { stdout } = await run(node, [file], { cwd: draft, env: {}, timeout: 20_000 });
