@@ -13,6 +13,7 @@ import { CellState } from "./kit/cell-state.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
+import { DiskWatch } from "./kit/disk.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
 import { tenantTimeouts, type PoolSizes } from "./limits.ts";
@@ -29,6 +30,7 @@ export interface ServingParts {
   readonly database: TenantDatabase;
   readonly state: CellState;
   readonly schema: SchemaWatch;
+  readonly disk: DiskWatch;
   readonly events: PostgresEvents;
   readonly fleet: FleetSubscription;
   readonly startedAt: Date;
@@ -74,6 +76,9 @@ export function startServing(
     log,
   });
   shutdown.add("cell-state", () => state.stop());
+  const disk = new DiskWatch({ directory: config.DATA_DIRECTORY ?? null, floorMb: config.DISK_FLOOR_MB, log });
+  disk.start();
+  shutdown.add("disk-watch", () => disk.stop());
   const schema = new SchemaWatch({ system, log });
   shutdown.add("schema-watch", () => schema.stop());
   const events = new PostgresEvents(config.SYSTEM_DATABASE_URL, `${name}-events`, log);
@@ -97,9 +102,10 @@ export function startServing(
     key,
     shutdown,
     system,
-    database: new TenantDatabase(tenants, log),
+    database: new TenantDatabase(tenants, log, () => disk.admitWrite()),
     state,
     schema,
+    disk,
     events,
     fleet,
     startedAt: new Date(clock.now()),
@@ -114,6 +120,7 @@ export function statusOptions(parts: ServingParts, load: StatusOptions["load"]):
     digest: parts.config.RELEASE_DIGEST,
     state: parts.state,
     schema: parts.schema,
+    disk: parts.disk,
     system: parts.system,
     generation: () => parts.fleet.status.generation,
     load,

@@ -52,16 +52,21 @@ export class TenantDatabase {
   readonly #pool: Pool;
   readonly #log: Logger;
   readonly #names = new StatementNames();
+  readonly #admitWrite: () => void;
 
-  /** @param pool whose connections send without waiting (`pipeline`). */
-  constructor(pool: Pool, log: Logger) {
+  /**
+   * @param pool whose connections send without waiting (`pipeline`).
+   * @param admitWrite called before a write begins; what it throws refuses it.
+   */
+  constructor(pool: Pool, log: Logger, admitWrite: () => void = () => undefined) {
     this.#pool = pool;
     this.#log = log;
+    this.#admitWrite = admitWrite;
   }
 
   /**
    * Commits what `work` did and returns its result, or rolls back and rethrows.
-   * @throws the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
+   * @throws disk-nearly-full, and the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
    */
   async run<Result>(
     scope: TenantScope,
@@ -69,6 +74,7 @@ export class TenantDatabase {
     work: (tx: Transaction) => Promise<Result>,
     beforeCommit?: CommitWitness,
   ): Promise<Result> {
+    if (mode === "write") this.#admitWrite();
     const client = await this.#pool.connect();
     let broken: Error | undefined;
     let transaction: PostgresTransaction | undefined;

@@ -112,6 +112,7 @@ function servingEnvironment(facts: CellFacts, release: ReleaseRef, slot: Slot): 
     FLEET_URL: facts.fleet.url,
     FLEET_TRUST_KEYS: facts.fleet.trustKeys.join(","),
     FLEET_DIRECTORY: paths.fleet,
+    DATA_DIRECTORY: paths.folder,
     LOG_LEVEL: facts.logLevel,
   };
 }
