@@ -82,6 +82,7 @@ export class CellUnderTest {
   readonly #releases = new Map<string, { readonly release: BundledRelease; readonly directory: string }>();
   readonly #running = new Map<string, RunningProcess>();
   readonly #restarted: RunningServer[] = [];
+  readonly #again = new Map<"postgres" | "redis", RunningServer>();
 
   private constructor(
     folder: string,
@@ -192,7 +193,8 @@ export class CellUnderTest {
   async kill(role: "api" | "worker", slot: Slot, signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     const running = this.#running.get(`${role}-${slot}`);
     this.#running.delete(`${role}-${slot}`);
-    if (running === undefined || running.child.exitCode !== null) return running?.child.exitCode ?? null;
+    if (running === undefined || running.child.exitCode !== null || running.child.signalCode !== null)
+      return running?.child.exitCode ?? null;
     const gone = new Promise<number | null>((done) => {
       running.child.once("exit", (code) => done(code));
     });
@@ -282,6 +284,11 @@ export class CellUnderTest {
     }
   }
 
+  /** Kills a server, also one that was started again. */
+  crash(server: "postgres" | "redis"): void {
+    process.kill((this.#again.get(server) ?? this[server]).pid, "SIGKILL");
+  }
+
   /** Starts the killed Redis again: empty, at its old port. */
   async restartRedis(): Promise<void> {
     const folder = join(this.folder, "redis");
@@ -297,19 +304,19 @@ export class CellUnderTest {
       "--dir",
       folder,
     ];
-    this.#restarted.push(
-      await runServer(
-        {
-          ...bareProcess,
-          name: "test-redis-again",
-          command: "/usr/bin/redis-server",
-          args,
-          cwd: folder,
-          health: { kind: "tcp", port },
-        },
-        join(folder, "log"),
-      ),
+    const running = await runServer(
+      {
+        ...bareProcess,
+        name: "test-redis-again",
+        command: "/usr/bin/redis-server",
+        args,
+        cwd: folder,
+        health: { kind: "tcp", port },
+      },
+      join(folder, "log"),
     );
+    this.#restarted.push(running);
+    this.#again.set("redis", running);
   }
 
   /** Starts the killed PostgreSQL again, on its own data, as the supervisor does. */
@@ -317,12 +324,12 @@ export class CellUnderTest {
     const { directory, port } = this.postgres;
     const server = { binaries: await locatePostgres(), user: await databaseUser(), directory };
     await rm(join(directory, "postmaster.pid"), { force: true });
-    this.#restarted.push(
-      await runServer(
-        postgresProcess(server, { name: "test-postgres-again", cell: null, port }),
-        join(this.folder, "postgres-again.log"),
-      ),
+    const running = await runServer(
+      postgresProcess(server, { name: "test-postgres-again", cell: null, port }),
+      join(this.folder, "postgres-again.log"),
     );
+    this.#restarted.push(running);
+    this.#again.set("postgres", running);
   }
 
   async openSink(): Promise<ShipmentSink> {
