@@ -1,5 +1,5 @@
 import { sleep } from "@temporalio/activity";
-import { splitRelease, type CellId } from "../../common/ids.ts";
+import type { CellId } from "../../common/ids.ts";
 import type { CellSteps, ClaimedStep } from "../definitions/steps.ts";
 import { workflowError } from "../errors.ts";
 import type { DriverPort, RegistryPort } from "./ports.ts";
@@ -82,10 +82,9 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async smokeTest(input) {
-      const { application } = splitRelease(input.release);
       for (let tries = 1; ; tries += 1) {
         try {
-          return await deps.synthetic.journeyAtSlot(input.cell, input.slot, application);
+          return await deps.synthetic.journeyAtSlot(input.cell, input.slot, input.release);
         } catch (error) {
           if (tries === smokeTries) throw error;
         }

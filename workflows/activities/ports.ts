@@ -1,4 +1,5 @@
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
+import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
 import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
@@ -44,7 +45,7 @@ export interface RegistryPort {
   cell(id: CellId): Promise<RegisteredCell>;
   /** Part ids and admin addresses of the routers. */
   routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
-  release(name: ReleaseName): Promise<ReleaseRef>;
+  release(name: ReleaseName): Promise<ReleaseRef & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
   syntheticTenant(cell: CellId): Promise<SyntheticTenant>;
   /** Makes the key with this digest valid for the tenant; does nothing where it is. */
   ensureKey(tenant: TenantId, digest: string): Promise<void>;

@@ -139,7 +139,7 @@ export class FakeFleet {
       return { id, slots: { a: at("a"), b: at("b") }, liveSlot, release: slots[liveSlot] };
     },
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
-    release: async (name) => ({ name, digest }),
+    release: async (name) => ({ name, digest, manifest: {} }),
     syntheticTenant: async (cell) => ({
       id: tenantId("00000000-0000-7000-8000-000000000000"),
       host: `synthetic-${cell}.cellplane.localhost`,
@@ -175,7 +175,7 @@ export class FakeFleet {
       const release = this.#cell(id).slots[slot];
       if (release === null) throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not answer.`);
     },
-    load: async (id, _application, requests) => {
+    load: async (id, _release, requests) => {
       if (!this.loadArrives) return { sent: requests, failed: requests };
       for (let n = 0; n < requests; n += 1) this.#count(id, true);
       return { sent: requests, failed: 0 };
