@@ -1,19 +1,6 @@
+import type { TenantLoss } from "../../../../common/contracts/restores.ts";
+import type { TenantId } from "../../../../common/ids.ts";
 import type { RestoredLease, TenantMark } from "./backup.store.ts";
-
-/** What a restore gave and cost one tenant. */
-export interface TenantLoss {
-  readonly tenant: string;
-  /** Null where the restored database has no lease of it. */
-  readonly slug: string | null;
-  /** Its rows in the application's tables now. */
-  readonly rows: number;
-  /** Rows whose newest version came too late to be restored; null where the database that had them could not be read. */
-  readonly lostRows: number | null;
-  /** Its newest write that was acknowledged; null where nobody can know it. */
-  readonly lastWriteAt: string | null;
-  /** Seconds of writes that are gone, from the newest commit restored to its last write; where that is unknown, to the moment the cell last served. */
-  readonly lostSeconds: number;
-}
 
 /**
  * Compares a restored database with the one that it stands for, tenant by tenant. Pure.
@@ -34,7 +21,7 @@ export function lossOf(
   const since = (moment: Date): number => Math.max(0, (moment.getTime() - Date.parse(through)) / 1000);
   return tenants
     .map((tenant): TenantLoss => {
-      const shared = { tenant, slug: slugs.get(tenant) ?? null, rows: now.get(tenant)?.rows ?? 0 };
+      const shared = { tenant: tenant as TenantId, slug: slugs.get(tenant) ?? null, rows: now.get(tenant)?.rows ?? 0 };
       if (before === null) return { ...shared, lostRows: null, lastWriteAt: null, lostSeconds: since(servedUntil) };
       const mark = then.get(tenant);
       const lastWriteAt = mark?.lastWriteAt ?? null;

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { TenantLoss } from "../../../../common/contracts/restores.ts";
 import { connect } from "../../../../common/postgres/pool.ts";
 import { uuidv7 } from "../../../../common/uuid.ts";
 import { driverError } from "../../errors.ts";
@@ -15,7 +16,7 @@ import type { CellDatabase } from "./cell-database.ts";
 import { openFormer } from "./former.ts";
 import { archiveSeenFromData, backupPaths } from "./layout.ts";
 import { alone } from "./lock.ts";
-import { lossOf, type TenantLoss } from "./loss.ts";
+import { lossOf } from "./loss.ts";
 import { recoveryWalFolder } from "./wal.ts";
 import { inspect } from "./verify.ts";
 import { dropRestoreNote, readRestoreNote, writeRestoreNote, type RestoreNote } from "./restore-note.ts";
@@ -31,19 +32,19 @@ const healthyWithinMs = 60_000;
 
 export interface RestoredCell {
   readonly base: string;
+  /** The newest commit that was restored. */
   readonly through: string;
   readonly incarnation: string;
   /** Folder with the data directory that was replaced, kept a day; null where there was none. */
   readonly aside: string | null;
   /** From the first step until the restored database answered. */
   readonly restoreMs: number;
-  /** Empty where a restore that had been broken off was finished: it was told by the first. */
   readonly tenants: readonly TenantLoss[];
 }
 
 /**
  * Restores a cell to a moment, in place. Its API and worker stop first, its data directory is kept aside, its Redis begins empty.
- * A restore that was broken off after its point of no return is finished first.
+ * A restore that was broken off after its point of no return is finished instead, whatever moment is asked for: its outcome is told.
  * @param until null for the newest state there is
  * @throws backup-busy, no-backup, cell-fenced, migration-failed; restore-failed, after which the cell runs as before
  */
@@ -54,36 +55,35 @@ export async function restoreCell(
 ): Promise<RestoredCell> {
   if (await database.notes.fenced()) throw driverError("cell-fenced", `${database.cell} is fenced.`);
   return await alone(database, async () => {
-    const notes = cellPaths(database.home, database.cell).notes;
-    const unfinished = await readRestoreNote(notes);
-    if (unfinished !== null) await finish(database, means, unfinished);
     const began = means.clock.monotonic();
-    const base = await findBase(database, until);
-    const running = await stopFront(database, means);
-    const former = await openFormer(database, means.clock);
-    const servedUntil = new Date(means.clock.now());
-    let restored: Omit<RestoredCell, "restoreMs">;
-    let note: RestoreNote;
-    try {
-      [restored, note] = await withBeside(database, means, base, until, async (beside) => {
-        const contents = await inspect(beside);
-        const before = await former?.marks(beside.through).catch(() => null);
-        const tenants = lossOf(contents, before ?? null, beside.through, servedUntil);
-        const prepared = await prepare(database, means, beside, former?.claimToken ?? 0);
-        const { incarnation } = prepared;
-        return [{ base: base.id, through: beside.through, incarnation, aside: prepared.aside, tenants }, prepared];
-      });
-    } catch (error) {
-      await Promise.all(running.map((name) => means.supervisor.start(name)));
-      throw error;
-    } finally {
-      await former?.close();
-    }
-    const hadData = await exists(database.directory);
+    const unfinished = await readRestoreNote(cellPaths(database.home, database.cell).notes);
+    const note = unfinished ?? (await recover(database, means, until));
     await finish(database, means, note);
-    const restoreMs = Math.round(means.clock.monotonic() - began);
-    return { ...restored, aside: hadData ? restored.aside : null, restoreMs };
+    const { base, through, incarnation, aside, tenants } = note;
+    return { base, through, incarnation, aside, tenants, restoreMs: Math.round(means.clock.monotonic() - began) };
   });
+}
+
+/** All up to the point of no return: where it fails, the cell is started again as it was. */
+async function recover(database: CellDatabase, means: RestoreMeans, until: Date | null): Promise<RestoreNote> {
+  const base = await findBase(database, until);
+  const running = await stopFront(database, means);
+  const former = await openFormer(database, means.clock);
+  const servedUntil = new Date(means.clock.now());
+  try {
+    return await withBeside(database, means, base, until, async (beside) => {
+      const contents = await inspect(beside);
+      // A database that breaks under the question is one that nobody can compare with.
+      const before = (await former?.marks(beside.through).catch(() => null)) ?? null;
+      const tenants = lossOf(contents, before, beside.through, servedUntil);
+      return await prepare(database, means, { beside, claimToken: former?.claimToken ?? 0, tenants });
+    });
+  } catch (error) {
+    await Promise.all(running.map((name) => means.supervisor.start(name)));
+    throw error;
+  } finally {
+    await former?.close();
+  }
 }
 
 /** Stops what takes requests and jobs; the database may still be asked. @returns what ran, to start it again if need be */
@@ -97,16 +97,17 @@ async function stopFront({ cell }: CellDatabase, { supervisor }: RestoreMeans): 
 
 const readyName = "data.restored";
 
+interface Checked {
+  readonly beside: BesideDatabase;
+  readonly claimToken: number;
+  readonly tenants: readonly TenantLoss[];
+}
+
 /** Makes the checked database the next life's, sets it ready beside the old one, and writes down that only forward is left. */
-async function prepare(
-  database: CellDatabase,
-  { clock }: RestoreMeans,
-  beside: BesideDatabase,
-  claimToken: number,
-): Promise<RestoreNote> {
+async function prepare(database: CellDatabase, { clock }: RestoreMeans, checked: Checked): Promise<RestoreNote> {
+  const { beside, claimToken, tenants } = checked;
   const paths = cellPaths(database.home, database.cell);
-  const now = new Date(clock.now());
-  const life = newLife(now);
+  const life = newLife(new Date(clock.now()));
   const incarnation = uuidv7();
   const client = await connect(beside.url("cell"), "next-life");
   try {
@@ -120,7 +121,11 @@ async function prepare(
   await rm(ready, { recursive: true, force: true });
   await rename(beside.directory, ready);
   await syncFolder(paths.folder);
-  const note = { incarnation, life, aside: join(backupPaths(database.home, database.cell).aside, life) };
+  const replaced = (await exists(database.directory))
+    ? join(backupPaths(database.home, database.cell).aside, life)
+    : null;
+  const { base, through } = beside;
+  const note = { incarnation, life, aside: replaced, base: base.id, through, tenants: [...tenants] };
   await writeRestoreNote(paths.notes, note);
   return note;
 }
@@ -132,13 +137,15 @@ async function finish(database: CellDatabase, means: RestoreMeans, note: Restore
   const names = processNames(database.cell);
   await stopFront(database, means);
   const known = new Set((await supervisor.list()).map(({ name }) => name));
-  await Promise.all([names.postgres, names.redis].filter((name) => known.has(name)).map((name) => supervisor.stop(name)));
+  await Promise.all(
+    [names.postgres, names.redis].filter((name) => known.has(name)).map((name) => supervisor.stop(name)),
+  );
 
   await writeAtomically(paths.incarnation, `${note.incarnation}\n`);
   const ready = join(paths.folder, readyName);
   if (await exists(ready)) {
     await mkdir(backupPaths(database.home, database.cell).aside, { recursive: true, mode: 0o700 });
-    if (await exists(database.directory)) await rename(database.directory, note.aside);
+    if (note.aside !== null && (await exists(database.directory))) await rename(database.directory, note.aside);
     await rename(ready, database.directory);
     await syncFolder(paths.folder);
   }

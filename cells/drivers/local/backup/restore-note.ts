@@ -3,6 +3,8 @@ import { rm } from "node:fs/promises";
 import Type, { type Static } from "typebox";
 import Value from "typebox/value";
 import { readJson, writeAtomically } from "../files.ts";
+import { TimestampSchema } from "../../../../common/contracts/ids.ts";
+import { TenantLoss } from "../../../../common/contracts/restores.ts";
 import { BackupIdSchema } from "./records.ts";
 
 /** What a restore has left to do once it cannot be taken back: whoever comes next finishes it. */
@@ -12,8 +14,12 @@ export const RestoreNote = Type.Object(
     incarnation: Type.String({ minLength: 1 }),
     /** Name of the archive of the new life. */
     life: BackupIdSchema,
-    /** Where the replaced data directory goes. */
-    aside: Type.String({ minLength: 1 }),
+    /** Where the replaced data directory goes; null where there was none. */
+    aside: Type.Union([Type.String({ minLength: 1 }), Type.Null()]),
+    /** What is told at the end. */
+    base: BackupIdSchema,
+    through: TimestampSchema,
+    tenants: Type.Array(TenantLoss),
   },
   { additionalProperties: false },
 );
