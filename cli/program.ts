@@ -3,6 +3,7 @@ import type { RunAction } from "./command.ts";
 import { defineCells } from "./commands/cells.ts";
 import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
+import { defineJobs } from "./commands/jobs.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
 import { defineTenants } from "./commands/tenants.ts";
@@ -25,6 +26,7 @@ export function createProgram(surroundings: {
   defineFleet(program, surroundings.run);
   defineCells(program, surroundings.run);
   defineTenants(program, surroundings.run);
+  defineJobs(program, surroundings.run);
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
   defineDns(program, surroundings.run);

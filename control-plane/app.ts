@@ -14,6 +14,7 @@ import { dashboardRoutes } from "./api/dashboard.ts";
 import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
+import { jobRoutes } from "./api/jobs.ts";
 import { lifeRoutes } from "./api/lives.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
@@ -56,6 +57,7 @@ export function createApp(context: ApiContext): Server {
     healthRoutes(api, context);
     sessionRoutes(api, context);
     tenantRoutes(api, context);
+    jobRoutes(api, context);
     placementRoutes(api, context);
     cellRoutes(api, context);
     lifeRoutes(api, context);

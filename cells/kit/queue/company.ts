@@ -14,7 +14,9 @@ export class Company {
   /** Runs `work` when it may, and passes on its result. */
   async join<Result>(alone: boolean, work: () => Promise<Result>): Promise<Result> {
     if (!this.#mayBegin(alone) || this.#waiting.length > 0)
-      await new Promise<void>((begin) => this.#waiting.push({ alone, begin }));
+      await new Promise<void>((begin) => {
+        this.#waiting.push({ alone, begin });
+      });
     else this.#enter(alone);
     try {
       return await work();
