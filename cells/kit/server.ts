@@ -40,6 +40,8 @@ export interface TenantServerOptions<Settings extends TObject> {
 
 /** The router's own head (assertion, release record, tracing) comes on top of the 16 KiB that a client may send. */
 const headLimitBytes = 32_768;
+/** An application's own ids may hold any letter, and a letter may take twelve bytes in an address. */
+const longestParameter = 2_400;
 
 /** The cell's tenant API, read from top to bottom as a request passes it. */
 export async function createTenantServer<Settings extends TObject>(
@@ -50,6 +52,7 @@ export async function createTenantServer<Settings extends TObject>(
     log: services.log,
     requestTimeoutMs: options.requestTimeoutMs,
     headLimitBytes,
+    longestParameter,
     answerError: (error, request, reply) => answerError(error, request, reply, options.signer),
   });
   connections.watch(server.server);

@@ -23,7 +23,8 @@ function tagOf(bytes: string | Buffer): string {
 
 /**
  * Says that a change is only wanted if the thing is still as the client read it (`If-Match`, RFC 9110, section 13.1.1).
- * @param current the tag as it is now, null where the thing is not there.
+ * @param current the tag as it is now, null where the thing is not there: what the route that reads it sets as `ETag`, with `entityTag` too. (The tag that
+ * the kit makes by itself is of the answer's bytes.)
  * @throws precondition-required without `If-Match`, precondition-failed where it names another version. Call it in the transaction that changes the
  * thing, with the row locked, or the version may change in between.
  */

@@ -13,7 +13,9 @@ export interface KeySweeperOptions {
 }
 
 /** A key lives a day; a minute more or less is nothing to anybody. */
-const tickMs = 60_000;
+const sweepEveryMs = 60_000;
+/** How soon a worker that has become the single one begins. */
+const askEveryMs = 2_000;
 const tenantsAtOnce = 100;
 /** Rows per transaction, so that none comes near its time-out, and transactions per tenant and tick: 20,000 keys a minute. */
 const batch = 2_000;
@@ -32,8 +34,9 @@ export class KeySweeper {
 
   start(): void {
     if (this.#stopped) return;
+    const pauseMs = this.#options.isSingle() ? sweepEveryMs : askEveryMs;
     this.#running = this.#tick().finally(() => {
-      if (!this.#stopped) this.#timer = setTimeout(() => this.start(), tickMs);
+      if (!this.#stopped) this.#timer = setTimeout(() => this.start(), pauseMs);
     });
   }
 
