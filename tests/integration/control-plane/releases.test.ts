@@ -99,7 +99,7 @@ test("bad input is answered with what is wrong with it", async () => {
     ["PUT", "/v1/blobs/xyz", new Uint8Array(3), bytes, 400, "invalid-request"],
     ["PUT", `/v1/blobs/${"0".repeat(64)}`, { a: 1 }, {}, 415, "unsupported-media-type"],
     ["PUT", "/v1/parts/router-1", { role: "router", keys: ["nonsense"], url: null }, {}, 400, "invalid-public-key"],
-    ["GET", "/v1/query/everything", undefined, {}, 400, "invalid-request"],
+    ["GET", "/v1/query/Every%20thing", undefined, {}, 400, "invalid-request"],
     ["GET", "/v1/query/events", undefined, {}, 503, "aggregator-unreachable"],
     ["POST", "/v1/dns/apply", {}, {}, 409, "dns-not-configured"],
   ];
