@@ -212,6 +212,10 @@ export class CellUnderTest {
     return this.#process(`api-${slot}`).url;
   }
 
+  adminUrlOf(role: "api" | "worker", slot: Slot = "a"): string {
+    return this.#process(`${role}-${slot}`).adminUrl;
+  }
+
   /** What a router would send for a tenant. */
   async call(tenant: TestTenant, path: string, options: CallOptions = {}): Promise<Answer> {
     const assertion = options.assertion === undefined ? await this.assertion(tenant, options) : options.assertion;
