@@ -6,7 +6,6 @@ import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { bundleRelease, type BundledRelease } from "../../../cells/drivers/bundle/bundle.ts";
 import type { PartRow, TenantRow } from "../../../common/contracts/fleet.ts";
-import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
@@ -18,13 +17,10 @@ import { signToken } from "../../../common/tokens.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { freePort } from "../../support/ports.ts";
 import { send, until, type Answer } from "./http-call.ts";
+import { ServersAgain } from "./servers-again.ts";
 import { openSink, type ShipmentSink } from "./shipment-sink.ts";
 import { startPostgres, type FreshDatabase, type TestPostgres } from "../../support/postgres.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
-import { runServer, type RunningServer } from "../../support/server-process.ts";
-import { locatePostgres } from "../../../cells/drivers/local/binaries.ts";
-import { databaseUser } from "../../../cells/drivers/local/database-user.ts";
-import { postgresProcess } from "../../../cells/drivers/local/postgres.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../../..");
@@ -81,8 +77,7 @@ export class CellUnderTest {
   sink: ShipmentSink | null = null;
   readonly #releases = new Map<string, { readonly release: BundledRelease; readonly directory: string }>();
   readonly #running = new Map<string, RunningProcess>();
-  readonly #restarted: RunningServer[] = [];
-  readonly #again = new Map<"postgres" | "redis", RunningServer>();
+  readonly #again: ServersAgain;
 
   private constructor(
     folder: string,
@@ -103,6 +98,7 @@ export class CellUnderTest {
     this.postgres = postgres;
     this.database = database;
     this.redis = redis;
+    this.#again = new ServersAgain(folder);
   }
 
   /** @param options `durable`: PostgreSQL syncs to disk, as in a real cell. */
@@ -290,50 +286,17 @@ export class CellUnderTest {
 
   /** Kills a server, also one that was started again. */
   crash(server: "postgres" | "redis"): void {
-    process.kill((this.#again.get(server) ?? this[server]).pid, "SIGKILL");
+    process.kill((this.#again.of(server) ?? this[server]).pid, "SIGKILL");
   }
 
   /** Starts the killed Redis again: empty, at its old port. */
   async restartRedis(): Promise<void> {
-    const folder = join(this.folder, "redis");
-    await mkdir(folder, { recursive: true });
-    const { port, url } = this.redis;
-    const args = [
-      "--port",
-      String(port),
-      "--requirepass",
-      decodeURIComponent(new URL(url).password),
-      "--save",
-      "",
-      "--dir",
-      folder,
-    ];
-    const running = await runServer(
-      {
-        ...bareProcess,
-        name: "test-redis-again",
-        command: "/usr/bin/redis-server",
-        args,
-        cwd: folder,
-        health: { kind: "tcp", port },
-      },
-      join(folder, "log"),
-    );
-    this.#restarted.push(running);
-    this.#again.set("redis", running);
+    await this.#again.restartRedis(this.redis);
   }
 
   /** Starts the killed PostgreSQL again, on its own data, as the supervisor does. */
   async restartPostgres(): Promise<void> {
-    const { directory, port } = this.postgres;
-    const server = { binaries: await locatePostgres(), user: await databaseUser(), directory };
-    await rm(join(directory, "postmaster.pid"), { force: true });
-    const running = await runServer(
-      postgresProcess(server, { name: "test-postgres-again", cell: null, port }),
-      join(this.folder, "postgres-again.log"),
-    );
-    this.#restarted.push(running);
-    this.#again.set("postgres", running);
+    await this.#again.restartPostgres(this.postgres);
   }
 
   async openSink(): Promise<ShipmentSink> {
@@ -345,7 +308,7 @@ export class CellUnderTest {
     for (const name of this.#running.keys())
       await this.kill(...(name.split("-") as ["api" | "worker", Slot]), "SIGTERM");
     await this.sink?.stop();
-    for (const server of this.#restarted) await server.stop();
+    await this.#again.stop();
     await Promise.all([this.postgres.stop(), this.redis.stop()]);
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -422,20 +385,3 @@ export class CellUnderTest {
     };
   }
 }
-
-const bareProcess: Pick<ProcessSpec, Exclude<keyof ProcessSpec, "name" | "command" | "args" | "cwd" | "health">> = {
-  role: "redis",
-  cell: null,
-  release: null,
-  env: {},
-  user: null,
-  directoryFd: false,
-  mark: null,
-  staleFiles: [],
-  port: null,
-  url: null,
-  stopSignal: "SIGTERM",
-  graceMs: 5_000,
-  after: [],
-  desired: "running",
-};

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { queueAlarms } from "../../../cells/kit/queue/alarms.ts";
 import { Company } from "../../../cells/kit/queue/company.ts";
 import { nextFiring } from "../../../cells/kit/queue/cron.ts";
@@ -66,12 +67,14 @@ test("a suspect runs with nobody beside it, and nobody is overtaken", async () =
   const job = (name: string, alone: boolean): Promise<void> =>
     company.join(alone, async () => {
       events.push(`${name} begins`);
-      await new Promise<void>((end) => ends.set(name, end));
+      const gate = Promise.withResolvers<void>();
+      ends.set(name, gate.resolve);
+      await gate.promise;
       events.push(`${name} ends`);
     });
   const end = async (name: string): Promise<void> => {
     ends.get(name)?.();
-    await new Promise((done) => setImmediate(done));
+    await setImmediate();
   };
   const all = [
     job("a", false),
