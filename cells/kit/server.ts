@@ -73,6 +73,7 @@ export async function createTenantServer<Settings extends TObject>(
     samples.count(synthetic, reply.statusCode, streamOpenedMs ?? reply.elapsedTime);
   });
 
+  await speakWebSocket(server);
   server.decorateRequest("tenant");
   server.addHook("onRequest", async (request) => {
     if (!options.trustKnown())
@@ -98,7 +99,6 @@ export async function createTenantServer<Settings extends TObject>(
     await keys.end(request, reply, payload);
     return answerConditionally(request, reply, payload);
   });
-  await speakWebSocket(server);
   server.addHook("onRoute", (route) => closeInput((route.schema ??= {})));
 
   await server.register(async (scope) => {

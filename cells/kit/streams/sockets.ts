@@ -21,6 +21,8 @@ const comeAgainCode = 1012;
  * Lets routes speak WebSocket: `server.get(address, { websocket: true }, (socket, request) => { … })`. The way there is that of every request
  * (assertion, key, schema); the kit then counts the socket, pings it, bounds what it sends and what it leaves unread, and closes it with 1012 when the
  * tenant is not served here any more. Each transaction in it is checked as in any route.
+ *
+ * Comes before all hooks that may refuse: the plugin closes the connection of a refused opening only if its own hook has seen it.
  */
 export async function speakWebSocket(server: Server): Promise<void> {
   const waiting = new WeakMap<IncomingMessage, (socket: WebSocket) => void>();
@@ -33,7 +35,8 @@ export async function speakWebSocket(server: Server): Promise<void> {
   server.addHook("onRoute", (route) => {
     if (route.websocket === true) route.config = { ...route.config, websocket: true };
   });
-  server.addHook("onRequest", async (request, reply) => {
+  // After everything that asks who the caller is.
+  server.addHook("preValidation", async (request, reply) => {
     if (request.is404) return;
     const speaks = request.routeOptions.config.websocket === true;
     if (speaks && !request.ws) {
