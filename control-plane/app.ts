@@ -23,6 +23,7 @@ import { queryRoutes } from "./api/query.ts";
 import { releaseRoutes } from "./api/releases.ts";
 import { rolloutRoutes } from "./api/rollouts.ts";
 import { sessionRoutes } from "./api/sessions.ts";
+import { tenantRestoreRoutes } from "./api/tenant-restores.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { registryTrouble } from "./registry-trouble.ts";
 
@@ -57,6 +58,7 @@ export function createApp(context: ApiContext): Server {
     healthRoutes(api, context);
     sessionRoutes(api, context);
     tenantRoutes(api, context);
+    tenantRestoreRoutes(api, context);
     jobRoutes(api, context);
     placementRoutes(api, context);
     cellRoutes(api, context);

@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, EpochSchema, TenantIdSchema, TimestampSchema } from "./ids.ts";
+import { CellIdSchema, EpochSchema, SlugSchema, TenantIdSchema, TimestampSchema } from "./ids.ts";
 
 const strict = { additionalProperties: false } as const;
 const Named = { tenant: TenantIdSchema, slug: Type.String() };
@@ -81,9 +81,14 @@ export type CellLife = Static<typeof CellLife>;
 
 export const CellLives = Type.Object({ lives: Type.Array(CellLife) }, { $id: "CellLives", ...strict });
 
-/** A restore of one tenant in its place: before it (audit, and the epoch it counts on), and after it. */
-export const TenantRestore = Type.Object(
-  { reason: Reason, until: TimestampSchema },
-  { $id: "TenantRestore", ...strict },
+/** Before a restore of one tenant: who wants it, and why, goes into the audit. */
+export const AnnounceTenantRestore = Type.Object(
+  {
+    reason: Reason,
+    until: TimestampSchema,
+    /** The new tenant that gets the rows; in place where there is none. */
+    as: Type.Optional(SlugSchema),
+  },
+  { $id: "AnnounceTenantRestore", ...strict },
 );
-export type TenantRestore = Static<typeof TenantRestore>;
+export type AnnounceTenantRestore = Static<typeof AnnounceTenantRestore>;

@@ -106,7 +106,7 @@ function reasonToDrop(
   if (lease.state === "importing") return "its rows had not all come when the backup was made";
   if (placement === undefined) return "the registry has no such tenant";
   if (placement.cell === cell) return null;
-  return others.get(placement.cell) == null
+  return (others.get(placement.cell) ?? null) === null
     ? `it is placed in ${placement.cell}, which cannot be asked`
     : `it is placed in ${placement.cell}`;
 }

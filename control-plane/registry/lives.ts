@@ -1,5 +1,10 @@
 import type { Clock } from "../../common/clock.ts";
-import type { AnnounceRestore, LifePlan, RestoreReport } from "../../common/contracts/restores.ts";
+import type {
+  AnnounceRestore,
+  AnnounceTenantRestore,
+  LifePlan,
+  RestoreReport,
+} from "../../common/contracts/restores.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { fail } from "../errors.ts";
@@ -7,7 +12,7 @@ import { tenantUpdate } from "../fleet/rows.ts";
 import { lockCells, reserve } from "./cells.store.ts";
 import { change, type Cause, type Change } from "./change.ts";
 import { followOwner, grantAnew, markConfirmed, raiseEpoch, writePlan, writeReport } from "./lives.store.ts";
-import { tenantRowOf, type TenantRecord } from "./tenants.store.ts";
+import { lockSlug, tenantRowOf, type TenantRecord } from "./tenants.store.ts";
 
 type Wiring = { readonly pool: Pool; readonly clock: Clock };
 
@@ -73,6 +78,21 @@ export async function announceRestore(
   await change(wiring, cause, async (step) => {
     await requireCell(step, cell);
     step.audit("cell.restore", `${cell} to ${until ?? "the newest state"}`);
+  });
+}
+
+/** Writes the wish to restore a tenant into the audit, before anything is done. @throws unknown-tenant */
+export async function announceTenantRestore(
+  wiring: Wiring,
+  cause: Cause,
+  slug: string,
+  { until, as }: AnnounceTenantRestore,
+): Promise<void> {
+  await change(wiring, cause, async (step) => {
+    const known = await lockSlug(step.tx, slug);
+    if (known === null || known.synthetic) throw fail("unknown-tenant", `There is no tenant ${slug}.`);
+    step.audit("tenant.restore", `${slug} to ${until}${as === undefined ? "" : ` as ${as}`}`);
+    step.announce("tenant", slug);
   });
 }
 

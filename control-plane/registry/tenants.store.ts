@@ -33,7 +33,8 @@ export const tenantColumns = `id, slug, tier, region, cell, epoch, state, reason
 export async function lockSlug(tx: Queryable, slug: string): Promise<TenantRecord | null> {
   await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('slug/' || $1, 0))", [slug]);
   return (
-    (await tx.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ?? null
+    (await tx.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ??
+    null
   );
 }
 
@@ -136,15 +137,18 @@ export async function noteLease(tx: Queryable, id: TenantId, applied: number): P
 /** Tenants of one tier, by slug. */
 export async function tenantsOfTier(db: Queryable, tier: Tier, limit: number): Promise<TenantRecord[]> {
   return (
-    await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [tier, limit])
+    await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [
+      tier,
+      limit,
+    ])
   ).rows;
 }
 
 /** The synthetic tenant of a cell. */
 export async function findSynthetic(db: Queryable, cell: CellId): Promise<TenantRecord | null> {
   return (
-    (await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE cell = $1 AND synthetic`, [cell])).rows[0] ??
-    null
+    (await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE cell = $1 AND synthetic`, [cell]))
+      .rows[0] ?? null
   );
 }
 

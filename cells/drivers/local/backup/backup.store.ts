@@ -125,25 +125,33 @@ export interface TenantMark {
   readonly tenant: string;
   /** Rows in the application's tables. */
   readonly rows: number;
-  /** Those of them that were written after the moment asked about. */
-  readonly rowsAfter: number;
-  /** When the newest row was written; null where no row's commit has a time. */
+  /** Those of them that were written after `after`. */
+  readonly rowsSince: number;
+  /** Those that were written after `after` and not after `until`. */
+  readonly rowsBetween: number;
+  /** When the newest row that is not after `until` was written; null where no row's commit has a time. */
   readonly lastWriteAt: Date | null;
+}
+
+/** Moments, to the microsecond; null is no bound. */
+export interface Span {
+  readonly after: string | null;
+  readonly until: string | null;
 }
 
 /**
  * Reads every row of the application's tables: per tenant how many there are, and when the newest was committed. (Reading a page also proves its checksum.)
- * @param after rows written later than this are counted apart
  */
-export async function tenantMarks(client: Client, after: string | null): Promise<TenantMark[]> {
+export async function tenantMarks(client: Client, { after, until }: Span): Promise<TenantMark[]> {
   const tables = (await tenantTables(client)).filter(({ isApplications }) => isApplications);
   if (tables.length === 0) return [];
   const each = tables.map(({ name }) => `SELECT tenant_id, xmin FROM ${name}`).join(" UNION ALL ");
   const time = "CASE WHEN current_setting('track_commit_timestamp') = 'on' THEN pg_xact_commit_timestamp(xmin) END";
   const result = await client.query<TenantMark>(
-    `SELECT tenant_id AS tenant, count(*) AS rows, count(*) FILTER (WHERE at > $1::timestamptz) AS "rowsAfter", max(at) AS "lastWriteAt"
+    `SELECT tenant_id AS tenant, count(*) AS rows, count(*) FILTER (WHERE at > $1::timestamptz) AS "rowsSince",
+       count(*) FILTER (WHERE at > $1::timestamptz AND at <= $2::timestamptz) AS "rowsBetween", max(at) FILTER (WHERE at <= $2::timestamptz) AS "lastWriteAt"
      FROM (SELECT tenant_id, ${time} AS at FROM (${each}) AS every) AS timed GROUP BY tenant_id ORDER BY tenant_id`,
-    [after],
+    [after, until ?? "infinity"],
   );
   return result.rows;
 }

@@ -76,8 +76,8 @@ async function openBeside(
   const began = means.clock.monotonic();
   let recovered = await tryRecovery(database, means, base, until);
   // PostgreSQL refuses to end before a moment that no commit comes after. Then the end of the WAL is the state of that moment.
-  if (recovered === "target-not-reached") recovered = await tryRecovery(database, means, base, null);
-  if (recovered === "target-not-reached") throw new Error("a recovery without a target missed it");
+  recovered ??= await tryRecovery(database, means, base, null);
+  if (recovered === null) throw new Error("a recovery without a target missed it");
   const url = (name: "postgres" | "cell"): string => superuserUrl(database.secrets, besidePort(database.ports), name);
   const client = await connect(url("cell"), `${database.cell}-restore`);
   try {
@@ -94,12 +94,13 @@ async function openBeside(
   }
 }
 
+/** @returns the directory of the database, which runs; null where the archive holds no commit after the moment, and PostgreSQL would not end before it */
 async function tryRecovery(
   database: CellDatabase,
   { supervisor, clock }: RestoreMeans,
   base: BaseManifest,
   until: Date | null,
-): Promise<string | "target-not-reached"> {
+): Promise<string | null> {
   await clearBeside(database, supervisor);
   const directory = await layOut(database, base);
   const name = besideProcess(database.cell);
@@ -118,8 +119,7 @@ async function tryRecovery(
     if (failed || clock.monotonic() > deadline) {
       await supervisor.remove(name);
       const words = await readFrom(log, logStart);
-      if (until !== null && words.includes("recovery ended before configured recovery target was reached"))
-        return "target-not-reached";
+      if (until !== null && words.includes("recovery ended before configured recovery target was reached")) return null;
       throw driverError("restore-failed", `${base.id} of ${database.cell} did not recover; see ${log}.`, {
         cause: new Error(words),
       });
@@ -156,12 +156,14 @@ async function layOut(database: CellDatabase, base: BaseManifest): Promise<strin
   for (const segment of chain) {
     const from = join(paths.wal(base.life), `${segment}.gz`);
     const to = join(wal, `${segment}.gz`);
-    await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
+    try {
+      await link(from, to);
+    } catch (error) {
       // An archive on another file system.
-      if (error.code !== "EXDEV") throw error;
+      if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
       await copyFile(from, to);
       await own(to);
-    });
+    }
   }
   return directory;
 }

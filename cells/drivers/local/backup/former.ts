@@ -36,7 +36,7 @@ export async function openFormer(database: CellDatabase, clock: Clock): Promise<
   try {
     await awaitArchived(database, await sealWal(client), clock);
     const claimToken = await claimTokenOf(client);
-    return { claimToken, marks: (after) => tenantMarks(client, after), close };
+    return { claimToken, marks: (after) => tenantMarks(client, { after, until: null }), close };
   } catch {
     await close();
     return null;

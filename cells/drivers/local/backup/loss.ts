@@ -4,7 +4,7 @@ import type { RestoredLease, TenantMark } from "./backup.store.ts";
 
 /**
  * Compares a restored database with the one that it stands for, tenant by tenant. Pure.
- * @param before what the former database held, with the rows after `through` counted apart; null where it could not be read
+ * @param before what the former database held, with the rows from `through` to its end counted apart; null where it could not be read
  * @param through newest commit that was restored
  * @param servedUntil when the former database was last known to take writes
  */
@@ -25,7 +25,7 @@ export function lossOf(
       if (before === null) return { ...shared, lostRows: null, lastWriteAt: null, lostSeconds: since(servedUntil) };
       const mark = then.get(tenant);
       const lastWriteAt = mark?.lastWriteAt ?? null;
-      const lostRows = mark?.rowsAfter ?? 0;
+      const lostRows = mark?.rowsBetween ?? 0;
       const lostSeconds = lostRows > 0 && lastWriteAt !== null ? since(lastWriteAt) : 0;
       return { ...shared, lostRows, lastWriteAt: lastWriteAt?.toISOString() ?? null, lostSeconds };
     })
