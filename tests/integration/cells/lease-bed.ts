@@ -53,6 +53,8 @@ export class LeaseCell {
   readonly activator: Activator;
   /** What stands in the incarnation file. */
   onFile: string;
+  /** What a process of the cell remembers of `look`; see there. */
+  serves = true;
   readonly #app: Pool;
   /** The superuser, whom triggers do not stop: the mover's copying, restores, and looks behind the walls. */
   readonly #admin: Client;
@@ -68,7 +70,14 @@ export class LeaseCell {
     this.key = keyOf(keys, id);
     this.onFile = onFile;
     this.#admin = admin;
-    this.#app = createPool({ url: database.appUrl, application: `${id}-app`, max: 10, pipeline: true, log });
+    this.#app = createPool({
+      url: database.appUrl,
+      application: `${id}-app`,
+      max: 10,
+      pipeline: true,
+      statementTimeoutMs: 500,
+      log,
+    });
     this.system = createPool({ url: database.systemUrl, application: `${id}-system`, max: 4, log });
     this.tenants = new TenantDatabase(this.#app, log);
     const trust = new TrustStore();
@@ -127,10 +136,10 @@ export class LeaseCell {
     if (row === undefined) throw new Error("the cell is not provisioned");
     const { incarnation, leases, notes } = row;
     const alien = leases.some((lease) => lease.state !== "released" && lease.incarnation !== this.onFile);
-    const serves = leases.length === 0 || (incarnation === this.onFile && !alien);
+    this.serves = leases.length === 0 || (incarnation === this.onFile && !alien);
     return {
       cell: this,
-      serves,
+      serves: this.serves,
       lease: (tenant) => leases.find((one) => one.tenant === tenant),
       notes: (tenant) => notes[tenant] ?? [],
     };
@@ -194,6 +203,7 @@ export class LeaseCell {
     await this.#admin.query("UPDATE cellplane.cell SET incarnation = $1", [backup.incarnation]);
     await this.#admin.query("COMMIT");
     this.onFile = life;
+    await this.look();
   }
 
   /** Forgets all tenants. */

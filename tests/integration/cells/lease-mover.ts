@@ -2,7 +2,7 @@ import { abortImport, beginImport, makeReady, type StepOutcome } from "../../../
 import { freezeLease, releaseLease, takeAttempt } from "../../../cells/kit/lease-owner.store.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
-import { patiently, type LeaseWorld, type Operation } from "./lease-world.ts";
+import { patiently, unlessBusy, type LeaseWorld, type Operation } from "./lease-world.ts";
 
 // One try of a move, as the design's model has it. It may stand still for ever (dead), or go on long after a later try began (a zombie).
 //   take → import → look → copy → freeze → reopen → look again → drain → ready → release → activate → over
@@ -48,26 +48,25 @@ export class LeaseMover {
   async step(answerLost: boolean): Promise<void> {
     const { source, destination } = this.#operation;
     const ownersStep = ["take", "look", "freeze", "look-again", "release"].includes(this.#place);
-    if (!(await this.#world.serves(ownersStep ? source : destination))) return;
+    if (!(ownersStep ? source : destination).serves) return;
     const place = this.#place;
-    try {
-      const next = await patiently(() => this.#do(place));
-      if (!answerLost) this.#place = next;
-    } catch (error) {
-      // Writers did not let go in time, or a record was refused: it comes again.
-      if (!(error instanceof CellplaneError)) throw error;
-      if (error.code !== "lease-busy") this.#place = "over";
-    }
+    const next = await unlessBusy(() => this.#do(place)).catch((error: unknown) => {
+      if (error instanceof CellplaneError && error.code === "record-refused") return "over" as const;
+      throw error;
+    });
+    if (next !== undefined && !answerLost) this.#place = next;
     if (this.#place === "over" && place === "activate") this.#operation.open = false;
   }
 
   /** Gives the move up, as a try of its own: the next attempt first, then the import's end; if it was given away already, it goes forward. */
   async abort(): Promise<void> {
     const { id, tenant, source, destination } = this.#operation;
-    if (!(await this.#world.serves(source)) || !(await this.#world.serves(destination))) return;
-    const taken = await patiently(() => takeAttempt(source.system, tenant, id));
-    if (taken.kind !== "done" || taken.lease.state === "released") return;
-    await patiently(() => abortImport(destination.system, tenant, { operation: id, attempt: taken.lease.attempt }));
+    if (!source.serves || !destination.serves) return;
+    const taken = await unlessBusy(() => takeAttempt(source.system, tenant, id));
+    if (taken === undefined || taken.kind !== "done" || taken.lease.state === "released") return;
+    const { attempt } = taken.lease;
+    const aborted = await unlessBusy(() => abortImport(destination.system, tenant, { operation: id, attempt }));
+    if (aborted === undefined) return;
     this.#operation.open = false;
     this.#place = "over";
   }

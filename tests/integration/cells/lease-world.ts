@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ConfirmLeases, Lease } from "../../../common/contracts/cell-admin.ts";
-import { isDatabaseAway, isRefusal } from "../../../cells/kit/database-errors.ts";
+import { databaseProblem, isDatabaseAway } from "../../../cells/kit/database-errors.ts";
 import { confirmLeases } from "../../../cells/kit/incarnation.store.ts";
 import { abortImport } from "../../../cells/kit/lease-import.store.ts";
 import { takeAttempt } from "../../../cells/kit/lease-owner.store.ts";
@@ -78,7 +78,6 @@ export class LeaseWorld {
   tenant = (index: number): TenantId => this.tenants[index % this.tenants.length] as TenantId;
 
   look = (): Promise<CellView[]> => Promise.all(this.cells.map((cell) => cell.look()));
-  serves = async (cell: LeaseCell): Promise<boolean> => (await cell.look()).serves;
 
   /** Tenants that changed their owner. */
   get moves(): number {
@@ -99,12 +98,12 @@ export class LeaseWorld {
 
   /** A client's write at any cell, at any epoch it may believe in; `null` is a job's, at whatever epoch holds. */
   async write(cell: LeaseCell, tenant: TenantId, epoch: number | null): Promise<void> {
-    if (await this.serves(cell)) await this.#write(cell, tenant, epoch, []);
+    if (cell.serves) await this.#write(cell, tenant, epoch, []);
   }
 
   /** A write that stands still before its INSERT and before its COMMIT, until `goOn`. */
   async openWrite(cell: LeaseCell, tenant: TenantId): Promise<void> {
-    if (this.#open.length >= mostOpenWrites || !(await this.serves(cell))) return;
+    if (this.#open.length >= mostOpenWrites || !cell.serves) return;
     const halts = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const note = `open-${++this.#notes}`;
     const ended = this.#write(
@@ -153,7 +152,7 @@ export class LeaseWorld {
       this.acknowledged += 1;
       this.#saw(tenant, held, cell);
     } catch (error) {
-      if (!isRefusal(error) && !isDatabaseAway(error)) throw error;
+      if (databaseProblem(error) === undefined) throw error;
       if (committing) this.#uncertain.get(tenant)?.add(note);
     }
   }
@@ -166,7 +165,7 @@ export class LeaseWorld {
   /** Anybody brings any record that was ever signed to any cell. */
   async bring(cell: LeaseCell, index: number): Promise<void> {
     const record = this.records[index % Math.max(1, this.records.length)];
-    if (record === undefined || !(await this.serves(cell))) return;
+    if (record === undefined || !cell.serves) return;
     try {
       await patiently(() => cell.activator.bring(record.token, record.tenant));
     } catch (error) {
@@ -187,6 +186,8 @@ export class LeaseWorld {
     for (const tenant of this.tenants) {
       const owner = ownerOf(views, tenant);
       if (owner === undefined || owner.cell === cell) this.#forgive(tenant);
+      // It may be released to this cell, which has forgotten that it was ready; then the source's kept copy is all there is.
+      else if (this.operations.get(tenant)?.destination === cell) this.#lost.add(tenant);
     }
     await cell.restore(backup, uuidv7());
     this.restores += 1;
@@ -197,13 +198,18 @@ export class LeaseWorld {
    * were seen, and drops the rest.
    */
   async confirm(cell: LeaseCell): Promise<void> {
-    if (await this.serves(cell)) return;
+    await unlessBusy(() => this.#confirm(cell));
+  }
+
+  async #confirm(cell: LeaseCell): Promise<void> {
+    if (cell.serves) return;
     const others = this.cells.filter((other) => other !== cell);
-    for (const other of others) if (!(await this.serves(other))) return;
+    for (const other of others) if (!other.serves) return;
     const words: ConfirmLeases["leases"] = [];
     for (const lease of await patiently(() => listLeases(cell.system))) {
       if (lease.state === "released") continue;
       const confirmed = await this.#mayConfirm(lease, others);
+      if (confirmed) this.#forgive(lease.tenant);
       words.push(
         confirmed
           ? { tenant: lease.tenant, epoch: await this.#epochAboveAll(lease.tenant) }
@@ -250,7 +256,7 @@ export class LeaseWorld {
     for (const tenant of this.tenants) {
       const owner = ownerOf(views, tenant);
       if (owner !== undefined) {
-        this.#lost.delete(tenant);
+        if (this.operations.get(tenant)?.open !== true) this.#lost.delete(tenant);
         this.#saw(tenant, owner.lease(tenant)?.epoch ?? 0, owner.cell);
       }
       // Between release and activation the cell that is ready for it must have all of it.
@@ -308,5 +314,15 @@ export async function patiently<Result>(work: () => Promise<Result>, tries = 12)
     } catch (error) {
       if (!isDatabaseAway(error) || left === 1) throw error;
     }
+  }
+}
+
+/** Undefined when writers did not let go in time: it is tried again later. */
+export async function unlessBusy<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await patiently(work);
+  } catch (error) {
+    if (error instanceof CellplaneError && error.code === "lease-busy") return undefined;
+    throw error;
   }
 }
