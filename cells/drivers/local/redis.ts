@@ -63,7 +63,8 @@ export function redisProcess(
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },
     directoryFd: true,
-    mark: null,
+    // Redis writes it over its arguments and its environment; one machine has one Redis at a port.
+    mark: `127.0.0.1:${place.port}`,
     staleFiles: [],
     port: place.port,
     url: null,
