@@ -2,6 +2,7 @@ import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
 import { matches } from "../../common/ids.ts";
 import type { Pool, PoolClient } from "../../common/postgres/pool.ts";
+import { refuseUnlessData } from "./statement-kinds.ts";
 import { StatementNames } from "./statements.ts";
 
 /** Whose transaction, and at which epoch; an epoch of null means "whatever the lease says now" (jobs). */
@@ -145,6 +146,9 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
   }
 }
 
+/** The extended protocol, also for a statement without parameters: a message then holds exactly one, whatever was put into its text. */
+const oneStatement = { queryMode: "extended" } as const;
+
 class PostgresTransaction implements Transaction {
   readonly tenant: TenantId;
   readonly epoch: number;
@@ -173,8 +177,14 @@ class PostgresTransaction implements Transaction {
     options: QueryOptions = {},
   ): Promise<{ rows: Row[]; rowCount: number }> {
     if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
+    refuseUnlessData(text);
     const name = this.#names.nameOf(text, options.onePlan ?? false);
-    const sent = this.#client.query({ ...(name === undefined ? {} : { name }), text, values: [...values] });
+    const sent = this.#client.query({
+      ...(name === undefined ? {} : { name }),
+      text,
+      values: [...values],
+      ...oneStatement,
+    });
     if (this.#entered !== null) {
       // Not one after the other: the statement's own failure would go unheard while the check is waited for.
       await Promise.all([this.#entered, sent]);

@@ -79,7 +79,7 @@ export async function preparePostgres(server: PostgresServer, plan: DatabasePlan
   await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 });
   await rm(unfinished, { recursive: true, force: true });
   await runProgram("/bin/cp", ["-a", "--reflink=auto", template, unfinished], { user: null, directory: "/" });
-  await runStatements(server, unfinished, setUpStatements(plan));
+  await runStatements(server, unfinished, "template1", setUpStatements(plan));
   await runProgram(join(server.binaries.binDir, "initdb"), ["--sync-only", "-D", openedDirectory], {
     user: server.user,
     directory: unfinished,
@@ -97,21 +97,17 @@ export async function renewPasswords(server: PostgresServer, plan: DatabasePlan)
   await refuseOtherVersion(server);
   // Left by a kill; whoever calls knows that nobody serves the directory.
   await rm(join(server.directory, "postmaster.pid"), { force: true });
-  await runStatements(server, server.directory, passwordStatements(plan));
+  await runStatements(server, server.directory, "postgres", passwordStatements(plan));
 }
 
-/** Runs statements in single-user mode, before anybody can connect. */
-async function runStatements(server: PostgresServer, directory: string, statements: readonly string[]): Promise<void> {
-  const mode = [
-    "--single",
-    "-c",
-    "exit_on_error=on",
-    "-c",
-    "log_min_messages=fatal",
-    "-D",
-    openedDirectory,
-    "postgres",
-  ];
+/** Runs statements in single-user mode in one database, before anybody can connect. */
+async function runStatements(
+  server: PostgresServer,
+  directory: string,
+  database: "postgres" | "template1",
+  statements: readonly string[],
+): Promise<void> {
+  const mode = ["--single", "-c", "exit_on_error=on", "-c", "log_min_messages=fatal", "-D", openedDirectory, database];
   const input = statements.map((statement) => `${statement}\n`).join("");
   await runProgram(join(server.binaries.binDir, "postgres"), mode, { user: server.user, directory, input });
 }

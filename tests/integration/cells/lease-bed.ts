@@ -48,6 +48,7 @@ export interface Backup {
 export class LeaseCell {
   readonly id: CellId;
   readonly key: SigningKey;
+  readonly database: FreshDatabase;
   readonly system: Pool;
   readonly tenants: TenantDatabase;
   readonly activator: Activator;
@@ -67,6 +68,7 @@ export class LeaseCell {
     keys: ReadonlyMap<CellId, SigningKey>,
   ) {
     this.id = id;
+    this.database = database;
     this.key = keyOf(keys, id);
     this.onFile = onFile;
     this.#admin = admin;
