@@ -62,7 +62,7 @@ export class CacheStore {
       get: (key) => this.#read(under(key)),
       set: (key, value, ttlSeconds) => this.#write(under(key), value, ttlSeconds),
       delete: async (key) => {
-        await this.#ask((redis) => redis.del(under(key)));
+        await this.#ask((redis) => redis.del(under(key), `${under(key)}:f`));
       },
       fetch: (key, ttlSeconds, compute) => this.#fetch(`${under(key)}:f`, ttlSeconds, compute),
     };

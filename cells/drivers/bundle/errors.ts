@@ -12,6 +12,11 @@ export const bundleErrors = {
     title: "A migration would block tenants, let them reach each other, or break the release that still runs",
     todo: "Each line of the detail names the place and the fix; docs/write-a-cell-app.md shows how a schema changes in steps.",
   },
+  "types-wrong": {
+    status: 422,
+    title: "The application's types do not fit",
+    todo: "Correct what the compiler names; `npm run check` in the application's folder says it too.",
+  },
   "bundle-failed": {
     status: 422,
     title: "The application could not be built",
