@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { RunAction } from "./command.ts";
 import { defineApps } from "./commands/apps.ts";
+import { defineBackups } from "./commands/backups.ts";
 import { defineCells } from "./commands/cells.ts";
 import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
@@ -27,6 +28,7 @@ export function createProgram(surroundings: {
   defineFleet(program, surroundings.run);
   defineCells(program, surroundings.run);
   defineTenants(program, surroundings.run);
+  defineBackups(program, surroundings.run);
   defineJobs(program, surroundings.run);
   defineApps(program, surroundings.run);
   defineReleases(program, surroundings.run);

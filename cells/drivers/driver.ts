@@ -1,4 +1,5 @@
 import type { Slot, SlotAddresses } from "../../common/contracts/lease.ts";
+import type { TenantLoss } from "../../common/contracts/restores.ts";
 import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
 
@@ -45,9 +46,30 @@ export interface CellReport {
   readonly slots: Readonly<Record<Slot, SlotReport>>;
 }
 
+/** A backup that was restored for a test and found whole. */
+export interface CellBackup {
+  readonly id: string;
+  /** The earliest moment that can be restored from it; the latest is now, less what is not archived yet. */
+  readonly from: Date;
+  readonly tenants: number;
+  /** Rows in the application's tables. */
+  readonly rows: number;
+}
+
+/** What a restore gave and cost. */
+export interface CellRestore {
+  readonly backup: string;
+  /** Time of the newest commit that came back. */
+  readonly through: string;
+  /** Of the database's new life; no lease belongs to it until the registry says so. */
+  readonly incarnation: string;
+  readonly restoreMs: number;
+  readonly tenants: readonly TenantLoss[];
+}
+
 /**
- * The port through which operations act on a cell: one interface, whatever cells are made of. It grows with `backup` and
- * `restore` when there is something to back up to; a driver never has a method that it cannot carry out.
+ * The port through which operations act on a cell: one interface, whatever cells are made of. A driver never has a method that it
+ * cannot carry out.
  *
  * Every method may be called again, after a crash at any point of an earlier call too, and ends in the same state. Errors are
  * `CellplaneError`s with a code of `driverErrors`; all methods but `provision` throw unknown-cell for a cell that was never
@@ -118,6 +140,22 @@ export interface CellDriver {
    * others. When it returns that is so.
    */
   fence(cell: CellId, claim?: number): Promise<void>;
+
+  /**
+   * Backs the cell up while it serves, restores the backup beside it for a test, and removes what is older than the kept ones. A driver also does this by
+   * itself, once a day, and archives continuously between: what a cell loses with its disk is a minute. Two backups are two backups: nothing is repeated.
+   * @throws backup-busy, backup-failed; restore-failed when the backup does not restore
+   */
+  backup(cell: CellId, claim?: number): Promise<CellBackup>;
+
+  /**
+   * Puts the cell back to a moment, in place: what it had is kept aside for a day, its cache and queue begin empty, and its database is in another life. It serves
+   * and runs nothing until the registry has confirmed its leases (POST /v1/incarnation/confirm). Called again after a death past the point of no return it
+   * finishes that restore; a death before leaves the data as they were, and the cell stopped.
+   * @param until null for the newest state that is archived
+   * @throws no-backup, backup-busy, cell-fenced; restore-failed, after which the cell runs as before; migration-failed
+   */
+  restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore>;
 
   /** What the cell says of itself. Never throws for a cell that is down. */
   status(cell: CellId): Promise<CellReport>;

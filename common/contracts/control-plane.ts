@@ -26,7 +26,7 @@ import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
  *   GET /v1/tenants/:slug/jobs[/:id] · POST /v1/tenants/:slug/jobs[/:id]/replay · POST /v1/tenants/:slug/jobs/:id/discard  (contracts/jobs.ts)
  *   GET /v1/tenants/:slug/placement  (explain) · POST /v1/placements/what-if
  *   GET|POST /v1/cells · GET|PATCH /v1/cells/:cell
- *   GET /v1/cells/:cell/lives · POST /v1/cells/:cell/restores · PUT /v1/cells/:cell/lives/:incarnation/report  (contracts/restores.ts)
+ *   GET /v1/cells/:cell/lives · POST /v1/cells/:cell/restores · POST /v1/cells/:cell/lives/:incarnation/report  (contracts/restores.ts)
  *   POST /v1/tenants/:slug/restores · POST /v1/tenants/:slug/follow
  *   GET|PUT /v1/parts[/:id]
  *   GET /v1/releases[/:name] · PUT /v1/blobs/:digest · HEAD /v1/blobs/:digest · GET /v1/blobs/:digest · POST /v1/releases (manifest)

@@ -49,7 +49,7 @@ export function lifeRoutes(server: Server, context: ApiContext): void {
   });
 
   server.route({
-    method: "PUT",
+    method: "POST",
     url: "/v1/cells/:cell/lives/:incarnation/report",
     config: { access: "operator" },
     schema: {

@@ -3,9 +3,11 @@ import type { CellId } from "../../../common/ids.ts";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
 import type {
   CellAddresses,
+  CellBackup,
   CellDriver,
   CellPlan,
   CellReport,
+  CellRestore,
   ReleaseRef,
   ReleaseSource,
   SlotReport,
@@ -28,6 +30,8 @@ interface ModelCell {
   liveSlot: Slot;
   claim: number;
   migrated: boolean;
+  backups: number;
+  restores: number;
   running: boolean;
   fenced: boolean;
 }
@@ -58,6 +62,8 @@ export class DryRunDriver implements CellDriver {
         liveSlot: "a",
         claim: claim ?? 0,
         migrated: false,
+        backups: 0,
+        restores: 0,
         running: true,
         fenced: false,
       });
@@ -147,6 +153,28 @@ export class DryRunDriver implements CellDriver {
     const model = this.#cell(cell);
     model.fenced = true;
     model.running = false;
+  }
+
+  async backup(cell: CellId, claim?: number): Promise<CellBackup> {
+    this.#note("backup", cell, ...given(claim));
+    const model = this.#cell(cell);
+    admit(model, claim);
+    if (!model.running) throw driverError("backup-failed", `${cell} is down.`);
+    model.backups += 1;
+    return { id: `${cell}-${model.backups}`, from: new Date(0), tenants: 0, rows: 0 };
+  }
+
+  async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
+    this.#note("restore", cell, until, ...given(claim));
+    const model = this.#cell(cell);
+    admit(model, claim);
+    if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
+    if (model.backups === 0) throw driverError("no-backup", `${cell} has no backup.`);
+    model.restores += 1;
+    model.running = true;
+    const through = (until ?? new Date(0)).toISOString();
+    const incarnation = `${cell}-life-${model.restores}`;
+    return { backup: `${cell}-${model.backups}`, through, incarnation, restoreMs: 0, tenants: [] };
   }
 
   async status(cell: CellId): Promise<CellReport> {

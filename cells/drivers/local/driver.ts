@@ -6,9 +6,21 @@ import type { CellPorts } from "../../../common/contracts/home.ts";
 import { slots, type Slot } from "../../../common/contracts/lease.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { ensureSigningKey } from "../../../common/keys.ts";
-import type { CellAddresses, CellDriver, CellPlan, CellReport, ReleaseRef, ReleaseSource } from "../driver.ts";
+import type {
+  CellAddresses,
+  CellBackup,
+  CellDriver,
+  CellPlan,
+  CellReport,
+  CellRestore,
+  ReleaseRef,
+  ReleaseSource,
+} from "../driver.ts";
 import { driverError } from "../errors.ts";
 import { ensureArchive } from "./backup/archive.ts";
+import { createBackup } from "./backup/backups.ts";
+import { findCellDatabase } from "./backup/cell-database.ts";
+import { restoreCell } from "./backup/restore-cell.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { disk } from "./bounds.ts";
 import { CellAdmin, type ProcessWord } from "./cell-admin.ts";
@@ -222,6 +234,23 @@ export class LocalDriver implements CellDriver {
     await this.#removeProcesses(cell);
   }
 
+  async backup(cell: CellId, claim?: number): Promise<CellBackup> {
+    await this.#admitted(cell, claim);
+    const { home, clock } = this.#options;
+    const means = { supervisor: await this.#options.supervisor(), clock };
+    const { manifest, verification } = await createBackup(await findCellDatabase(home, cell), means);
+    const { tenants = 0, rows = 0 } = verification ?? {};
+    return { id: manifest.id, from: new Date(manifest.endedAt), tenants, rows };
+  }
+
+  async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
+    await this.#admitted(cell, claim);
+    const { home, clock } = this.#options;
+    const means = { supervisor: await this.#options.supervisor(), clock };
+    const { base, aside: _, ...restored } = await restoreCell(await findCellDatabase(home, cell), means, until);
+    return { backup: base, ...restored };
+  }
+
   async status(cell: CellId): Promise<CellReport> {
     const { ports } = await this.#record(cell);
     const notes = this.#notes(cell);
@@ -358,6 +387,7 @@ function databasePlan(secrets: CellSecrets): DatabasePlan {
   const roles = (["owner", "app", "system"] as const).map((role) => ({
     name: `cell_${role}`,
     password: secrets[role],
+    confined: role === "app",
   }));
   const databases = [{ name: "cell", owner: "cell_owner", guests: ["cell_app", "cell_system"] }];
   return { superuserPassword: secrets.superuser, roles, databases };

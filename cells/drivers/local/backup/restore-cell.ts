@@ -111,7 +111,8 @@ async function prepare(database: CellDatabase, { clock }: RestoreMeans, checked:
   const incarnation = uuidv7();
   const client = await connect(beside.url("cell"), "next-life");
   try {
-    await beginNextLife(client, { incarnation, liveSlot: await database.notes.liveSlot(), claimToken });
+    const highest = Math.max(claimToken, await database.notes.claim());
+    await beginNextLife(client, { incarnation, liveSlot: await database.notes.liveSlot(), claimToken: highest });
   } finally {
     await client.end();
   }
