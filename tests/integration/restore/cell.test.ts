@@ -47,7 +47,11 @@ describe("a cell restored from a backup", () => {
       ((await stage.plane.call("GET", `/v1/cells/${cellOne}/lives`)).body["lives"] as CellLife[]).find(
         (candidate) => candidate.incarnation === incarnation,
       );
-    await until("the registry has confirmed the life", async () => (await life())?.confirmedAt != null, 60_000);
+    await until(
+      "the registry has confirmed the life",
+      async () => ((await life())?.confirmedAt ?? null) !== null,
+      60_000,
+    );
     await stage.healthy(cellOne);
     return (await life()) ?? assert.fail("it was there a moment ago");
   }

@@ -69,13 +69,14 @@ export async function startSupervisor(home: string, node: string = process.execP
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const log = openLog(paths.log("supervisor"));
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const { environment, logLevel, silentSeconds } = supervisorSettings();
+  const { environment, logLevel, silentSeconds, backupHours } = supervisorSettings();
   const child = spawn(node, [main, "--home", home], {
     cwd: home,
     env: {
       ...environment,
       LOG_LEVEL: logLevel,
       CELLPLANE_SILENT_SECONDS: String(silentSeconds),
+      CELLPLANE_BACKUP_HOURS: String(backupHours),
       NODE_COMPILE_CACHE: paths.compileCache,
     },
     detached: true,

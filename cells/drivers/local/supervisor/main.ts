@@ -6,6 +6,7 @@ import { systemClock } from "../../../../common/clock.ts";
 import { supervisorVersion } from "../../../../common/contracts/supervisor.ts";
 import { createLog } from "../../../../common/log.ts";
 import { writeAtomically } from "../files.ts";
+import { BackupSchedule } from "./backup-schedule.ts";
 import { supervisorSettings } from "./config.ts";
 import { Fleet } from "./fleet.ts";
 import { closeInheritedDescriptors, identify } from "./kernel.ts";
@@ -40,6 +41,15 @@ const fleet = new Fleet({
   silentMs: settings.silentSeconds * 1000,
 });
 await fleet.begin();
+const backups = new BackupSchedule({
+  home,
+  everyHours: settings.backupHours,
+  environment: settings.environment,
+  processes: () => fleet.list(),
+  clock: systemClock,
+  log,
+});
+backups.start();
 
 const server = createSupervisorServer({ fleet, token, log, onShutdown: () => end() });
 server.listen({ host: "127.0.0.1", port: 0 }, () => {
@@ -58,6 +68,7 @@ server.listen({ host: "127.0.0.1", port: 0 }, () => {
 });
 
 function end(): void {
+  backups.stop();
   rmSync(paths.connection, { force: true });
   log.info({ event: "ended" });
   process.exit(0);
@@ -69,6 +80,7 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
     if (ending) return;
     ending = true;
     log.info({ event: "stopping", signal: name });
+    backups.stop();
     fleet.shutdown().then(end, (error: unknown) => {
       log.error({ event: "not-all-stopped", err: error });
       process.exit(1);
