@@ -20,7 +20,7 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   const config = apiConfig();
   const settings: Static<Settings> = applicationSettings(app.settings);
   const parts = startServing("api", app as unknown as CellApp, config, apiPools);
-  const { clock, log, shutdown, state, fleet, database, system } = parts;
+  const { clock, log, shutdown, state, fleet, database, system, skews } = parts;
   const redis = createRedis({
     url: config.REDIS_URL,
     application: `${config.CELL_ID}-api-${config.SLOT}`,
@@ -44,7 +44,7 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
   shutdown.add("outbox-watch", () => outbox.stop());
 
   const admin = await createAdminServer({
-    commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
+    commands: { cell: config.CELL_ID, trust: fleet.trust, clock, skew: skews.commands },
     status: statusOptions(parts, () => ({ connections: connections.open, inFlight: connections.inFlight })),
     aggregates: { cell: config.CELL_ID, aggregates: app.aggregates, database, system, state, clock },
     samples,
@@ -56,7 +56,13 @@ export async function runApi<Settings extends TObject>(app: CellApp<Settings>): 
     app,
     settings,
     release: config.RELEASE,
-    assertions: new AssertionVerifier(config.CELL_ID, fleet.trust, (tenant) => isSynthetic(fleet, tenant), clock),
+    assertions: new AssertionVerifier(
+      config.CELL_ID,
+      fleet.trust,
+      (tenant) => isSynthetic(fleet, tenant),
+      clock,
+      skews.assertions,
+    ),
     trustKnown: () => fleet.document !== null,
     state,
     signer,

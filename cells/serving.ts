@@ -10,6 +10,7 @@ import { createPool, type Pool } from "../common/postgres/pool.ts";
 import type { StatusOptions } from "./admin/status.ts";
 import { slotChannel } from "./kit/cell.store.ts";
 import { CellState } from "./kit/cell-state.ts";
+import { ClockSkew } from "./kit/clock-skew.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
@@ -31,6 +32,7 @@ export interface ServingParts {
   readonly state: CellState;
   readonly schema: SchemaWatch;
   readonly disk: DiskWatch;
+  readonly skews: { readonly assertions: ClockSkew; readonly commands: ClockSkew };
   readonly events: PostgresEvents;
   readonly fleet: FleetSubscription;
   readonly startedAt: Date;
@@ -106,6 +108,7 @@ export function startServing(
     state,
     schema,
     disk,
+    skews: { assertions: new ClockSkew("routers", clock, log), commands: new ClockSkew("control plane", clock, log) },
     events,
     fleet,
     startedAt: new Date(clock.now()),
@@ -121,6 +124,7 @@ export function statusOptions(parts: ServingParts, load: StatusOptions["load"]):
     state: parts.state,
     schema: parts.schema,
     disk: parts.disk,
+    skews: Object.values(parts.skews),
     system: parts.system,
     generation: () => parts.fleet.status.generation,
     load,

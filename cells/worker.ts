@@ -95,7 +95,7 @@ export async function runWorker<Settings extends TObject>(app: CellApp<Settings>
   });
 
   const admin = createWorkerServer({
-    commands: { cell: config.CELL_ID, trust: fleet.trust, clock },
+    commands: { cell: config.CELL_ID, trust: fleet.trust, clock, skew: parts.skews.commands },
     status: statusOptions(parts, () => ({ connections: 0, inFlight: 0 })),
     log,
   });

@@ -4,6 +4,7 @@ import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import type { CellState } from "../kit/cell-state.ts";
+import type { ClockSkew } from "../kit/clock-skew.ts";
 import type { DiskWatch } from "../kit/disk.ts";
 import type { SchemaWatch } from "../kit/lint/watch.ts";
 import { queueAlarms } from "../kit/queue/alarms.ts";
@@ -16,6 +17,8 @@ export interface StatusOptions {
   readonly state: CellState;
   readonly schema: Pick<SchemaWatch, "problems">;
   readonly disk: Pick<DiskWatch, "problems">;
+  /** Whether all assertions, or all commands, are refused for their time. */
+  readonly skews: readonly Pick<ClockSkew, "problems">[];
   readonly system: Pool;
   /** The fleet document's generation; null before the first. */
   readonly generation: () => Generation | null;
@@ -26,8 +29,9 @@ export interface StatusOptions {
 
 /** What keeps this process from being ready. A cell that holds leases must also know whom to trust; a new one learns it when it is registered. */
 export function readinessProblems(options: StatusOptions): string[] {
-  const problems = [...options.state.problems(), ...options.schema.problems(), ...options.disk.problems()];
-  const leases = options.state.record?.leases ?? 0;
+  const { state, schema, disk, skews } = options;
+  const problems = [state, schema, disk, ...skews].flatMap((watched) => watched.problems());
+  const leases = state.record?.leases ?? 0;
   if (leases > 0 && options.generation() === null)
     problems.push("trust-unknown: no fleet document has been accepted yet");
   return problems;

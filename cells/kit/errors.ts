@@ -7,6 +7,11 @@ export const cellErrors = {
     title: "This request bears no valid word of a router",
     todo: "Send the request through the router; a cell serves nobody directly.",
   },
+  "clock-skew": {
+    status: 503,
+    title: "The cell's clock and its routers' clocks differ too much",
+    todo: "Try again after the seconds in Retry-After. An operator sets the clock of the machine that the cell's readiness names.",
+  },
   "key-required": {
     status: 401,
     title: "This address needs an API key",
