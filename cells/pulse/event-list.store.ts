@@ -14,13 +14,12 @@ const columns = `id, type, user_id AS "user", at, value, properties, received_at
 
 // Both orders run along the index (tenant_id, at), which settles all but events of one and the same moment; a statement per order, since nothing that
 // a client sends may become SQL.
+const between = `at >= coalesce($1::timestamptz, '-infinity') AND at < coalesce($2::timestamptz, 'infinity')`;
 const statements: Readonly<Record<Order, string>> = {
   newest: `SELECT ${columns} FROM events
-    WHERE at >= coalesce($1, '-infinity') AND at < coalesce($2, 'infinity') AND (at, id) < (coalesce($3, 'infinity'::timestamptz), $4)
-    ORDER BY at DESC, id DESC LIMIT $5`,
+    WHERE ${between} AND (at, id) < (coalesce($3::timestamptz, 'infinity'), $4::text) ORDER BY at DESC, id DESC LIMIT $5`,
   oldest: `SELECT ${columns} FROM events
-    WHERE at >= coalesce($1, '-infinity') AND at < coalesce($2, 'infinity') AND (at, id) > (coalesce($3, '-infinity'::timestamptz), $4)
-    ORDER BY at, id LIMIT $5`,
+    WHERE ${between} AND (at, id) > (coalesce($3::timestamptz, '-infinity'), $4::text) ORDER BY at, id LIMIT $5`,
 };
 
 interface EventRow extends Omit<KnownEvent, "at" | "receivedAt"> {

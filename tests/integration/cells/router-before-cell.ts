@@ -22,10 +22,16 @@ export interface RouterBeforeCell {
 export async function routerBefore(
   cell: CellUnderTest,
   tenant: TestTenant,
-  slots: { readonly a: string; readonly b: string } = { a: cell.url("a"), b: cell.url("a") },
+  options: {
+    /** Where the cell's slots are; default: slot a, under both names. */
+    readonly slots?: { readonly a: string; readonly b: string };
+    readonly limits?: { readonly requestsPerSecond: number; readonly inFlight: number; readonly bodyBytes: number };
+    readonly settings?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<RouterBeforeCell> {
   const directory = mkdtempSync(join(tmpdir(), "cellplane-router-"));
   const key = `cpk_${tenant.slug}-key-of-a-test`;
+  const slots = options.slots ?? { a: cell.url("a"), b: cell.url("a") };
   const slot = (url: string) => ({ url, adminUrl: "http://127.0.0.1:9", workerUrl: "http://127.0.0.1:9" });
   const [digestName, keyValue] = keyRow(key, tenant.id);
   const feed = new Feed({
@@ -39,7 +45,11 @@ export async function routerBefore(
       release: "app@1",
     },
     "part/cell-1": { id: "cell-1", role: "cell", keys: [cell.cellKey.spki], url: null },
-    [`tenant/${tenant.id}`]: tenantRow(tenant.id, tenant.slug),
+    [`tenant/${tenant.id}`]: tenantRow(
+      tenant.id,
+      tenant.slug,
+      options.limits === undefined ? {} : { limits: options.limits },
+    ),
     [digestName]: keyValue,
   });
   await feed.start();
@@ -50,6 +60,7 @@ export async function routerBefore(
     FLEET_URL: feed.url,
     FLEET_TRUST_KEYS: feed.key.spki,
     FLEET_DIRECTORY: directory,
+    ...options.settings,
   });
   const router = await startRouter(config, cell.router, systemClock, createLog("router", "silent"));
   await until(async () => (await ask(router.adminPort, { path: "/readyz" })).status === 200, "the router is ready");
