@@ -33,12 +33,12 @@ async function routes(server: Server): Promise<void> {
       const { id } = request.params;
       const { text } = request.body;
       const { db, queue, cache } = request.tenant;
-      await db.write(async (tx) => {
-        await saveNote(tx, id, text);
+      const note = await db.write(async (tx) => {
         await queue.add(tx, countWords, { id });
+        return saveNote(tx, id, text);
       });
       await cache.delete("count");
-      return { id, text, words: null };
+      return note;
     },
   );
 
