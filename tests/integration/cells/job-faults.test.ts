@@ -215,8 +215,8 @@ test("fault 23: a job that hangs is cut off after 5 s, tried a bounded number of
 });
 
 test("fault 23: a job that ends the process is dead after three tries, and the jobs beside it are not", async () => {
-  for (let count = 0; count < 6; count++) await work(other, { entry: "innocent", milliseconds: 300 });
-  const id = await work(acme, { entry: "exits", behaviour: "exit" });
+  const id = await work(acme, { entry: "exits", behaviour: "exit", milliseconds: 300 });
+  for (let count = 0; count < 6; count++) await work(other, { entry: "innocent", milliseconds: 900 });
   await until(
     "it is dead",
     async () => {
@@ -229,6 +229,8 @@ test("fault 23: a job that ends the process is dead after three tries, and the j
   const [dead] = await deadOf(id);
   assert.deepEqual([dead?.["crashes"], (dead?.["errors"] as { name: string }[])[0]?.name], [3, "JobInterrupted"]);
   assert.deepEqual([await countOf("exits"), await countOf("innocent")], [0, 6]);
+  const beside = await cell.sql("SELECT FROM entries WHERE entry = 'innocent' AND attempt > 1");
+  assert.ok(beside.length > 0, "some were cut off with it");
 });
 
 test("fault 23: a job that ends its own connection, or keeps an error of the database quiet, uses its tries up too", async () => {
