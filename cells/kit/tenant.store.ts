@@ -1,7 +1,7 @@
 import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
-import { matches } from "../../common/ids.ts";
-import type { Pool, PoolClient } from "../../common/postgres/pool.ts";
+import { AheadFailed, queryBehind, type Ahead, type Statement } from "../../common/postgres/headed-query.ts";
+import type { Pool, PoolClient, QueryResult } from "../../common/postgres/pool.ts";
 import { refuseUnlessData } from "./statement-kinds.ts";
 import { StatementNames } from "./statements.ts";
 
@@ -38,16 +38,21 @@ export interface Transaction {
 /** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
 export type CommitWitness = () => void;
 
+const commit = { name: "kit_commit", text: "COMMIT" } as const;
 const begin = {
   // One snapshot for all statements, so that several reads fit together; nothing can be written.
-  read: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+  read: { name: "kit_begin_read", text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", values: [] },
   // The fence refuses any other isolation for writes.
-  write: "BEGIN ISOLATION LEVEL READ COMMITTED",
+  write: { name: "kit_begin_write", text: "BEGIN ISOLATION LEVEL READ COMMITTED", values: [] },
+} as const;
+const enter = {
+  read: { name: "kit_enter", text: "SELECT cellplane.enter($1, $2) AS epoch" },
+  write: { name: "kit_enter_write", text: "SELECT cellplane.enter_write($1, $2) AS epoch" },
 } as const;
 
 /**
- * Runs tenants' transactions as the unprivileged role. BEGIN, the lease's check and the first statement travel together, without waiting for
- * each other's answers, and nobody waits for the end of a read: one statement takes one round trip to read and two to write.
+ * Runs tenants' transactions as the unprivileged role. BEGIN, the lease's check and the first statement are one message, and nobody waits for the
+ * end of a read: one statement takes one round trip to read and two to write (docs/decisions/0025).
  */
 export class TenantDatabase {
   readonly #pool: Pool;
@@ -77,33 +82,24 @@ export class TenantDatabase {
   ): Promise<Result> {
     if (mode === "write") this.#admitWrite();
     const client = await this.#pool.connect();
+    const transaction = new PostgresTransaction(client, scope, mode, this.#names);
     let broken: Error | undefined;
-    let transaction: PostgresTransaction | undefined;
-    let entered: Promise<number> | undefined;
     try {
-      entered = enter(client, scope, mode);
-      // Whoever asks for a given epoch knows what the answer will be, if it is not a refusal.
-      entered.catch(() => undefined);
-      transaction = new PostgresTransaction(client, scope.tenant, scope.epoch ?? (await entered), entered, this.#names);
+      if (scope.epoch === null) await transaction.enter();
       const result = await work(transaction);
-      await entered;
-      transaction.end();
+      await transaction.close();
       if (mode === "read") {
         this.#endRead(client);
       } else {
         beforeCommit?.();
-        await commit(client);
+        await commitWrite(client);
       }
       return result;
     } catch (error) {
-      transaction?.end();
+      transaction.end();
+      broken = transaction.begun ? await rollBack(client) : undefined;
       // A refusal is why the statements after it failed.
-      const refusal = await entered?.then(
-        () => undefined,
-        (cause: unknown) => ({ cause }),
-      );
-      broken = await rollBack(client);
-      throw refusal === undefined ? error : refusal.cause;
+      throw transaction.refusal ?? error;
     } finally {
       if (broken !== undefined) this.#log.debug({ event: "connection-thrown-away", err: broken });
       client.release(broken);
@@ -112,25 +108,13 @@ export class TenantDatabase {
 
   /** Nothing hangs on the end of a read; whoever takes the connection next sends behind it. */
   #endRead(client: PoolClient): void {
-    client.query("COMMIT").catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
+    client.query(commit).catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
   }
 }
 
-async function enter(client: PoolClient, scope: TenantScope, mode: "read" | "write"): Promise<number> {
-  // The simple protocol takes several statements at once but no parameters; both values are checked to be what they seem.
-  if (!matches("uuid", scope.tenant)) throw new TypeError("a tenant's id is a UUID");
-  if (scope.epoch !== null && !Number.isSafeInteger(scope.epoch)) throw new TypeError("an epoch is an integer");
-  const answer = (await client.query(
-    `${begin[mode]}; SELECT cellplane.enter('${scope.tenant}', ${scope.epoch ?? "NULL"}) AS epoch`,
-  )) as unknown as readonly { readonly rows: readonly { readonly epoch: number }[] }[];
-  const epoch = answer[1]?.rows[0]?.epoch;
-  if (epoch === undefined) throw new Error("cellplane.enter answered nothing");
-  return epoch;
-}
-
 /** PostgreSQL answers COMMIT of a transaction in which a statement failed with ROLLBACK, and calls it a success. */
-async function commit(client: PoolClient): Promise<void> {
-  const { command } = await client.query("COMMIT");
+async function commitWrite(client: PoolClient): Promise<void> {
+  const { command } = await client.query(commit);
   if (command !== "COMMIT")
     throw new Error(
       "nothing was committed: a statement of this transaction failed, and its error was caught and kept quiet",
@@ -151,19 +135,50 @@ const oneStatement = { queryMode: "extended" } as const;
 
 class PostgresTransaction implements Transaction {
   readonly tenant: TenantId;
-  readonly epoch: number;
+  /** Why the lease's check refused the transaction, the database's own error. */
+  refusal: Error | undefined;
+  /** Whether anything of it was sent. */
+  begun = false;
   readonly #client: PoolClient;
+  readonly #head: readonly Ahead[];
   readonly #names: StatementNames;
-  /** The lease's check; null once it has passed. */
-  #entered: Promise<number> | null;
+  #epoch: number | null;
   #ended = false;
 
-  constructor(client: PoolClient, tenant: TenantId, epoch: number, entered: Promise<number>, names: StatementNames) {
+  constructor(client: PoolClient, scope: TenantScope, mode: "read" | "write", names: StatementNames) {
+    this.tenant = scope.tenant;
+    this.#epoch = scope.epoch;
     this.#client = client;
-    this.tenant = tenant;
-    this.epoch = epoch;
-    this.#entered = entered;
     this.#names = names;
+    this.#head = [begin[mode], { ...enter[mode], values: [scope.tenant, scope.epoch?.toString() ?? null] }];
+  }
+
+  get epoch(): number {
+    if (this.#epoch === null) throw new Error("the transaction has not entered its tenant yet");
+    return this.#epoch;
+  }
+
+  /** Opens it before its first statement, for whoever must know the epoch. */
+  async enter(): Promise<void> {
+    this.begun = true;
+    try {
+      const [, entered] = await Promise.all(
+        this.#head.map(({ name, text, values }) =>
+          this.#client.query<{ epoch: number }>({ name, text, values: [...values] }),
+        ),
+      );
+      this.#epoch = entered?.rows[0]?.epoch ?? null;
+    } catch (error) {
+      this.refusal = error as Error;
+      throw error;
+    }
+  }
+
+  /** Ends it after its work; one without any statement checks the lease all the same. @throws the refusal, even one that the work kept quiet. */
+  async close(): Promise<void> {
+    if (!this.begun) await this.enter();
+    this.end();
+    if (this.refusal !== undefined) throw this.refusal;
   }
 
   /** From now on its connection may be another tenant's; work that was not awaited, or took too long, must not reach it. */
@@ -178,19 +193,19 @@ class PostgresTransaction implements Transaction {
   ): Promise<{ rows: Row[]; rowCount: number }> {
     if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
     refuseUnlessData(text);
-    const name = this.#names.nameOf(text, options.onePlan ?? false);
-    const sent = this.#client.query({
-      ...(name === undefined ? {} : { name }),
-      text,
-      values: [...values],
-      ...oneStatement,
-    });
-    if (this.#entered !== null) {
-      // Not one after the other: the statement's own failure would go unheard while the check is waited for.
-      await Promise.all([this.#entered, sent]);
-      this.#entered = null;
-    }
-    const result = await sent;
+    const statement = { name: this.#names.nameOf(text, options.onePlan ?? false), text, values: [...values] };
+    const result = await (this.begun ? this.#client.query({ ...statement, ...oneStatement }) : this.#first(statement));
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  }
+
+  async #first(statement: Statement): Promise<QueryResult> {
+    this.begun = true;
+    try {
+      return await queryBehind(this.#client, this.#head, statement);
+    } catch (error) {
+      if (!(error instanceof AheadFailed)) throw error;
+      this.refusal = error.cause as Error;
+      throw this.refusal;
+    }
   }
 }
