@@ -202,6 +202,11 @@ export const cellErrors = {
     title: "The application has no such aggregate",
     todo: "Use one of the names in the release's manifest.",
   },
+  "too-many-at-once": {
+    status: 429,
+    title: "Too many requests of this tenant wait at once",
+    todo: "Wait for answers before sending more; nothing of the request was executed.",
+  },
   "migration-blocked": {
     status: 503,
     title: "The migration did not get its locks",

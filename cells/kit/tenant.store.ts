@@ -2,6 +2,7 @@ import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
 import { AheadFailed, queryBehind, type Ahead, type Statement } from "../../common/postgres/headed-query.ts";
 import type { Pool, PoolClient, QueryResult } from "../../common/postgres/pool.ts";
+import { FairShare } from "./fair-share.ts";
 import { refuseUnlessData } from "./statement-kinds.ts";
 import { StatementNames } from "./statements.ts";
 
@@ -59,6 +60,7 @@ export class TenantDatabase {
   readonly #log: Logger;
   readonly #names = new StatementNames();
   readonly #admitWrite: () => void;
+  readonly #share: FairShare;
 
   /**
    * @param pool whose connections send without waiting (`pipeline`).
@@ -68,11 +70,12 @@ export class TenantDatabase {
     this.#pool = pool;
     this.#log = log;
     this.#admitWrite = admitWrite;
+    this.#share = new FairShare(pool.options.max);
   }
 
   /**
    * Commits what `work` did and returns its result, or rolls back and rethrows.
-   * @throws disk-nearly-full, and the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
+   * @throws disk-nearly-full, too-many-at-once, and the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
    */
   async run<Result>(
     scope: TenantScope,
@@ -81,6 +84,20 @@ export class TenantDatabase {
     beforeCommit?: CommitWitness,
   ): Promise<Result> {
     if (mode === "write") this.#admitWrite();
+    await this.#share.enter(scope.tenant);
+    try {
+      return await this.#transact(scope, mode, work, beforeCommit);
+    } finally {
+      this.#share.leave(scope.tenant);
+    }
+  }
+
+  async #transact<Result>(
+    scope: TenantScope,
+    mode: "read" | "write",
+    work: (tx: Transaction) => Promise<Result>,
+    beforeCommit?: CommitWitness,
+  ): Promise<Result> {
     const client = await this.#pool.connect();
     const transaction = new PostgresTransaction(client, scope, mode, this.#names);
     let broken: Error | undefined;
