@@ -10,7 +10,7 @@ import { timeOf } from "./records.ts";
 export const basesKept = 2;
 /** A life's archive may be this large in all; then the older base goes, never the newest. */
 const archiveBytes = 4 * 1024 ** 3;
-/** Bases and WAL of an earlier life are kept this long after the next one began: long enough to see that the restore was a mistake. */
+/** Bases, WAL and data of an earlier life are kept this long after the next one began: long enough to see that the restore was a mistake. */
 const earlierLifeMs = 86_400_000;
 /** What an archive command left that was killed; none takes so long. */
 const unfinishedMs = 3_600_000;
@@ -58,6 +58,14 @@ export async function prune(home: string, cell: CellId, plan: PrunePlan, now: Da
   for (const life of plan.lives) await rm(paths.life(life), { recursive: true, force: true });
   for (const { life, id } of plan.bases) await rm(paths.base(life, id), { recursive: true, force: true });
   for (const { life, segment } of plan.keepFrom) await pruneWal(paths.wal(life), segment, now);
+  await pruneAside(paths.aside, now);
+}
+
+/** Data directories that a restore replaced are named after the life that took their place. */
+async function pruneAside(folder: string, now: Date): Promise<void> {
+  if (!(await exists(folder))) return;
+  for (const life of await readdir(folder))
+    if (isPast(life, now)) await rm(join(folder, life), { recursive: true, force: true });
 }
 
 async function pruneWal(folder: string, keepFrom: string | null, now: Date): Promise<void> {
