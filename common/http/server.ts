@@ -14,17 +14,11 @@ import { CellplaneError, toProblem } from "../errors.ts";
 import { requestIdHeader } from "../contracts/headers.ts";
 import { problemContentType } from "../contracts/problem.ts";
 import type { Logger } from "../log.ts";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, answerExpectation } from "./client-error.ts";
 import { httpError } from "./errors.ts";
 import { readJsonStrictly } from "./json-body.ts";
 
-type TypedServer = FastifyInstance<
-  HttpServer,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
+type TypedServer = FastifyInstance<HttpServer, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
 /** Fastify's own `register` forgets the type provider, so that requests in a plugin would have no types; this one keeps it. */
 type TypedRegister = FastifyRegister<
   TypedServer & PromiseLike<undefined>,
@@ -97,6 +91,7 @@ export function createServer(options: ServerOptions): Server {
   server.setValidatorCompiler(TypeBoxValidatorCompiler);
   // Fastify takes plain text too; here only JSON is understood, where a route does not say otherwise.
   server.removeContentTypeParser("text/plain");
+  server.server.on("checkExpectation", answerExpectation);
   readJsonStrictly(server);
   server.addHook("onRequest", async (request, reply) => {
     reply.header(requestIdHeader, request.id);
