@@ -15,10 +15,14 @@ export const memory = {
   /** V8's old space, MiB. */
   heapMb: { api: 384, worker: 256 },
   /**
-   * V8's young generation grows with traffic to three times this, MiB, and never shrinks to nothing again. Default 16; smaller costs more, shorter
-   * collections.
+   * V8's young generation grows to three times this, MiB, with the garbage of the start alone, and keeps it. Its default is 16; smaller means more, shorter
+   * collections (docs/decisions/0019-an-idle-cells-memory.md).
    */
-  semiSpaceMb: { api: 16, worker: 4 },
+  semiSpaceMb: { api: 4, worker: 2 },
+  /** Threads with which V8 collects and compiles beside the main one; its default of 4 is for machines that run one process. */
+  v8Threads: 1,
+  /** Heaps of the C library, of which each thread otherwise gets one. */
+  mallocArenas: 2,
   postgres: { sharedBuffersMb: 48, workMemMb: 4, maintenanceWorkMemMb: 32, maxConnections: 80 },
   redisMb: 64,
 } as const;

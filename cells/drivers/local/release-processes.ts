@@ -74,7 +74,12 @@ function nodeProcess(
     cell: plan.id,
     release: release.name,
     command: join(folder, "node"),
-    args: [`--max-old-space-size=${memory.heapMb[role]}`, join(folder, `${role}.mjs`)],
+    args: [
+      `--max-old-space-size=${memory.heapMb[role]}`,
+      `--max-semi-space-size=${memory.semiSpaceMb[role]}`,
+      `--v8-pool-size=${memory.v8Threads}`,
+      join(folder, `${role}.mjs`),
+    ],
     cwd: folder,
     user: null,
     directoryFd: false,
@@ -114,5 +119,6 @@ function servingEnvironment(facts: CellFacts, release: ReleaseRef, slot: Slot): 
     FLEET_DIRECTORY: paths.fleet,
     DATA_DIRECTORY: paths.folder,
     LOG_LEVEL: facts.logLevel,
+    MALLOC_ARENA_MAX: String(memory.mallocArenas),
   };
 }
