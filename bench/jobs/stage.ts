@@ -6,8 +6,8 @@ import { cores, pinRunning } from "../runner/pin.ts";
 const release = "jobs@1";
 /** Tenants that each offer the same modest load. */
 const quiet = 9;
-/** Jobs a second of each: together well below what a worker does, so that alone all of them are done at once. */
-const ratePerTenant = 6;
+/** What the quiet tenants offer together, as a share of what the worker does: well within their fair share, with a flooder or without. */
+const offeredShare = 0.4;
 /** More than a worker can do while it is measured. */
 const floodJobs = 20_000;
 const catchUpMs = 500;
@@ -25,6 +25,7 @@ export class JobStage {
   readonly #database: Client;
   readonly #tenants: readonly TestTenant[];
   readonly #flooder: TestTenant;
+  #ratePerTenant = 1;
 
   private constructor(cell: CellUnderTest, database: Client, tenants: readonly TestTenant[], flooder: TestTenant) {
     this.#cell = cell;
@@ -65,7 +66,7 @@ export class JobStage {
     return { throughput: rows.length / seconds, waits: rows.map(({ waited }) => waited) };
   }
 
-  /** Jobs a second when one tenant alone has a backlog: what a worker does. */
+  /** Jobs a second when one tenant alone has a backlog: what a worker does, and what the quiet tenants' load is set by. */
   async capacity(seconds: number): Promise<number> {
     await this.#flood(0);
     await sleep(1_000);
@@ -76,7 +77,9 @@ export class JobStage {
       [began],
     );
     await this.#empty();
-    return (rows[0]?.done ?? 0) / seconds;
+    const capacity = (rows[0]?.done ?? 0) / seconds;
+    this.#ratePerTenant = (capacity * offeredShare) / quiet;
+    return capacity;
   }
 
   /** Jobs without a receipt, or with an effect that is not there once: none, or the figures are worth nothing. */
@@ -94,8 +97,8 @@ export class JobStage {
 
   async #offer(tenant: TestTenant, seconds: number): Promise<void> {
     const began = performance.now();
-    for (let count = 0; count < seconds * ratePerTenant; count++) {
-      await sleep(Math.max(0, (count * 1_000) / ratePerTenant - (performance.now() - began)));
+    for (let count = 0; count < seconds * this.#ratePerTenant; count++) {
+      await sleep(Math.max(0, (count * 1_000) / this.#ratePerTenant - (performance.now() - began)));
       const { status } = await this.#cell.call(tenant, "/v1/work", { body: { entry: "quiet" } });
       if (status !== 202) throw new Error(`a job was answered ${status}`);
     }

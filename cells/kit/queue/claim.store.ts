@@ -63,7 +63,7 @@ export async function claimJobs(
 ): Promise<HandedJob[] | undefined> {
   const result = await system.query<Omit<HandedJob, "tenant_id"> & { readonly tenant_id: TenantId | null }>(
     `WITH ${unsynced}, clock AS MATERIALIZED (
-       SELECT ms FROM quiet, cellplane.share_clock FOR UPDATE OF share_clock SKIP LOCKED
+       SELECT ms FROM quiet, cellplane.share_clock WHERE the_one FOR UPDATE OF share_clock SKIP LOCKED
      ), told AS (
        SELECT tenant_id, ms, jobs FROM unnest($5::uuid[], $6::double precision[], $7::int[]) AS t (tenant_id, ms, jobs)
      ), flying AS (
@@ -85,20 +85,23 @@ export async function claimJobs(
        SELECT t.tenant_id, waiting.id,
          t.served + (t.in_flight + row_number() OVER (PARTITION BY t.tenant_id ORDER BY waiting.priority, waiting.run_at, waiting.id) - 1) * t.cost AS turn
        FROM tenants t CROSS JOIN LATERAL (
-         SELECT o.id, o.priority, o.run_at FROM (VALUES (0), (1), (2)) AS p (priority) CROSS JOIN LATERAL (
+         SELECT o.id, o.priority, o.run_at FROM (VALUES (0::smallint), (1::smallint), (2::smallint)) AS p (priority) CROSS JOIN LATERAL (
            SELECT id, priority, run_at FROM cellplane.outbox
-           WHERE tenant_id = t.tenant_id AND enqueued_at IS NULL AND priority = p.priority AND run_at <= clock_timestamp()
+           WHERE tenant_id = t.tenant_id AND enqueued_at IS NULL AND priority = p.priority AND run_at <= now()
              AND job || '@' || payload_version = ANY ($1)
            ORDER BY run_at, id LIMIT greatest(0, least($3, greatest(${inFlightJobs}, ${inFlightMs} / t.cost)) - t.in_flight)
-           FOR UPDATE SKIP LOCKED
          ) o ORDER BY o.priority, o.run_at, o.id LIMIT greatest(0, least($3, greatest(${inFlightJobs}, ${inFlightMs} / t.cost)) - t.in_flight)
        ) waiting
      ), chosen AS (
-       SELECT tenant_id, id, turn FROM due ORDER BY turn, id
+       -- The literal tells the planner how few they are: it must not read the whole outbox to hand over sixteen jobs.
+       SELECT tenant_id, id, turn FROM (SELECT tenant_id, id, turn FROM due ORDER BY turn, id LIMIT ${Math.trunc(windows.cell)}) best ORDER BY turn, id
        LIMIT greatest(0, $4 - (SELECT coalesce(sum(in_flight), 0) FROM tenants))
+     ), free AS (
+       SELECT o.tenant_id, o.id FROM chosen JOIN cellplane.outbox o ON o.tenant_id = chosen.tenant_id AND o.id = chosen.id
+       WHERE o.enqueued_at IS NULL FOR UPDATE OF o SKIP LOCKED
      ), handed AS (
-       UPDATE cellplane.outbox o SET enqueued_at = clock_timestamp() FROM chosen
-       WHERE o.tenant_id = chosen.tenant_id AND o.id = chosen.id
+       UPDATE cellplane.outbox o SET enqueued_at = clock_timestamp() FROM free
+       WHERE o.tenant_id = free.tenant_id AND o.id = free.id
        RETURNING o.tenant_id, o.id, o.payload_version AS version
      ), charged AS (
        INSERT INTO cellplane.shares AS s (tenant_id, served_ms, cost_ms)
@@ -106,7 +109,7 @@ export async function claimJobs(
        ON CONFLICT (tenant_id) DO UPDATE SET served_ms = excluded.served_ms, cost_ms = excluded.cost_ms, updated_at = clock_timestamp()
      ), ticked AS (
        UPDATE cellplane.share_clock c SET ms = greatest(c.ms, furthest.turn)
-       FROM (SELECT max(turn) AS turn FROM chosen) furthest WHERE furthest.turn > c.ms
+       FROM (SELECT max(turn) AS turn FROM chosen) furthest WHERE c.the_one AND furthest.turn > c.ms
      )
      SELECT handed.* FROM clock LEFT JOIN handed ON true`,
     [

@@ -152,11 +152,11 @@ export class CellUnderTest {
     return JSON.parse(stdout) as { applied: unknown[]; schema: { kit: number; app: number } };
   }
 
-  startApi = (release: string, slot: Slot = "a", timeoutMs = 15_000, env: Record<string, string> = {}): Promise<void> =>
+  startApi = (release: string, slot: Slot = "a", timeoutMs = 60_000, env: Record<string, string> = {}): Promise<void> =>
     this.#start("api", release, slot, timeoutMs, env);
   startWorker = (release: string, slot: Slot = "a"): Promise<void> => this.#start("worker", release, slot);
 
-  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000, more = {}): Promise<void> {
+  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 60_000, more = {}): Promise<void> {
     const { directory } = this.#found(release);
     const [apiPort, adminPort] = [await freePort(), await freePort()];
     this.#writeFleet(join(this.folder, "fleet", `${role}-${slot}`));

@@ -207,7 +207,7 @@ test("fault 23: a job that throws is tried a bounded number of times and then de
 test("fault 23: a job that hangs is cut off after 5 s, tried a bounded number of times, and dead", async () => {
   const id = await work(acme, { entry: "hung", behaviour: "hang" });
   await work(other, { entry: "beside", times: 20 });
-  await until("others are served", async () => (await countOf("beside")) === 20, 4_000);
+  await until("others are served", async () => (await countOf("beside")) === 20, 30_000);
   await until("it is dead", async () => (await deadOf(id)).length === 1, 60_000);
   const [dead] = await deadOf(id);
   assert.deepEqual([dead?.["tries"], (dead?.["errors"] as { name: string }[])[0]?.name], [3, "JobTimedOut"]);
