@@ -66,6 +66,7 @@ export class LeaseCell {
     admin: Client,
     onFile: string,
     keys: ReadonlyMap<CellId, SigningKey>,
+    statementTimeoutMs: number,
   ) {
     this.id = id;
     this.database = database;
@@ -77,7 +78,7 @@ export class LeaseCell {
       application: `${id}-app`,
       max: 10,
       pipeline: true,
-      statementTimeoutMs: 500,
+      statementTimeoutMs,
       log,
     });
     this.system = createPool({ url: database.systemUrl, application: `${id}-system`, max: 4, log });
@@ -92,7 +93,11 @@ export class LeaseCell {
   }
 
   /** Cells of one fleet, each with a database of its own on one server. */
-  static async make(postgres: TestPostgres, names: readonly string[]): Promise<LeaseCell[]> {
+  static async make(
+    postgres: TestPostgres,
+    names: readonly string[],
+    statementTimeoutMs = 4_500,
+  ): Promise<LeaseCell[]> {
     const keys = new Map(names.map((name) => [cellId(name), generateSigningKey()]));
     const folder = await mkdtemp(join(tmpdir(), "cellplane-lease-bed-"));
     try {
@@ -113,7 +118,9 @@ export class LeaseCell {
         });
         const admin = await connect(database.url, "behind-the-walls");
         await admin.query("SET session_replication_role = replica");
-        cells.push(new LeaseCell(id, database, admin, (await readIncarnation(incarnationFile)) ?? "", keys));
+        cells.push(
+          new LeaseCell(id, database, admin, (await readIncarnation(incarnationFile)) ?? "", keys, statementTimeoutMs),
+        );
       }
       return cells;
     } finally {

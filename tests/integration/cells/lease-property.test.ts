@@ -20,7 +20,8 @@ let cells: LeaseCell[];
 
 before(async () => {
   postgres = await startPostgres();
-  cells = await LeaseCell.make(postgres, ["cell-1", "cell-2"]);
+  // A write that meets one that thaws waits for its end, and here that may be long in coming.
+  cells = await LeaseCell.make(postgres, ["cell-1", "cell-2"], 500);
 });
 after(async () => {
   for (const cell of cells) await cell.stop();
