@@ -49,6 +49,8 @@ export function changes(
     stop: (driver, claim) => driver.stop(cell, claim),
     start: (driver, claim) => driver.start(cell, claim),
     fence: (driver, claim) => driver.fence(cell, claim),
+    backup: (driver, claim) => driver.backup(cell, claim),
+    restore: (driver, claim) => driver.restore(cell, null, claim),
   };
 }
 
