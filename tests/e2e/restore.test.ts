@@ -41,9 +41,8 @@ describe("backup and restore by the command line", () => {
     assert.ok((drill.drills[0]?.rtoSeconds ?? 0) > 0);
 
     ledger.start(20);
-    const restored = await fleet.json<{ incarnation: string; reported: boolean; tenants: TenantLoss[] }>([
-      ...["cell", "restore", cell, "--reason", "a drill of the real thing"],
-    ]);
+    const wish = ["cell", "restore", cell, "--reason", "a drill of the real thing"];
+    const restored = await fleet.json<{ incarnation: string; reported: boolean; tenants: TenantLoss[] }>(wish);
     assert.equal(restored.reported, true);
     await eventually("the registry has confirmed it", 60_000, async () => {
       const { lives } = await fleet.json<{ lives: CellLife[] }>(["cell", "lives", cell]);

@@ -161,7 +161,11 @@ test("the loss is counted where the former database could be read, and bounded w
   const tenant = "01900000-0000-7000-8000-000000000001";
   const lease = { tenant, slug: "acme", state: "active", epoch: 1, synthetic: false };
   const mark = (rows: number, rowsBetween: number, lastWriteAt: Date | null) => ({
-    ...{ tenant, rows, rowsBetween, rowsSince: rowsBetween, lastWriteAt },
+    tenant,
+    rows,
+    rowsBetween,
+    rowsSince: rowsBetween,
+    lastWriteAt,
   });
   const restored = { leases: [lease], marks: [mark(5, 0, null)] };
   const through = "2026-01-01T00:00:00.000500Z";

@@ -12,13 +12,21 @@ const idOf = (slug: string): TenantId => {
   return known;
 };
 const lease = (slug: string, epoch: number, state: HeldLease["state"] = "active"): HeldLease => ({
-  ...{ tenant: idOf(slug), slug, epoch, state, incarnation: "old" },
+  tenant: idOf(slug),
+  slug,
+  epoch,
+  state,
+  incarnation: "old",
 });
 const placed = (slug: string, cell: CellId, epoch: number) => ({ tenant: idOf(slug), cell, epoch });
 
 function decide(input: Partial<ConfirmationInput>): LifePlan {
   const decision = decideLeases({
-    ...{ cell: one, incarnation: "new", leases: [], partners: new Set(), placements: [] },
+    cell: one,
+    incarnation: "new",
+    leases: [],
+    partners: new Set(),
+    placements: [],
     others: new Map([
       [two, []],
       [three, []],
