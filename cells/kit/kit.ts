@@ -23,6 +23,8 @@ export { definePages, type PageRequest, type Pages, type PagesOptions } from "./
 export { sendEvents, type EventStream, type ServerSentEvent } from "./streams/event-stream.ts";
 export type { WebSocket } from "./streams/sockets.ts";
 export type { Server } from "../../common/http/server.ts";
+export type { AddOptions } from "./queue/outbox.store.ts";
+export type { Priority } from "./queue/priorities.ts";
 export type { Schedule, ScheduleOptions, TenantQueue } from "./queue/tenant-queue.ts";
 export type { TenantContext } from "./tenant.ts";
 export type { Transaction } from "./tenant.store.ts";
