@@ -83,6 +83,11 @@ test("the archive command archives once, takes the same again for done, and neve
   await writeFile(segment, "another");
   await assert.rejects(archiveNow());
   assert.equal(gunzipSync(await readFile(join(archive, `${name}.gz`))).toString(), "one");
+  // As if another came between the look and the link: the name is taken, though nothing can be read there.
+  await rm(join(archive, `${name}.gz`));
+  await symlink("nowhere", join(archive, `${name}.gz`));
+  await assert.rejects(archiveNow());
+  assert.deepEqual(await readdir(archive), [`${name}.gz`], "nothing half done is left");
   await rm(segment);
   await assert.rejects(archiveNow(), "a segment that cannot be read is not archived");
   await rm(archive, { recursive: true });
