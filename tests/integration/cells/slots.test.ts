@@ -155,10 +155,7 @@ test("migrations are refused whose number was released with other content, or wh
   await writeFile(contract, "DROP TABLE tail;");
   await assert.rejects(cell.migrate(first), /app\/2 is contract, which was not asked for/);
   await writeFile(contract, "CREATE TABLE loose (id uuid PRIMARY KEY);");
-  await assert.rejects(
-    cell.migrate(first, "a", ["--allow", "contract"]),
-    /loose: a table must be made with cellplane.protect_table/,
-  );
+  await assert.rejects(cell.migrate(first, "a", ["--allow", "contract"]), /loose: .*cellplane\.protect_table/);
   assert.deepEqual(await cell.sql("SELECT to_regclass('public.loose') AS loose"), [{ loose: null }]);
 });
 
