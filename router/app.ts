@@ -32,8 +32,9 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => Promise<v
     checkState(tenant);
     checkRate(parts, tenant);
     checkLength(exchange, head, tenant);
-    if (!parts.tenantInFlight.enter(tenant.id, tenant.limits.inFlight)) {
-      throw fail("tenant-busy", `At most ${tenant.limits.inFlight} requests of this tenant may be in flight.`);
+    const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
+    if (!parts.tenantInFlight.enter(tenant.id, mostInFlight)) {
+      throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
     try {
       const fields = fieldsFor(parts, exchange, head, principal);
@@ -45,6 +46,11 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => Promise<v
       parts.tenantInFlight.leave(tenant.id);
     }
   };
+}
+
+/** Of what a cell may have in flight one tenant takes half at most, whatever its limit says: the cap is there for all of them. */
+function largestShare(cellCap: number): number {
+  return Math.max(1, Math.ceil(cellCap / 2));
 }
 
 function findTenant(parts: RouterParts, host: string): TenantRow {

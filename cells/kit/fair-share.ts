@@ -34,7 +34,7 @@ export class FairShare {
 
   /**
    * Waits for a turn; `leave` must follow exactly once.
-   * @throws too-many-at-once where the tenant has too many waiting, cell-unavailable where no turn comes.
+   * @throws too-many-at-once where the tenant has too many waiting or waits behind itself for too long, cell-unavailable where others hold all.
    */
   async enter(tenant: TenantId): Promise<void> {
     if (this.#fits(tenant)) return this.#take(tenant);
@@ -48,7 +48,7 @@ export class FairShare {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#forget(tenant, waiter);
-        reject(cellError("cell-unavailable", "No database connection came free.", { extra: { retryAfterSeconds: 1 } }));
+        reject(this.#unserved(tenant));
       }, longestWaitMs);
       const waiter = { admit: resolve, timer };
       queue.push(waiter);
@@ -74,6 +74,14 @@ export class FairShare {
       waiter.admit();
       return;
     }
+  }
+
+  /** Whoever holds a whole share waited behind itself. */
+  #unserved(tenant: TenantId): Error {
+    const extra = { retryAfterSeconds: 1 };
+    return (this.#held.get(tenant) ?? 0) < this.#mostHeld
+      ? cellError("cell-unavailable", "No database connection came free.", { extra })
+      : cellError("too-many-at-once", "This tenant's share of the database is in use.", { extra });
   }
 
   #fits(tenant: TenantId): boolean {

@@ -14,7 +14,7 @@ function enters(share: FairShare, tenant: typeof flood, admitted: string[], name
   return share.enter(tenant).then(() => void admitted.push(name));
 }
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+const settled = (): Promise<void> => new Promise<void>((resolve) => void setImmediate(resolve));
 
 test("one tenant holds half of the connections at most, while others find one free", async () => {
   const share = new FairShare(4);
@@ -67,7 +67,10 @@ test("what does not fit into a tenant's queue is refused to that tenant alone", 
 test("a wait ends, and its place goes to somebody else", { timeout: 30_000 }, async () => {
   const share = new FairShare(1);
   await share.enter(flood);
-  await assert.rejects(share.enter(calm), { code: "cell-unavailable" });
+  await Promise.all([
+    assert.rejects(share.enter(calm), { code: "cell-unavailable" }),
+    assert.rejects(share.enter(flood), { code: "too-many-at-once" }),
+  ]);
   const next = share.enter(other);
   share.leave(flood);
   await next;
