@@ -94,7 +94,7 @@ test("fault 10: with Redis killed, requests are answered without an error, the c
   assert.equal(await countOf("no-redis"), 20);
 });
 
-test("with PostgreSQL killed a cell answers 503 with Retry-After, and serves again by itself", async () => {
+test("fault 8: with PostgreSQL killed a cell answers 503 with Retry-After, and serves again by itself", async () => {
   process.kill(cell.postgres.pid, "SIGKILL");
   const refused = await cell.call(acme, "/v1/cached?store=1");
   assert.deepEqual(
