@@ -30,7 +30,10 @@ test("a cell is due when it has run a while without a proven base, and a day aft
   await writeFile(join(base, "verified.json"), "{}");
   assert.equal(await due(at(1), at(2, 10)), false);
   assert.equal(await due(at(1), at(3)), true, "a day later");
-  await new CellNotes(cellPaths(home, cell).notes).writeArchivedLife(backupId(at(2), "00bb"));
-  assert.equal(await due(at(1), at(2, 10)), true, "another life has none");
+  assert.equal(await due(at(3), at(3, 2)), false, "but not right after a start");
+  const next = backupId(at(2), "00bb");
+  await mkdir(backupPaths(home, cell).wal(next), { recursive: true });
+  await new CellNotes(cellPaths(home, cell).notes).writeArchivedLife(next);
+  assert.equal(await due(at(2, 9), at(2, 10)), true, "a restored cell has nothing of its new life yet: at once");
   await rm(home, { recursive: true });
 });

@@ -65,21 +65,6 @@ export async function newestCommit(client: Client): Promise<string | null> {
   return result.rows[0]?.at ?? null;
 }
 
-export interface ArchiverWord {
-  readonly failed: number;
-  readonly lastArchived: string | null;
-  /** Whether the last try failed. */
-  readonly failing: boolean;
-}
-
-export async function archiverWord(client: Client): Promise<ArchiverWord> {
-  const result = await client.query<ArchiverWord>(
-    `SELECT failed_count AS failed, last_archived_wal AS "lastArchived",
-       coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing FROM pg_stat_archiver`,
-  );
-  return only(result.rows);
-}
-
 /** A lease as a restored database has it. */
 export interface RestoredLease {
   readonly tenant: string;

@@ -29,7 +29,7 @@ async function verify(
   means: RestoreMeans,
   base: BaseManifest,
 ): Promise<NonNullable<StoredBase["verification"]>> {
-  const verification = await withBeside(database, means, base, null, async (beside) =>
+  const verification = await withBeside(database, means, base, { until: null }, async (beside) =>
     verificationOf(beside, await inspect(beside), means.clock),
   );
   await writeVerification(backupPaths(database.home, database.cell).base(base.life, base.id), verification);

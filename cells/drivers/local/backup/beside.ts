@@ -35,6 +35,14 @@ export interface BesideDatabase {
   stop(): Promise<void>;
 }
 
+/** How far to restore. */
+export interface Aim {
+  /** The moment; null for all that is archived. */
+  readonly until: Date | null;
+  /** The segments to go by, where those of now are not meant: the ones that a lost disk would have left. */
+  readonly archived?: ReadonlySet<string>;
+}
+
 /** What of the machine a restore needs. */
 export interface RestoreMeans {
   readonly supervisor: Supervisor;
@@ -44,18 +52,17 @@ export interface RestoreMeans {
 /**
  * Restores a base with the WAL that follows it beside the cell, uses it, and removes every trace of it. The cell itself is not touched. The caller holds the
  * cell's lock (lock.ts).
- * @param until the moment to restore; null for all that is archived
  * @throws restore-failed
  */
 export async function withBeside<Result>(
   database: CellDatabase,
   means: RestoreMeans,
   base: BaseManifest,
-  until: Date | null,
+  aim: Aim,
   work: (beside: BesideDatabase) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await work(await openBeside(database, means, base, until));
+    return await work(await openBeside(database, means, base, aim));
   } finally {
     await clearBeside(database, means.supervisor);
   }
@@ -71,12 +78,12 @@ async function openBeside(
   database: CellDatabase,
   means: RestoreMeans,
   base: BaseManifest,
-  until: Date | null,
+  aim: Aim,
 ): Promise<BesideDatabase> {
   const began = means.clock.monotonic();
-  let recovered = await tryRecovery(database, means, base, until);
+  let recovered = await tryRecovery(database, means, base, aim);
   // PostgreSQL refuses to end before a moment that no commit comes after. Then the end of the WAL is the state of that moment.
-  recovered ??= await tryRecovery(database, means, base, null);
+  recovered ??= await tryRecovery(database, means, base, { ...aim, until: null });
   if (recovered === null) throw new Error("a recovery without a target missed it");
   const url = (name: "postgres" | "cell"): string => superuserUrl(database.secrets, besidePort(database.ports), name);
   const client = await connect(url("cell"), `${database.cell}-restore`);
@@ -99,10 +106,10 @@ async function tryRecovery(
   database: CellDatabase,
   { supervisor, clock }: RestoreMeans,
   base: BaseManifest,
-  until: Date | null,
+  { until, archived }: Aim,
 ): Promise<string | null> {
   await clearBeside(database, supervisor);
-  const directory = await layOut(database, base);
+  const directory = await layOut(database, base, archived);
   const name = besideProcess(database.cell);
   const log = supervisorPaths(database.home).log(name);
   const logStart = (await exists(log)) ? (await stat(log)).size : 0;
@@ -129,7 +136,7 @@ async function tryRecovery(
 }
 
 /** The data directory as the base has it, with the WAL that leads on from it. */
-async function layOut(database: CellDatabase, base: BaseManifest): Promise<string> {
+async function layOut(database: CellDatabase, base: BaseManifest, archived?: ReadonlySet<string>): Promise<string> {
   const paths = backupPaths(database.home, database.cell);
   const { user } = database.server;
   const directory = join(paths.beside, "data");
@@ -148,11 +155,8 @@ async function layOut(database: CellDatabase, base: BaseManifest): Promise<strin
   const wal = join(directory, recoveryWalFolder);
   await mkdir(wal, { mode: 0o700 });
   await own(wal);
-  const chain = chainFrom(
-    base.firstSegment,
-    await archivedSegments(database.home, database.cell, base.life),
-    base.segmentBytes,
-  );
+  const segments = archived ?? (await archivedSegments(database.home, database.cell, base.life));
+  const chain = chainFrom(base.firstSegment, segments, base.segmentBytes);
   for (const segment of chain) {
     const from = join(paths.wal(base.life), `${segment}.gz`);
     const to = join(wal, `${segment}.gz`);

@@ -1,5 +1,6 @@
 import { connect } from "../../../../common/postgres/pool.ts";
 import type { TenantLoss } from "../../../../common/contracts/restores.ts";
+import { archivedSegments } from "./archive.ts";
 import { tenantMarks, type TenantMark } from "./backup.store.ts";
 import { findBase } from "./backups.ts";
 import { withBeside, type RestoreMeans } from "./beside.ts";
@@ -35,7 +36,8 @@ export async function drillRestore(database: CellDatabase, means: RestoreMeans):
   return await alone(database, async () => {
     const at = new Date(means.clock.now());
     const base = await findBase(database, null);
-    return await withBeside(database, means, base, null, async (beside) => {
+    const archived = await archivedSegments(database.home, database.cell, base.life);
+    return await withBeside(database, means, base, { until: null, archived }, async (beside) => {
       const contents = await inspect(beside);
       const living = await livingMarks(database, beside.through, at);
       const tenants = lossOf(contents, living, beside.through, at);

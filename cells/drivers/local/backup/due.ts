@@ -6,7 +6,7 @@ import { CellNotes } from "../cell-notes.ts";
 import { exists } from "../files.ts";
 import { archivedSegments } from "./archive.ts";
 import { backupPaths } from "./layout.ts";
-import { listBases, timeOf } from "./records.ts";
+import { listBases, listLives, timeOf } from "./records.ts";
 
 /** More WAL than this behind the newest base makes another due: it bounds what a restore has to replay, and the archive. In segments of 1 MB. */
 const segmentsBehind = 2_000;
@@ -14,7 +14,7 @@ const segmentsBehind = 2_000;
 /** When a cell is to be backed up by itself. */
 export interface BackupRhythm {
   readonly everyMs: number;
-  /** A database that has just started has other things to do. */
+  /** A new cell, or one that has just been started, has other things to do. A restored one is due at once: before its first base nothing of its new life is safe. */
   readonly firstAfterMs: number;
 }
 
@@ -29,10 +29,11 @@ export async function isBackupDue(
   runningSince: Date,
   now: Date,
 ): Promise<boolean> {
-  if (now.getTime() - runningSince.getTime() < rhythm.firstAfterMs) return false;
   const life = await new CellNotes(cellPaths(home, cell).notes).archivedLife();
   if (life === null) return false;
   const newest = await newestProven(home, cell, life);
+  const isRestored = newest === null && (await listLives(home, cell)).some((former) => former < life);
+  if (!isRestored && now.getTime() - runningSince.getTime() < rhythm.firstAfterMs) return false;
   if (newest === null || now.getTime() - timeOf(newest).getTime() >= rhythm.everyMs) return true;
   const archived = await archivedSegments(home, cell, life);
   if (archived.size <= segmentsBehind) return false;

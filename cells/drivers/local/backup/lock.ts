@@ -3,6 +3,9 @@ import { driverError } from "../../errors.ts";
 import { takeName } from "../kernel-lock.ts";
 import type { CellDatabase } from "./cell-database.ts";
 
+/** Exit code of a backup's process that found another at work: no failure, it comes again (EX_TEMPFAIL of sysexits). */
+export const backupBusyExit = 75;
+
 /**
  * Runs one backup or restore of a cell at a time, whichever process asks; the kernel frees the lock at any death of its holder.
  * @throws backup-busy

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../../../../common/clock.ts";
+import { CellplaneError } from "../../../../common/errors.ts";
 import { cellId } from "../../../../common/ids.ts";
 import { createLog } from "../../../../common/log.ts";
 import { connectSupervisor } from "../supervisor/client.ts";
@@ -7,9 +8,10 @@ import { supervisorSettings } from "../supervisor/config.ts";
 import { createBackup } from "./backups.ts";
 import { clearBeside } from "./beside.ts";
 import { findCellDatabase } from "./cell-database.ts";
-import { alone } from "./lock.ts";
+import { alone, backupBusyExit } from "./lock.ts";
 
-// One backup of one cell, begun by the supervisor: main.ts --home DIR --cell ID [--clear]. It ends with 0 when the backup was restored for a test.
+// One backup of one cell, begun by the supervisor: main.ts --home DIR --cell ID [--clear]. It ends with 0 when the backup was restored for a test,
+// and with `backupBusyExit` when somebody else is at it.
 // With --clear it removes what a restore beside the cell left whose process was killed.
 
 const { values } = parseArgs({
@@ -30,6 +32,9 @@ try {
     log.info({ event: "backed-up", backup: manifest.id, bytes: manifest.packedBytes, ...verification });
   }
 } catch (error) {
-  log.error({ event: clear ? "restore-leftovers-stay" : "backup-failed", err: error });
-  process.exitCode = 1;
+  if (error instanceof CellplaneError && error.code === "backup-busy") process.exitCode = backupBusyExit;
+  else {
+    log.error({ event: clear ? "restore-leftovers-stay" : "backup-failed", err: error });
+    process.exitCode = 1;
+  }
 }

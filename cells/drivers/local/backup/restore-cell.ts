@@ -71,7 +71,7 @@ async function recover(database: CellDatabase, means: RestoreMeans, until: Date 
   const former = await openFormer(database, means.clock);
   const servedUntil = new Date(means.clock.now());
   try {
-    return await withBeside(database, means, base, until, async (beside) => {
+    return await withBeside(database, means, base, { until }, async (beside) => {
       const contents = await inspect(beside);
       // A database that breaks under the question is one that nobody can compare with.
       const before = (await former?.marks(beside.through).catch(() => null)) ?? null;

@@ -126,7 +126,7 @@ async function withRows<Result>(
 ): Promise<Brought<Result>> {
   return await alone(from, async () => {
     await (await openFormer(from, means.clock))?.close();
-    return await withBeside(from, means, await findBase(from, wish.until), wish.until, async (beside) => {
+    return await withBeside(from, means, await findBase(from, wish.until), wish, async (beside) => {
       const source = await connect(beside.url("cell"), "tenant-restore");
       const client = await connect(into.superuserUrl("cell"), "tenant-restore");
       // The statement that is under way, or the next, says so.

@@ -8,6 +8,7 @@ import type { CellId } from "../../../../common/ids.ts";
 import type { Logger } from "../../../../common/log.ts";
 import { isBackupDue } from "../backup/due.ts";
 import { besideProcess } from "../backup/layout.ts";
+import { backupBusyExit } from "../backup/lock.ts";
 import { openLog } from "./logs.ts";
 import { supervisorPaths } from "./paths.ts";
 
@@ -104,7 +105,7 @@ export class BackupSchedule {
       child.once("exit", (status) => resolve(status));
     });
     this.#child = null;
-    if (clear) return;
+    if (clear || code === backupBusyExit) return;
     if (code === 0) this.#failed.delete(cell);
     else this.#failed.set(cell, clock.now());
     log[code === 0 ? "info" : "error"]({ event: code === 0 ? "backed-up" : "backup-failed", cell, code });
