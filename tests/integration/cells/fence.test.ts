@@ -109,6 +109,8 @@ test("I8: nothing that a tenant's transaction runs through the kit makes it anot
     `SELECT 1; SET LOCAL cellplane.tenant = '${other}'`,
     "SELECT 1; COMMIT",
     `SELECT cellplane.enter('${other}', 1)`,
+    `SELECT cellplane.enter_write('${other}', 1)`,
+    "SET LOCAL cellplane.fenced = 'forged'",
     `WITH entered AS (SELECT cellplane.enter('${other}', NULL)) SELECT * FROM entered, notes`,
     // A quoted name hides from whoever reads the text, not from the role's rights.
     `SELECT U&"set\\005fconfig"('cellplane.tenant', '${other}', true)`,
@@ -186,6 +188,29 @@ test("writes are READ COMMITTED only, however the isolation is asked for", async
     await raw.query("RESET default_transaction_isolation");
   }
   assert.equal(await stateOf(anInsert), undefined);
+});
+
+test("a transaction that did not begin with the fence takes it at its first write, also one that names tenant and epoch itself", async () => {
+  const head = `BEGIN; SET LOCAL cellplane.tenant = '${acme}'; SET LOCAL cellplane.epoch = `;
+  assert.equal(await stateOf(anInsert, `${head} 1`), undefined);
+  assert.equal(await stateOf(anInsert, `${head} 7`), "CPL01");
+  const held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND mode = 'ShareLock'";
+  await raw.query(`${head} 1`);
+  assert.equal((await raw.query(held)).rowCount, 0);
+  await raw.query(anInsert);
+  assert.equal((await raw.query(held)).rowCount, 1);
+  await raw.query("ROLLBACK");
+});
+
+test("what a savepoint takes back, it takes whole: the fence is taken again by the next write", async () => {
+  await raw.query(`BEGIN; SELECT cellplane.enter('${acme}', 1); SAVEPOINT here`);
+  await raw.query(anInsert);
+  await raw.query("ROLLBACK TO SAVEPOINT here");
+  const locks = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+  assert.equal((await raw.query(locks)).rowCount, 0);
+  await raw.query(anInsert);
+  assert.equal((await raw.query(locks)).rowCount, 1);
+  await raw.query("ROLLBACK");
 });
 
 test("a write that began before the freeze and reads nothing of it is stopped all the same", async () => {
