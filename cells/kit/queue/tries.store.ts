@@ -17,7 +17,7 @@ export type Start =
   | { readonly kind: "started"; readonly row: StartedJob }
   /** An earlier try ended without a word: it is to run with nobody beside it. Nothing was counted. */
   | { readonly kind: "suspect" }
-  /** Done, or somebody else runs it now. */
+  /** Done, or somebody else runs it now, or it waits again: the queue had it twice. */
   | { readonly kind: "gone" }
   /** The tenant is not to be written to now, so that the job waits. */
   | { readonly kind: "refused" };
@@ -34,10 +34,10 @@ export async function startJob(system: Queryable, job: ClaimedJob, alone: boolea
        SELECT o.tenant_id, o.id, coalesce(lease.state = 'active' AND NOT lease.suspended, false) AS may,
          NOT $3 AND (o.started_at IS NOT NULL OR o.crashes > 0) AS suspect
        FROM quiet, cellplane.outbox o LEFT JOIN cellplane.leases lease ON lease.tenant_id = o.tenant_id
-       WHERE o.tenant_id = $1 AND o.id = $2 FOR UPDATE OF o SKIP LOCKED
+       WHERE o.tenant_id = $1 AND o.id = $2 AND o.enqueued_at IS NOT NULL FOR UPDATE OF o SKIP LOCKED
      ), started AS (
        UPDATE cellplane.outbox o SET tries = o.tries + 1, crashes = o.crashes + (o.started_at IS NOT NULL)::int,
-         started_at = clock_timestamp(), enqueued_at = coalesce(o.enqueued_at, clock_timestamp())
+         started_at = clock_timestamp()
        FROM held WHERE held.may AND NOT held.suspect AND o.tenant_id = held.tenant_id AND o.id = held.id
        RETURNING o.job, o.payload_version AS version, o.tries AS attempt, o.crashes
      )
