@@ -15,7 +15,7 @@ export const aggregatorErrors = {
   "unknown-query": {
     status: 404,
     title: "There is no such query",
-    todo: "The detail lists the queries that there are.",
+    todo: "Ask for an aggregate that the application declares; a release's manifest names them (`cellplane release list --json`).",
   },
   "bad-span": {
     status: 400,

@@ -35,11 +35,45 @@ const serving = {
     description: "Public keys of the publisher to begin with, base64, separated by commas",
   }),
   FLEET_DIRECTORY: Type.String({ minLength: 1, description: "Folder of this process's copy of the fleet document" }),
+  DATA_DIRECTORY: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: "A folder on the disk that the cell's data lies on; without it nobody watches the disk",
+    }),
+  ),
+  DISK_FLOOR_MB: Type.Integer({
+    default: 256,
+    minimum: 0,
+    description: "With less than this free on that disk, in MiB, tenants' writes are refused and reads go on",
+  }),
   LOG_LEVEL: Type.String({ default: "info", description: "fatal, error, warn, info, debug, trace or silent" }),
 };
 
 /** Settings of the cell's API process. */
-export const ApiConfig = Type.Object({ ...serving, API_PORT: port("Port of the tenant API") });
+export const ApiConfig = Type.Object({
+  ...serving,
+  API_PORT: port("Port of the tenant API"),
+  REQUEST_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 600_000,
+    default: 25_000,
+    description: "How long a request may take to arrive; one that is late is cut off up to 5 s after that",
+  }),
+  // A worker does some hundred jobs a second: this many of one tenant are minutes of its time, and some 50 MB that a move would carry.
+  OUTBOX_TENANT_JOBS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000_000,
+    default: 100_000,
+    description: "Jobs of one tenant that may wait; beyond that its new ones are refused with 503 outbox-full",
+  }),
+  // Five times that, so that it takes several tenants to close it for the rest; counting them all takes a tenth of a second.
+  OUTBOX_CELL_JOBS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000_000,
+    default: 500_000,
+    description: "Jobs of the whole cell that may wait; beyond that all new ones are refused with 503 outbox-full",
+  }),
+});
 export type ApiConfig = Static<typeof ApiConfig>;
 
 /** Settings of the cell's queue worker. */

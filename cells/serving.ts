@@ -10,17 +10,15 @@ import { createPool, type Pool } from "../common/postgres/pool.ts";
 import type { StatusOptions } from "./admin/status.ts";
 import { slotChannel } from "./kit/cell.store.ts";
 import { CellState } from "./kit/cell-state.ts";
+import { ClockSkew } from "./kit/clock-skew.ts";
 import type { CellApp } from "./kit/kit.ts";
 import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
+import { DiskWatch } from "./kit/disk.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
+import { tenantTimeouts, type PoolSizes } from "./limits.ts";
 import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
-
-/** A tenant's transaction lasts at most this long; the database itself ends it (PostgreSQL 17 and later). */
-const transactionTimeoutMs = 5_000;
-/** A statement alone ends sooner, because its end keeps the connection and that of the transaction does not. */
-const statementTimeoutMs = 4_500;
 
 /** What both processes of a slot are made of. */
 export interface ServingParts {
@@ -33,14 +31,11 @@ export interface ServingParts {
   readonly database: TenantDatabase;
   readonly state: CellState;
   readonly schema: SchemaWatch;
+  readonly disk: DiskWatch;
+  readonly skews: { readonly assertions: ClockSkew; readonly commands: ClockSkew };
   readonly events: PostgresEvents;
   readonly fleet: FleetSubscription;
   readonly startedAt: Date;
-}
-
-export interface PoolSizes {
-  readonly app: number;
-  readonly system: number;
 }
 
 /** Builds what API and worker share, and begins to follow fleet document and database. What is started last stops first. */
@@ -66,7 +61,9 @@ export function startServing(
     url: asTenant(config.APP_DATABASE_URL),
     application: name,
     max: pools.app,
-    statementTimeoutMs,
+    statementTimeoutMs: tenantTimeouts.statementMs,
+    idleInTransactionTimeoutMs: tenantTimeouts.idleInTransactionMs,
+    pipeline: true,
     log,
   });
   const system = createPool({ url: config.SYSTEM_DATABASE_URL, application: `${name}-system`, max: pools.system, log });
@@ -81,6 +78,9 @@ export function startServing(
     log,
   });
   shutdown.add("cell-state", () => state.stop());
+  const disk = new DiskWatch({ directory: config.DATA_DIRECTORY ?? null, floorMb: config.DISK_FLOOR_MB, log });
+  disk.start();
+  shutdown.add("disk-watch", () => disk.stop());
   const schema = new SchemaWatch({ system, log });
   shutdown.add("schema-watch", () => schema.stop());
   const events = new PostgresEvents(config.SYSTEM_DATABASE_URL, `${name}-events`, log);
@@ -104,9 +104,11 @@ export function startServing(
     key,
     shutdown,
     system,
-    database: new TenantDatabase(tenants, log),
+    database: new TenantDatabase(tenants, log, () => disk.admitWrite()),
     state,
     schema,
+    disk,
+    skews: { assertions: new ClockSkew("routers", clock, log), commands: new ClockSkew("control plane", clock, log) },
     events,
     fleet,
     startedAt: new Date(clock.now()),
@@ -121,6 +123,8 @@ export function statusOptions(parts: ServingParts, load: StatusOptions["load"]):
     digest: parts.config.RELEASE_DIGEST,
     state: parts.state,
     schema: parts.schema,
+    disk: parts.disk,
+    skews: Object.values(parts.skews),
     system: parts.system,
     generation: () => parts.fleet.status.generation,
     load,
@@ -145,7 +149,8 @@ export function aggregatorUrl(fleet: FleetSubscription): string | null {
  */
 function asTenant(url: string): string {
   const settings = {
-    transaction_timeout: transactionTimeoutMs,
+    transaction_timeout: tenantTimeouts.transactionMs,
+    lock_timeout: tenantTimeouts.lockMs,
     max_parallel_workers_per_gather: 0,
     work_mem: "16MB",
     random_page_cost: 1.1,

@@ -8,6 +8,21 @@ export const cliErrors = {
     title: "The command line is not understood",
     todo: "`cellplane help`, or the command with --help, shows what there is.",
   },
+  "folder-not-empty": {
+    status: 409,
+    title: "The folder holds something already",
+    todo: "Name an empty folder, or one that is not there yet; nothing was written.",
+  },
+  "bad-name": {
+    status: 400,
+    title: "This is no name of an application",
+    todo: "Give one with --name: a letter, then at most 39 of a-z 0-9 and -.",
+  },
+  "wrong-application": {
+    status: 409,
+    title: "This fleet runs another application",
+    todo: "A fleet runs the releases of one application. Name its folder, or the home of the fleet that runs this one.",
+  },
   "no-fleet": {
     status: 404,
     title: "There is no fleet in this home",

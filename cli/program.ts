@@ -1,8 +1,11 @@
 import { Command } from "commander";
 import type { RunAction } from "./command.ts";
+import { defineApps } from "./commands/apps.ts";
+import { defineBackups } from "./commands/backups.ts";
 import { defineCells } from "./commands/cells.ts";
 import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
+import { defineJobs } from "./commands/jobs.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
 import { defineTenants } from "./commands/tenants.ts";
@@ -25,6 +28,9 @@ export function createProgram(surroundings: {
   defineFleet(program, surroundings.run);
   defineCells(program, surroundings.run);
   defineTenants(program, surroundings.run);
+  defineBackups(program, surroundings.run);
+  defineJobs(program, surroundings.run);
+  defineApps(program, surroundings.run);
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
   defineDns(program, surroundings.run);

@@ -19,9 +19,12 @@ export type TokenType = (typeof tokenTypes)[number];
 export class TokenRefused extends Error {
   override readonly name = "TokenRefused";
   readonly reason: "malformed" | "unknown-key" | "bad-signature" | "wrong-audience" | "expired" | "not-yet-valid";
-  constructor(reason: TokenRefused["reason"], detail: string, options?: { cause?: unknown }) {
+  /** Where only the time was wrong: when the token was issued, in seconds since the epoch, by the clock of who signed it. */
+  readonly issuedAt: number | undefined;
+  constructor(reason: TokenRefused["reason"], detail: string, options?: { cause?: unknown; issuedAt?: number }) {
     super(detail, options);
     this.reason = reason;
+    this.issuedAt = options?.issuedAt;
   }
 }
 
@@ -109,10 +112,11 @@ function checkClaims(
     throw new TokenRefused("wrong-audience", "the token is meant for somebody else");
   }
   if (expected.nowSeconds === undefined) return;
+  const issued = typeof payload.iat === "number" ? { issuedAt: payload.iat } : {};
   if (typeof payload.exp === "number" && payload.exp + clockToleranceSeconds <= expected.nowSeconds) {
-    throw new TokenRefused("expired", "the token has expired");
+    throw new TokenRefused("expired", "the token has expired", issued);
   }
   if (typeof payload.iat === "number" && payload.iat - clockToleranceSeconds > expected.nowSeconds) {
-    throw new TokenRefused("not-yet-valid", "the token is from the future");
+    throw new TokenRefused("not-yet-valid", "the token is from the future", issued);
   }
 }

@@ -14,6 +14,8 @@ import { dashboardRoutes } from "./api/dashboard.ts";
 import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
+import { jobRoutes } from "./api/jobs.ts";
+import { lifeRoutes } from "./api/lives.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
 import { placementRoutes } from "./api/placements.ts";
@@ -21,6 +23,7 @@ import { queryRoutes } from "./api/query.ts";
 import { releaseRoutes } from "./api/releases.ts";
 import { rolloutRoutes } from "./api/rollouts.ts";
 import { sessionRoutes } from "./api/sessions.ts";
+import { tenantRestoreRoutes } from "./api/tenant-restores.ts";
 import { tenantRoutes } from "./api/tenants.ts";
 import { registryTrouble } from "./registry-trouble.ts";
 
@@ -55,8 +58,11 @@ export function createApp(context: ApiContext): Server {
     healthRoutes(api, context);
     sessionRoutes(api, context);
     tenantRoutes(api, context);
+    tenantRestoreRoutes(api, context);
+    jobRoutes(api, context);
     placementRoutes(api, context);
     cellRoutes(api, context);
+    lifeRoutes(api, context);
     partRoutes(api, context);
     releaseRoutes(api, context);
     blobRoutes(api, context);

@@ -53,6 +53,11 @@ export const controlPlaneErrors = {
   "too-many-keys": { status: 409, title: "The tenant has as many keys as it may have", todo: "Revoke one first." },
   // cells and parts
   "unknown-cell": { status: 404, title: "There is no such cell", todo: "See `npx cellplane cell list`." },
+  "cell-silent": {
+    status: 503,
+    title: "The tenant's cell gave no usable answer",
+    todo: "See the cell's health with `npx cellplane cell list`, and try again.",
+  },
   "cell-differs": {
     status: 409,
     title: "A cell of that name is registered otherwise",

@@ -13,6 +13,7 @@ import { registerFirstOperator } from "./auth/credentials.ts";
 import { PartKeys } from "./auth/part-keys.ts";
 import type { Config } from "./config.ts";
 import { createLeaseReconciler } from "./fleet/lease-reconciler.ts";
+import { createLifeReconciler } from "./fleet/life-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
@@ -20,6 +21,7 @@ import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
 import { createTemporal } from "./operations/temporal.ts";
 import { registryTrouble } from "./registry-trouble.ts";
+import { createBlobCollector } from "./registry/blob-collector.ts";
 import { BlobStore } from "./registry/blobs.ts";
 import { migrateRegistry } from "./registry/migrations.store.ts";
 import { Notifications } from "./registry/notifications.store.ts";
@@ -72,6 +74,8 @@ export async function startPlane(
   const partKeys = new PartKeys(pool, clock);
   const monitor = new Monitor({ pool, clock, parts, log });
   const leases = createLeaseReconciler({ pool, clock, parts, log });
+  const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
+  const collector = createBlobCollector({ pool, clock, blobs, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
   const context: ApiContext = {
@@ -110,7 +114,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, starter]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

@@ -32,11 +32,17 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => void {
     checkState(tenant);
     checkRate(parts, tenant);
     exchange.body.limit(tenant.limits.bodyBytes);
-    if (!parts.tenantInFlight.enter(tenant.id, tenant.limits.inFlight)) {
-      throw fail("tenant-busy", `At most ${tenant.limits.inFlight} requests of this tenant may be in flight.`);
+    const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
+    if (!parts.tenantInFlight.enter(tenant.id, mostInFlight)) {
+      throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
     carry(exchange, { tenant, principal, head: headFor(parts, exchange, head, principal) }, parts);
   };
+}
+
+/** Of what a cell may have in flight one tenant takes half at most, whatever its limit says: the cap is there for all of them. */
+function largestShare(cellCap: number): number {
+  return Math.max(1, Math.ceil(cellCap / 2));
 }
 
 function findTenant(parts: RouterParts, host: string): TenantRow {

@@ -26,21 +26,13 @@ export const routerErrors = {
   "slow-request": httpErrors["slow-request"],
   "body-too-large": httpErrors["body-too-large"],
   "address-too-long": httpErrors["address-too-long"],
-  "expectation-failed": {
-    status: 417,
-    title: "That expectation cannot be met",
-    todo: "Send no Expect header but `100-continue`.",
-  },
+  "expectation-failed": httpErrors["expectation-failed"],
   "rate-limited": {
     status: 429,
     title: "Too many requests",
     todo: "Wait for the seconds in Retry-After; the RateLimit fields tell the limit.",
   },
-  "head-too-large": {
-    status: 431,
-    title: "The request's head is too large",
-    todo: "Send fewer or shorter header fields; 16 KiB are taken.",
-  },
+  "head-too-large": httpErrors["head-too-large"],
   "internal-error": httpErrors["internal-error"],
   "method-not-supported": {
     status: 501,

@@ -8,7 +8,8 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { prepareTests } from "./setup/tests.ts";
-import { allTestFiles, chosen, groupNames, groups, type TestFile } from "./testing/groups.ts";
+import { allTestFiles, chosen, groupNames, groups } from "./testing/groups.ts";
+import { inParallel } from "./testing/in-parallel.ts";
 import { type FileResult, killRunning, runFile } from "./testing/run-file.ts";
 
 const outputLines = 40;
@@ -40,14 +41,6 @@ async function main(names: readonly string[]): Promise<number> {
     await rm(folder, { recursive: true, force: true });
   }
   return printSummary(results);
-}
-
-async function inParallel(files: readonly TestFile[], atOnce: number, run: (file: TestFile) => Promise<void>) {
-  const queue = [...files];
-  const lane = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file);
-  };
-  await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
 function printFile({ file, passed, failures, tookMs }: FileResult): void {

@@ -22,6 +22,11 @@ export const workflowErrors = {
     title: "The slot does not run the release that was started in it",
     todo: "Somebody else acted on the cell; look at its state and start the rollout again.",
   },
+  "claim-lost": {
+    status: 409,
+    title: "The operation does not hold the cell any more",
+    todo: "It was closed, or another operation took the cell over; look at the rollouts and start again what is still wanted.",
+  },
   "smoke-failed": {
     status: 502,
     title: "The synthetic tenant's journey failed",

@@ -5,6 +5,7 @@ import { AggregateAnswer } from "../../common/contracts/cell-admin.ts";
 import type { CellRow } from "../../common/contracts/fleet.ts";
 import { deadlineHeader } from "../../common/contracts/headers.ts";
 import { type Slot, slots } from "../../common/contracts/lease.ts";
+import { Problem } from "../../common/contracts/problem.ts";
 import { exchange, NoAnswer, parseJson } from "../../common/http/exchange.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
@@ -22,10 +23,14 @@ export interface AskOptions {
   readonly log: Logger;
 }
 
+/** A cell's own word that its release has no such aggregate. It did answer. */
+export const unknownAggregate = Symbol("unknown aggregate");
+export type CellAnswer = AggregateAnswer | typeof unknownAggregate;
+
 /** Asks cells directly, all at once, within bounds. */
 export interface CellAsker {
   /** @returns each cell's answer; null where none came in time. Takes at most two seconds. */
-  ask(cells: readonly CellRow[], path: string): Promise<ReadonlyMap<CellId, AggregateAnswer | null>>;
+  ask(cells: readonly CellRow[], path: string): Promise<ReadonlyMap<CellId, CellAnswer | null>>;
   /** Cells that are left alone for now, because they did not answer. */
   leftAlone(): readonly CellId[];
 }
@@ -43,7 +48,7 @@ export function createCellAsker(options: AskOptions): CellAsker {
   const gate = new Gate(callsAtOnce);
   const breakers = new Map<CellId, Breaker>();
 
-  async function askCell(cell: CellRow, path: string, deadline: number): Promise<AggregateAnswer | null> {
+  async function askCell(cell: CellRow, path: string, deadline: number): Promise<CellAnswer | null> {
     const breaker = breakers.get(cell.id) ?? new Breaker();
     breakers.set(cell.id, breaker);
     return await gate.run(async () => {
@@ -56,7 +61,7 @@ export function createCellAsker(options: AskOptions): CellAsker {
   }
 
   /** The slot called live first; where nobody answers at it, the other one reads the same database. */
-  async function askSlots(cell: CellRow, path: string, ends: number): Promise<AggregateAnswer | null> {
+  async function askSlots(cell: CellRow, path: string, ends: number): Promise<CellAnswer | null> {
     const order: readonly Slot[] = slots.toSorted((slot) => (slot === cell.liveSlot ? -1 : 1));
     for (const slot of order) {
       const leftMs = Math.floor(ends - options.clock.monotonic());
@@ -67,7 +72,7 @@ export function createCellAsker(options: AskOptions): CellAsker {
     return null;
   }
 
-  async function askSlot(cell: CellRow, slot: Slot, path: string, leftMs: number): Promise<AggregateAnswer | null> {
+  async function askSlot(cell: CellRow, slot: Slot, path: string, leftMs: number): Promise<CellAnswer | null> {
     const headers = {
       ...traceHeaders(),
       authorization: `Bearer ${await options.tokenFor(cell.id)}`,
@@ -84,6 +89,8 @@ export function createCellAsker(options: AskOptions): CellAsker {
       });
       const answer = parseJson(text);
       if (status === 200 && Value.Check(AggregateAnswer, answer) && answer.cell === cell.id) return answer;
+      if (status === 404 && Value.Check(Problem, answer) && answer.code === "unknown-aggregate")
+        return unknownAggregate;
       options.log.warn({ event: "cell-answer-refused", cell: cell.id, slot, status });
       return null;
     } catch (error) {

@@ -7,6 +7,11 @@ export const mergeErrors = {
     title: "Values of this kind cannot be merged",
     todo: "Ask for a kind that carries what merging needs: sums instead of averages, a sketch instead of a percentile.",
   },
+  "not-additive": {
+    status: 422,
+    title: "This aggregate is not a number that adds up over tenants",
+    todo: "Ask for one that is a sum or a count of distinct members; least, greatest and quantiles are answered by the application, tenant by tenant.",
+  },
   "axis-not-mergeable": {
     status: 422,
     title: "Values of this kind cannot be merged along this axis",

@@ -7,7 +7,6 @@ import { shippers } from "../ingest/shipments.store.ts";
 import type { Span } from "./span.ts";
 import { rollupMeasure, type TenantPart } from "./part.ts";
 import { tenantHours } from "./rollups.store.ts";
-import type { View } from "./views.ts";
 
 /** What cells pushed: their tenants' parts, and how old each cell's word is. */
 export interface Pushed {
@@ -22,7 +21,7 @@ export interface Pushed {
 export async function pushedParts(
   pool: Pool,
   fleet: Fleet,
-  view: View,
+  aggregate: string,
   span: Span,
   cells: readonly CellRow[],
 ): Promise<Pushed> {
@@ -30,7 +29,7 @@ export async function pushedParts(
   if (wanted.size === 0) return { parts: [], results: [] };
   const placed = fleet.tenantsOf(wanted);
   const [hours, heard] = await Promise.all([
-    tenantHours(pool, { aggregate: view.aggregate, from: span.from, to: span.to }, [...wanted], placed),
+    tenantHours(pool, { aggregate, from: span.from, to: span.to }, [...wanted], placed),
     shippers(pool),
   ]);
   const parts = hours.flatMap((row): TenantPart[] => {
@@ -47,7 +46,7 @@ export async function pushedParts(
         cell,
         slug: row.slug,
         tier: row.tier,
-        measure: rollupMeasure(view.merge, row.hours),
+        measure: rollupMeasure(row.merge, row.hours),
       },
     ];
   });

@@ -8,13 +8,13 @@ import type { CellId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { spansOf } from "../../common/telemetry.ts";
-import type { CellAsker } from "../fanout/ask.ts";
+import { aggregatorError } from "../errors.ts";
+import { type CellAsker, unknownAggregate } from "../fanout/ask.ts";
 import type { Fleet } from "../fleet.ts";
 import { answerOf } from "./answer.ts";
 import { liveMeasure, type TenantPart } from "./part.ts";
 import { pushedParts } from "./pushed.ts";
 import type { Span } from "./span.ts";
-import type { View } from "./views.ts";
 
 const inSpan = spansOf("aggregator");
 
@@ -27,7 +27,8 @@ export interface QueryOptions {
 }
 
 export interface Query {
-  readonly view: View;
+  /** Name of the aggregate, as the application declares it. */
+  readonly aggregate: string;
   readonly by: Grouping;
   readonly span: Span;
   /** Ask the cells, or take what they pushed. */
@@ -36,22 +37,27 @@ export interface Query {
 
 /** Cells ship every two seconds; seven missed in a row mean that a cell is not heard. */
 const staleAfterMs = 15_000;
+/** What the aggregates of kits that do not say it are: theirs were counts. */
+const mergeBefore = "sum";
 
 /**
  * Answers a question over all cells, and says which of them the answer contains (I10). Asked live, a cell that does not answer is filled in from what
  * it pushed and named stale, however fresh that is: it was not asked with success. One of which nothing was ever pushed is named failed.
+ * @throws unknown-query where cells answer that their release has no such aggregate, and none has.
  */
 export async function answerQuery(options: QueryOptions, query: Query): Promise<QueryAnswer> {
-  const { view, by, source } = query;
-  return await inSpan("query", { view: view.name, by, source }, () => answer(options, query));
+  const { aggregate, by, source } = query;
+  return await inSpan("query", { aggregate, by, source }, () => answer(options, query));
 }
 
 async function answer(options: QueryOptions, query: Query): Promise<QueryAnswer> {
   const cells = options.fleet.cells();
-  const asked = query.source === "live" ? await askLive(options, query, cells) : { parts: [], results: [] };
+  const asked = query.source === "live" ? await askLive(options, query, cells) : nothingHeard;
   const heard = new Set(asked.results.map(({ cell }) => cell));
   const silent = cells.filter(({ id }) => !heard.has(id));
-  const pushed = await pushedParts(options.pool, options.fleet, query.view, query.span, silent);
+  const pushed = await pushedParts(options.pool, options.fleet, query.aggregate, query.span, silent);
+  if (asked.unknown > 0 && asked.results.length === 0 && pushed.parts.length === 0)
+    throw aggregatorError("unknown-query", `No cell's release has an aggregate ${query.aggregate}.`);
 
   const expected = cells.map(({ id }) => id);
   const found = coverageOf(expected, [...asked.results, ...pushed.results], options.clock.now(), staleAfterMs);
@@ -64,11 +70,11 @@ async function answer(options: QueryOptions, query: Query): Promise<QueryAnswer>
       : found;
   const regions = new Map(cells.map(({ id, region }) => [id, region]));
   return {
-    name: query.view.name,
+    name: query.aggregate,
     by: query.by,
     from: query.span.from.toISOString(),
     to: query.span.to.toISOString(),
-    ...answerOf({ by: query.by, merge: query.view.merge, regions }, [...asked.parts, ...pushed.parts]),
+    ...answerOf({ by: query.by, regions }, [...asked.parts, ...pushed.parts]),
     coverage,
   };
 }
@@ -76,29 +82,30 @@ async function answer(options: QueryOptions, query: Query): Promise<QueryAnswer>
 interface Heard {
   readonly parts: readonly TenantPart[];
   readonly results: readonly CellResult[];
+  /** Cells whose release has no such aggregate. */
+  readonly unknown: number;
 }
+const nothingHeard: Heard = { parts: [], results: [], unknown: 0 };
 
-async function askLive(options: QueryOptions, { view, span }: Query, cells: readonly CellRow[]): Promise<Heard> {
+async function askLive(options: QueryOptions, { aggregate, span }: Query, cells: readonly CellRow[]): Promise<Heard> {
   const times = new URLSearchParams({ from: span.from.toISOString(), to: span.to.toISOString() });
-  const answers = await options.asker.ask(cells, `/v1/aggregates/${view.aggregate}?${times.toString()}`);
+  const answers = await options.asker.ask(cells, `/v1/aggregates/${encodeURIComponent(aggregate)}?${times.toString()}`);
   const parts: TenantPart[] = [];
   const results: CellResult[] = [];
+  let unknown = 0;
   for (const [cell, answer] of answers) {
-    const told = answer === null ? null : partsOf(options, view, cell, answer);
-    if (answer === null || told === null) continue;
+    if (answer === unknownAggregate) unknown += 1;
+    if (answer === null || answer === unknownAggregate) continue;
+    const told = partsOf(options, cell, answer);
+    if (told === null) continue;
     parts.push(...told);
     results.push({ cell, kind: "answered", asOfMs: Date.parse(answer.asOf) });
   }
-  return { parts, results };
+  return { parts, results, unknown };
 }
 
-/** The cell's tenants; null where a value is not what the view's kind wants, and nothing of the cell can be trusted. */
-function partsOf(
-  { fleet, log }: QueryOptions,
-  view: View,
-  cell: CellId,
-  answer: AggregateAnswer,
-): readonly TenantPart[] | null {
+/** The cell's tenants; null where a value is not what its kind wants, and nothing of the cell can be trusted. */
+function partsOf({ fleet, log }: QueryOptions, cell: CellId, answer: AggregateAnswer): readonly TenantPart[] | null {
   try {
     const customers = answer.rows.filter(
       ({ tenant, tier }) => tier !== "synthetic" && fleet.tenant(tenant)?.synthetic !== true,
@@ -109,7 +116,7 @@ function partsOf(
       cell,
       slug,
       tier,
-      measure: liveMeasure(view.merge, value),
+      measure: liveMeasure(answer.merge ?? mergeBefore, value),
     }));
   } catch (error) {
     if (!(error instanceof CellplaneError)) throw error;

@@ -1,3 +1,4 @@
+import type { MergeKind } from "../../common/contracts/rollups.ts";
 import type { CellId, TenantId } from "../../common/ids.ts";
 import type { Queryable } from "../../common/postgres/pool.ts";
 
@@ -14,7 +15,7 @@ export interface TenantHours {
   readonly tier: string;
   readonly epoch: number;
   readonly cell: CellId;
-  readonly merge: string;
+  readonly merge: MergeKind;
   readonly hours: readonly unknown[];
 }
 

@@ -1,13 +1,12 @@
 import Type from "typebox";
 import { Problem } from "../../common/contracts/problem.ts";
 import { oneOf } from "../../common/contracts/ids.ts";
-import { groupings, QueryAnswer } from "../../common/contracts/rollups.ts";
+import { AggregateName, groupings, QueryAnswer } from "../../common/contracts/rollups.ts";
 import type { Server } from "../../common/http/server.ts";
 import { type CallerOptions, callerOf } from "../caller.ts";
 import { aggregatorError } from "../errors.ts";
 import { answerQuery, type QueryOptions } from "./query.ts";
 import { spanOf } from "./span.ts";
-import { views } from "./views.ts";
 
 const Asked = Type.Object(
   {
@@ -31,18 +30,16 @@ export function viewRoutes(
       schema: {
         summary:
           "Answers a question over all cells, with its coverage; completeness=all refuses an answer that lacks a cell",
-        params: Type.Object({ name: Type.String({ maxLength: 64 }) }, { additionalProperties: false }),
+        params: Type.Object({ name: AggregateName }, { additionalProperties: false }),
         querystring: Asked,
         response: { 200: QueryAnswer, default: Problem },
       },
     },
     async (request) => {
       await callerOf(request, options, "control-plane");
-      const view = Object.hasOwn(views, request.params.name) ? views[request.params.name] : undefined;
-      if (view === undefined) throw aggregatorError("unknown-query", `There are: ${Object.keys(views).join(", ")}.`);
       const { by = "tenant", from, to, completeness = "best_effort", source = "live" } = request.query;
       const span = spanOf(from, to, options.clock.now(), options.retentionDays);
-      const answer = await answerQuery(options, { view, by, span, source });
+      const answer = await answerQuery(options, { aggregate: request.params.name, by, span, source });
       const { complete, stale, failed } = answer.coverage;
       if (completeness === "all" && !complete) {
         const missing = [...stale, ...failed];

@@ -15,7 +15,9 @@ import { aggregateRoutes, type AggregateOptions } from "./aggregates.ts";
 import { requireCommand, type CommandOptions } from "./commands.ts";
 import { healthRoutes } from "./health.ts";
 import { incarnationRoutes } from "./incarnation.ts";
+import { jobRoutes } from "./jobs.ts";
 import { leaseRoutes } from "./leases.ts";
+import { metricsRoute } from "./metrics.ts";
 import { cellStatus, type StatusOptions } from "./status.ts";
 
 export interface AdminOptions {
@@ -34,6 +36,8 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
   const { commands, signer, activator } = options;
   const { system, state } = options.status;
   await server.register(async (scope) => leaseRoutes(inherit(scope), { system, state, commands, signer, activator }));
+  const { database } = options.aggregates;
+  await server.register(async (scope) => jobRoutes(inherit(scope), { system, database }, commands));
   incarnationRoutes(server, system, state, commands);
   slotRoute(server, options);
   server.get(
@@ -48,10 +52,11 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
   return server;
 }
 
-/** The part of it that the queue worker answers: health and status. */
+/** The part of it that the queue worker answers: health, status and metrics. */
 export function createWorkerServer(options: Pick<AdminOptions, "status" | "commands" | "log">): Server {
   const server = createServer({ log: options.log, answerError });
   healthRoutes(server, options.status, options.commands);
+  metricsRoute(server, options.status.system);
   return server;
 }
 
@@ -83,7 +88,7 @@ function slotRoute(server: Server, { status, commands }: AdminOptions): void {
       const { from, to, token } = request.body;
       const switched = await switchSlot(status.system, from, to, token);
       const now = await cellStatus(status);
-      if (switched || (now.liveSlot === to && now.ready)) return now;
+      if (switched) return now;
       const seen = status.state.record?.claimToken ?? 0;
       if (token !== undefined && token < seen) throw cellError("claim-outranked", `Token ${token} is below ${seen}.`);
       throw cellError("slot-moved", `Slot ${now.liveSlot} is live, not ${from}.`);

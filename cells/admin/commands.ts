@@ -5,12 +5,14 @@ import type { PartRole } from "../../common/contracts/fleet.ts";
 import type { TrustStore } from "../../common/fleet/trust.ts";
 import type { CellId } from "../../common/ids.ts";
 import { TokenRefused, verifyToken } from "../../common/tokens.ts";
+import type { ClockSkew } from "../kit/clock-skew.ts";
 import { cellError } from "../kit/errors.ts";
 
 export interface CommandOptions {
   readonly cell: CellId;
   readonly trust: TrustStore;
   readonly clock: Clock;
+  readonly skew: ClockSkew;
 }
 
 /**
@@ -32,8 +34,10 @@ export async function requireCommand(
     const { payload, kid } = await verifyToken(authorization.slice("Bearer ".length), expected);
     if (options.trust.find(kid)?.part !== payload.iss)
       throw cellError("command-token-refused", "The token names another issuer than its key's owner.");
+    options.skew.accepted();
     return payload;
   } catch (cause) {
+    if (cause instanceof TokenRefused && cause.issuedAt !== undefined) options.skew.refused(cause.issuedAt);
     if (cause instanceof TokenRefused)
       throw cellError("command-token-refused", `The token is refused: ${cause.reason}.`, { cause });
     throw cause;

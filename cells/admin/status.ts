@@ -1,11 +1,14 @@
-import type { CellStatus } from "../../common/contracts/cell-admin.ts";
+import type { Alarm, CellStatus } from "../../common/contracts/cell-admin.ts";
 import type { Generation } from "../../common/contracts/fleet.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import type { CellState } from "../kit/cell-state.ts";
+import type { ClockSkew } from "../kit/clock-skew.ts";
+import type { DiskWatch } from "../kit/disk.ts";
 import type { SchemaWatch } from "../kit/lint/watch.ts";
-import { countQueue, type QueueCounts } from "../kit/queue/outbox.store.ts";
+import { queueAlarms } from "../kit/queue/alarms.ts";
+import { countQueue } from "../kit/queue/counts.store.ts";
 
 export interface StatusOptions {
   readonly cell: CellId;
@@ -13,6 +16,9 @@ export interface StatusOptions {
   readonly digest: string;
   readonly state: CellState;
   readonly schema: Pick<SchemaWatch, "problems">;
+  readonly disk: Pick<DiskWatch, "problems">;
+  /** Whether all assertions, or all commands, are refused for their time. */
+  readonly skews: readonly Pick<ClockSkew, "problems">[];
   readonly system: Pool;
   /** The fleet document's generation; null before the first. */
   readonly generation: () => Generation | null;
@@ -23,8 +29,9 @@ export interface StatusOptions {
 
 /** What keeps this process from being ready. A cell that holds leases must also know whom to trust; a new one learns it when it is registered. */
 export function readinessProblems(options: StatusOptions): string[] {
-  const problems = [...options.state.problems(), ...options.schema.problems()];
-  const leases = options.state.record?.leases ?? 0;
+  const { state, schema, disk, skews } = options;
+  const problems = [state, schema, disk, ...skews].flatMap((watched) => watched.problems());
+  const leases = state.record?.leases ?? 0;
   if (leases > 0 && options.generation() === null)
     problems.push("trust-unknown: no fleet document has been accepted yet");
   return problems;
@@ -48,18 +55,21 @@ export async function cellStatus(options: StatusOptions): Promise<CellStatus> {
     schema: state.schema,
     tenants: state.record?.tenants ?? 0,
     ...options.load(),
-    queue: await queueCounts(options),
+    ...(await queueState(options)),
     fleetGeneration: options.generation(),
+    claimToken: state.record?.claimToken ?? 0,
     startedAt: options.startedAt.toISOString(),
   };
 }
 
-async function queueCounts(options: StatusOptions): Promise<QueueCounts> {
+async function queueState(options: StatusOptions): Promise<{ queue: CellStatus["queue"]; alarms: Alarm[] }> {
   try {
-    return await countQueue(options.system);
+    const counts = await countQueue(options.system);
+    const { waiting, inFlight, oldestSeconds, dead } = counts;
+    return { queue: { outbox: waiting + inFlight, inFlight, oldestSeconds, dead }, alarms: queueAlarms(counts) };
   } catch (error) {
     // `problems` says already that the database is away.
     options.log.debug({ event: "queue-not-counted", err: error });
-    return { outbox: 0, oldestSeconds: 0, dead: 0 };
+    return { queue: { outbox: 0, inFlight: 0, oldestSeconds: 0, dead: 0 }, alarms: [] };
   }
 }

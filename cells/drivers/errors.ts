@@ -22,6 +22,11 @@ export const driverErrors = {
     title: "A server's data directory could not be prepared",
     todo: "Read the cause in the log; a full disk or a read-only folder are the usual reasons.",
   },
+  "postgres-version-differs": {
+    status: 409,
+    title: "The data directory was made by another version of PostgreSQL",
+    todo: "Run the release of Cellplane that made it, back the cell up, and restore into a new cell; a data directory never changes its major version in place.",
+  },
   "no-port-block": {
     status: 503,
     title: "No free block of ports",
@@ -96,6 +101,36 @@ export const driverErrors = {
     status: 502,
     title: "The cell's admin API refused the command",
     todo: "The detail carries the cell's own answer.",
+  },
+  "backup-failed": {
+    status: 500,
+    title: "The backup could not be made",
+    todo: "Read the detail; the cell itself runs on untouched. Archiving that fails is told in the log of the cell's PostgreSQL.",
+  },
+  "backup-busy": {
+    status: 409,
+    title: "Another backup or restore of that cell is under way",
+    todo: "Wait for its end and try again; two at once would stand in each other's way.",
+  },
+  "no-backup": {
+    status: 404,
+    title: "There is no backup from which that moment can be restored",
+    todo: "`cellplane backup list <cell>` shows which moments can be; `cellplane backup create <cell>` makes a new one.",
+  },
+  "restore-failed": {
+    status: 500,
+    title: "The restore did not succeed",
+    todo: "Read the detail and the log that it names; what ran before the restore still runs, or was started again.",
+  },
+  "tenant-not-in-backup": {
+    status: 404,
+    title: "The tenant was not in that cell at that moment",
+    todo: "Choose a later moment, or restore from the backup of the cell that had the tenant then.",
+  },
+  "claim-outranked": {
+    status: 409,
+    title: "A newer claim holds this cell",
+    todo: "Stop: another operation, or a direct command, has taken the cell over since.",
   },
   "cell-fenced": {
     status: 409,

@@ -44,14 +44,15 @@ export async function readCell(system: Queryable): Promise<CellRecord | null> {
 }
 
 /**
- * Makes `to` the live slot if `from` is, and remembers the claim's token.
+ * Makes `to` the live slot if `from` is, or leaves it so, and remembers the claim's token.
  * @returns false when another slot was live, or a higher token has been seen.
  */
 export async function switchSlot(system: Queryable, from: Slot, to: Slot, token: number | undefined): Promise<boolean> {
   const result = await system.query(
     `WITH switched AS (
-       UPDATE cellplane.cell SET live_slot = $2, claim_token = greatest(claim_token, $3::bigint), switched_at = clock_timestamp()
-       WHERE live_slot = $1 AND ($3::bigint IS NULL OR claim_token <= $3::bigint)
+       UPDATE cellplane.cell SET live_slot = $2, claim_token = greatest(claim_token, $3::bigint),
+         switched_at = CASE live_slot WHEN $2 THEN switched_at ELSE clock_timestamp() END
+       WHERE live_slot IN ($1, $2) AND ($3::bigint IS NULL OR claim_token <= $3::bigint)
        RETURNING live_slot
      )
      SELECT pg_notify('${slotChannel}', live_slot) FROM switched`,

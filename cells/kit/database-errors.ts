@@ -1,4 +1,4 @@
-import type { CellplaneError } from "../../common/errors.ts";
+import { CellplaneError } from "../../common/errors.ts";
 import { sqlState } from "../../common/postgres/pool.ts";
 import { cellError } from "./errors.ts";
 
@@ -19,6 +19,14 @@ export const leaseStates = {
   isolation: "CPL05",
   unconfirmed: "CPL06",
 } as const;
+
+/** Of `cellplane.outbox_has_room`. */
+const outboxFull = "CPL10";
+
+/** Whether a job could not be added because the tenant's or the cell's outbox is full. */
+export function isOutboxFull(error: unknown): boolean {
+  return sqlState(error) === outboxFull;
+}
 
 /** Whether a job that met this error waits without using a try: the tenant is elsewhere, frozen or suspended, or the database is away. */
 export function isRefusal(error: unknown): boolean {
@@ -53,9 +61,14 @@ const awaySocketCodes = new Set([
 const awayMessages =
   /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Cannot use a pool after/i;
 
-/** Whether the database could not be reached, is starting, or is going down. */
+/** PostgreSQL's own word that a file could not grow (disk_full). */
+const diskFull = "53100";
+
+/** Whether the database could not be reached, is starting, is going down, or has no room for a write. */
 export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof CellplaneError) return error.code === "disk-nearly-full";
   const state = sqlState(error);
+  if (state === diskFull) return true;
   if (state !== undefined)
     return state.startsWith("08") || state === "57P01" || state === "57P02" || state === "57P03" || state === "53300";
   if (!(error instanceof Error)) return false;
@@ -65,6 +78,12 @@ export function isDatabaseAway(error: unknown): boolean {
 
 /** Brings a database's error into the cell's table; undefined where it is nothing of ours. */
 export function databaseProblem(error: unknown): CellplaneError | undefined {
+  if (error instanceof CellplaneError) return undefined;
+  if (sqlState(error) === diskFull)
+    return cellError("disk-nearly-full", "The database found no room for more data.", {
+      cause: error,
+      extra: { retryAfterSeconds: 10 },
+    });
   if (isDatabaseAway(error))
     return cellError("cell-unavailable", "The database does not answer.", {
       cause: error,
@@ -88,6 +107,11 @@ export function databaseProblem(error: unknown): CellplaneError | undefined {
       return cellError("incarnation-unconfirmed", "The lease belongs to another life of the database.", {
         cause: error,
         extra: { retryAfterSeconds: 5 },
+      });
+    case outboxFull:
+      return cellError("outbox-full", "Jobs are added faster than they are done.", {
+        cause: error,
+        extra: { retryAfterSeconds: 10 },
       });
     // lock_not_available, query_canceled (statement_timeout), transaction_timeout, idle_in_transaction_session_timeout, deadlock
     case "55P03":

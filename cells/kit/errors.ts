@@ -7,6 +7,11 @@ export const cellErrors = {
     title: "This request bears no valid word of a router",
     todo: "Send the request through the router; a cell serves nobody directly.",
   },
+  "clock-skew": {
+    status: 503,
+    title: "The cell's clock and its routers' clocks differ too much",
+    todo: "Try again after the seconds in Retry-After. An operator sets the clock of the machine that the cell's readiness names.",
+  },
   "key-required": {
     status: 401,
     title: "This address needs an API key",
@@ -37,6 +42,11 @@ export const cellErrors = {
     title: "The tenant's cell cannot serve now",
     todo: "Try again after the seconds in Retry-After; it recovers by itself.",
   },
+  "disk-nearly-full": {
+    status: 503,
+    title: "The cell's disk is nearly full",
+    todo: "Reading goes on. Try the write again after the seconds in Retry-After; the cell takes writes by itself once there is room.",
+  },
   "incarnation-unconfirmed": {
     status: 503,
     title: "The cell does not know whether this is its own life",
@@ -46,6 +56,16 @@ export const cellErrors = {
     status: 503,
     title: "The cell has not yet learned whom to trust",
     todo: "Try again after the seconds in Retry-After; the cell waits for its first fleet document.",
+  },
+  "outbox-full": {
+    status: 503,
+    title: "Too many jobs wait already",
+    todo: "Try again after the seconds in Retry-After; nothing of the transaction was kept. What needs no new job is served as ever.",
+  },
+  "unknown-dead-letter": {
+    status: 404,
+    title: "The tenant has no such dead letter",
+    todo: "List the tenant's dead letters; one that was replayed or discarded is none any more.",
   },
   "transaction-too-long": {
     status: 503,
@@ -181,6 +201,11 @@ export const cellErrors = {
     status: 404,
     title: "The application has no such aggregate",
     todo: "Use one of the names in the release's manifest.",
+  },
+  "too-many-at-once": {
+    status: 429,
+    title: "Too many requests of this tenant wait at once",
+    todo: "Wait for answers before sending more; nothing of the request was executed.",
   },
   "migration-blocked": {
     status: 503,

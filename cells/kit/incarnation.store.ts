@@ -40,11 +40,15 @@ export async function confirmLeases(system: Pool, { incarnation, leases }: Confi
   });
 }
 
-type Held = Lease & { readonly incarnation: string };
+/**
+ * The lost life may have given out attempt numbers that this database has forgotten; the next one lies beyond them, so that no mover from then shares its
+ * number with a later one. No operation tries so often, and no cell is restored 2,000 times.
+ */
+const attemptsOfALostLife = 1_000_000;
 
-async function lockLease(client: Queryable, tenant: TenantId): Promise<Held | undefined> {
-  const found = await client.query<Held>(
-    `SELECT ${leaseColumns}, incarnation FROM cellplane.leases WHERE tenant_id = $1 FOR UPDATE`,
+async function lockLease(client: Queryable, tenant: TenantId): Promise<Lease | undefined> {
+  const found = await client.query<Lease>(
+    `SELECT ${leaseColumns} FROM cellplane.leases WHERE tenant_id = $1 FOR UPDATE`,
     [tenant],
   );
   return found.rows[0];
@@ -62,9 +66,9 @@ async function confirm(client: Queryable, tenant: TenantId, epoch: number, incar
   if (epoch <= held.epoch)
     throw cellError("confirmation-refused", `${tenant} was held at epoch ${held.epoch}; it takes a higher one.`);
   await client.query(
-    `UPDATE cellplane.leases SET state = 'active', epoch = $2, incarnation = $3, operation = NULL, freeze_id = NULL, freeze_deadline = NULL,
+    `UPDATE cellplane.leases SET state = 'active', epoch = $2, incarnation = $3, operation = NULL, attempt = attempt + $4, freeze_id = NULL, freeze_deadline = NULL,
        release_record = NULL, source_cell = NULL, former_epoch = NULL, updated_at = clock_timestamp() WHERE tenant_id = $1`,
-    [tenant, epoch, incarnation],
+    [tenant, epoch, incarnation, attemptsOfALostLife],
   );
 }
 

@@ -74,6 +74,18 @@ export function judgeImport(
   return body.reopen !== undefined && body.reopen === held.freeze ? "begins" : "moved-on";
 }
 
+/**
+ * Holds an import in its place for the rest of the caller's transaction, in which rows of the tenant are written here.
+ * @returns whether this attempt still has it; when not, nothing may be written.
+ */
+export async function holdImport(client: Queryable, tenant: TenantId, step: LeaseStep): Promise<boolean> {
+  const held = await client.query(
+    `SELECT FROM cellplane.leases WHERE tenant_id = $1 AND state = 'importing' AND operation = $2 AND attempt = $3 AND ${ofThisLife} FOR SHARE`,
+    [tenant, step.operation, step.attempt],
+  );
+  return held.rowCount === 1;
+}
+
 /** All rows are here and their sums agree: the release under that freeze, and no other, makes the lease active. */
 export async function makeReady(system: Queryable, tenant: TenantId, body: ReadyLease): Promise<StepOutcome> {
   const made = await system.query<Lease>(

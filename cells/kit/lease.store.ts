@@ -5,7 +5,7 @@ import { cellError } from "./errors.ts";
 
 /** A row of leases as a `Lease`. */
 export const leaseColumns = `tenant_id AS tenant, state, epoch, suspended, suspend_reason AS reason, slug, tier, synthetic, operation, attempt, freeze_id AS freeze,
-  to_char(freeze_deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "freezeDeadline", release_record AS "releaseRecord", source_cell AS source`;
+  to_char(freeze_deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "freezeDeadline", release_record AS "releaseRecord", source_cell AS source, incarnation`;
 
 /** What a lease must be to act in this life of the database: a restored one waits for the registry's word. */
 export const ofThisLife = `incarnation = (SELECT incarnation FROM cellplane.cell)`;
@@ -97,11 +97,15 @@ export async function suspendLease(
   });
 }
 
-/** Gives tenants whose freeze is past its deadline back to themselves; the late release then fails its compare-and-set. @returns how many. */
+/**
+ * Gives tenants whose freeze is past its deadline back to themselves; the late release then fails its compare-and-set. What a write is thawing at this
+ * moment is left to it.
+ * @returns how many.
+ */
 export async function thawExpired(system: Queryable): Promise<number> {
   const result = await system.query(
     `UPDATE cellplane.leases SET state = 'active', freeze_id = NULL, freeze_deadline = NULL, updated_at = clock_timestamp()
-     WHERE state = 'frozen' AND freeze_deadline < clock_timestamp()`,
+     WHERE tenant_id IN (SELECT tenant_id FROM cellplane.leases WHERE state = 'frozen' AND freeze_deadline < clock_timestamp() FOR UPDATE SKIP LOCKED)`,
   );
   return result.rowCount ?? 0;
 }
@@ -115,16 +119,31 @@ export async function isSyntheticLease(system: Queryable, tenant: TenantId): Pro
  * Runs `work` in a transaction while no write of the tenant is under way: its lock, which writers share, held alone.
  * @throws lease-busy when the writers, or another step, do not let go in time.
  */
-export async function withoutWriters<Result>(
+export function withoutWriters<Result>(
   system: Pool,
   tenant: TenantId,
+  waitMs: number,
+  work: (client: Queryable) => Promise<Result>,
+): Promise<Result> {
+  return withinWait(system, waitMs, async (client) => {
+    await client.query(`SELECT pg_advisory_xact_lock(cellplane.lock_key($1))`, [tenant]);
+    return work(client);
+  });
+}
+
+/**
+ * Runs `work` in a transaction that waits a bounded time for each lock. A lease's row may be locked for as long as a write lasts: by the first one past a
+ * freeze's deadline, which thaws.
+ * @throws lease-busy
+ */
+export async function withinWait<Result>(
+  system: Pool,
   waitMs: number,
   work: (client: Queryable) => Promise<Result>,
 ): Promise<Result> {
   return inTransaction(system, async (client) => {
     await client.query(`SET LOCAL lock_timeout = ${waitMs}`);
     try {
-      await client.query(`SELECT pg_advisory_xact_lock(cellplane.lock_key($1))`, [tenant]);
       return await work(client);
     } catch (cause) {
       // lock_not_available

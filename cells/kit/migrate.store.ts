@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MigrationClass } from "../../common/contracts/release.ts";
+import { isConcurrent, type MigrationClass } from "../../common/contracts/release.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import { connect, sqlState, type Client } from "../../common/postgres/pool.ts";
 import { cellError } from "./errors.ts";
 import { lintSchema } from "./lint/schema.store.ts";
 import { findingKey, findingText } from "./lint/schema-rules.ts";
-import { isConcurrent, planMigrations, type AppliedDigest, type LoadedMigration } from "./migrations.ts";
+import { planMigrations, type AppliedDigest, type LoadedMigration } from "./migrations.ts";
 
 /** How hard a migration tries for its locks. */
 export interface MigrationPace {

@@ -11,18 +11,10 @@ import {
 import { cellError } from "./errors.ts";
 
 /** The newest migration of the kit's own series that this code needs. */
-export const kitNeeds = 2;
+export const kitNeeds = 8;
 
 /** A migration with its statements. */
 export type LoadedMigration = Migration & { readonly sql: string };
-
-/** First line of a migration that builds or drops an index concurrently, which no transaction can hold. It has one statement. */
-const concurrently = /^-- cellplane:concurrently[ \t]*(?:\r?\n|$)/;
-
-/** Whether a migration runs outside a transaction. */
-export function isConcurrent(migration: Pick<LoadedMigration, "sql">): boolean {
-  return concurrently.test(migration.sql);
-}
 
 /**
  * Reads a release's migrations, kit before application, each series in order.

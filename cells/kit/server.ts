@@ -12,9 +12,13 @@ import { databaseProblem, leaseRefusal } from "./database-errors.ts";
 import { cellError } from "./errors.ts";
 import { quietBeforeCloseMs, type ConnectionCounter } from "./connections.ts";
 import type { CellState } from "./cell-state.ts";
+import { closeInput } from "./http/closed-schemas.ts";
+import { answerConditionally } from "./http/entity-tags.ts";
+import { IdempotencyKeys } from "./idempotency/keys.ts";
 import type { CellApp } from "./kit.ts";
 import { refusalHeader, type CellSigner } from "./lease-word.ts";
 import type { CellSamples } from "./samples.ts";
+import { speakWebSocket } from "./streams/sockets.ts";
 import { TenantContext, type TenantServices } from "./tenant.ts";
 
 export interface TenantServerOptions<Settings extends TObject> {
@@ -30,7 +34,14 @@ export interface TenantServerOptions<Settings extends TObject> {
   readonly services: TenantServices;
   readonly connections: ConnectionCounter;
   readonly samples: CellSamples;
+  /** How long a request may take to arrive, in milliseconds. */
+  readonly requestTimeoutMs: number;
 }
+
+/** The router's own head (assertion, release record, tracing) comes on top of the 16 KiB that a client may send. */
+const headLimitBytes = 32_768;
+/** An application's own ids may hold any letter, and a letter may take twelve bytes in an address. */
+const longestParameter = 2_400;
 
 /** The cell's tenant API, read from top to bottom as a request passes it. */
 export async function createTenantServer<Settings extends TObject>(
@@ -39,10 +50,11 @@ export async function createTenantServer<Settings extends TObject>(
   const { state, connections, samples, services } = options;
   const server = createServer({
     log: services.log,
+    requestTimeoutMs: options.requestTimeoutMs,
+    headLimitBytes,
+    longestParameter,
     answerError: (error, request, reply) => answerError(error, request, reply, options.signer),
   });
-  // Fastify takes text/plain by default; here only what a route declares.
-  server.removeContentTypeParser("text/plain");
   connections.watch(server.server);
 
   server.addHook("onRequest", async (_request, reply) => {
@@ -56,9 +68,12 @@ export async function createTenantServer<Settings extends TObject>(
     if (state.phase === "draining" && connections.quietMs > quietBeforeCloseMs) reply.header("connection", "close");
   });
   server.addHook("onResponse", async (request, reply) => {
-    if (isTenants(request)) samples.count(request.tenant.synthetic, reply.statusCode, reply.elapsedTime);
+    if (!isTenants(request)) return;
+    const { synthetic, streamOpenedMs } = request.tenant;
+    samples.count(synthetic, reply.statusCode, streamOpenedMs ?? reply.elapsedTime);
   });
 
+  await speakWebSocket(server);
   server.decorateRequest("tenant");
   server.addHook("onRequest", async (request) => {
     if (!options.trustKnown())
@@ -76,6 +91,15 @@ export async function createTenantServer<Settings extends TObject>(
       throw cellError("key-required", "There is no API key with this request.");
     }
   });
+
+  const keys = new IdempotencyKeys(services);
+  server.addHook("preHandler", (request, reply) => keys.begin(request, reply));
+  server.addHook("onSend", async (request, reply, payload) => {
+    if (!isTenants(request)) return payload;
+    await keys.end(request, reply, payload);
+    return answerConditionally(request, reply, payload);
+  });
+  server.addHook("onRoute", (route) => closeInput((route.schema ??= {})));
 
   await server.register(async (scope) => {
     scope.setValidatorCompiler(TypeBoxValidatorCompiler);

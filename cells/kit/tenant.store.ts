@@ -1,7 +1,10 @@
 import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
-import { matches } from "../../common/ids.ts";
-import type { Pool, PoolClient } from "../../common/postgres/pool.ts";
+import { AheadFailed, queryBehind, type Ahead, type Statement } from "../../common/postgres/headed-query.ts";
+import type { Pool, PoolClient, QueryResult } from "../../common/postgres/pool.ts";
+import { FairShare } from "./fair-share.ts";
+import { refuseUnlessData } from "./statement-kinds.ts";
+import { StatementNames } from "./statements.ts";
 
 /** Whose transaction, and at which epoch; an epoch of null means "whatever the lease says now" (jobs). */
 export interface TenantScope {
@@ -9,7 +12,18 @@ export interface TenantScope {
   readonly epoch: number | null;
 }
 
-/** A transaction of one tenant: no statement in it sees or touches another tenant's rows. */
+export interface QueryOptions {
+  /**
+   * The statement has one sensible plan for every tenant and every value, as a look-up by key or index has: each connection then parses and
+   * plans it once, which saves about half of its cost. INSERT … VALUES is kept so anyway.
+   */
+  readonly onePlan?: boolean;
+}
+
+/**
+ * A transaction of one tenant: no statement in it sees or touches another tenant's rows. Its first statement travels with the lease's check and is
+ * refused where that is; what a transaction does outside of the database it therefore does after its first statement.
+ */
 export interface Transaction {
   readonly tenant: TenantId;
   /** Epoch of the lease under which it runs. */
@@ -18,35 +32,50 @@ export interface Transaction {
   query<Row = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
+    options?: QueryOptions,
   ): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
 }
 
 /** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
 export type CommitWitness = () => void;
 
+const commit = { name: "kit_commit", text: "COMMIT" } as const;
 const begin = {
   // One snapshot for all statements, so that several reads fit together; nothing can be written.
-  read: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+  read: { name: "kit_begin_read", text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", values: [] },
   // The fence refuses any other isolation for writes.
-  write: "BEGIN ISOLATION LEVEL READ COMMITTED",
+  write: { name: "kit_begin_write", text: "BEGIN ISOLATION LEVEL READ COMMITTED", values: [] },
+} as const;
+const enter = {
+  read: { name: "kit_enter", text: "SELECT cellplane.enter($1, $2) AS epoch" },
+  write: { name: "kit_enter_write", text: "SELECT cellplane.enter_write($1, $2) AS epoch" },
 } as const;
 
 /**
- * Runs tenants' transactions as the unprivileged role. BEGIN and the lease check travel as one message, so that a transaction of one
- * statement takes three round trips.
+ * Runs tenants' transactions as the unprivileged role. BEGIN, the lease's check and the first statement are one message, and nobody waits for the
+ * end of a read: one statement takes one round trip to read and two to write (docs/decisions/0025).
  */
 export class TenantDatabase {
   readonly #pool: Pool;
   readonly #log: Logger;
+  readonly #names = new StatementNames();
+  readonly #admitWrite: () => void;
+  readonly #share: FairShare;
 
-  constructor(pool: Pool, log: Logger) {
+  /**
+   * @param pool whose connections send without waiting (`pipeline`).
+   * @param admitWrite called before a write begins; what it throws refuses it.
+   */
+  constructor(pool: Pool, log: Logger, admitWrite: () => void = () => undefined) {
     this.#pool = pool;
     this.#log = log;
+    this.#admitWrite = admitWrite;
+    this.#share = new FairShare(pool.options.max);
   }
 
   /**
    * Commits what `work` did and returns its result, or rolls back and rethrows.
-   * @throws the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
+   * @throws disk-nearly-full, too-many-at-once, and the refusals of `cellplane.enter` and the fence, as database errors with their own SQLSTATEs.
    */
   async run<Result>(
     scope: TenantScope,
@@ -54,34 +83,59 @@ export class TenantDatabase {
     work: (tx: Transaction) => Promise<Result>,
     beforeCommit?: CommitWitness,
   ): Promise<Result> {
+    if (mode === "write") this.#admitWrite();
+    await this.#share.enter(scope.tenant);
+    try {
+      return await this.#transact(scope, mode, work, beforeCommit);
+    } finally {
+      this.#share.leave(scope.tenant);
+    }
+  }
+
+  async #transact<Result>(
+    scope: TenantScope,
+    mode: "read" | "write",
+    work: (tx: Transaction) => Promise<Result>,
+    beforeCommit?: CommitWitness,
+  ): Promise<Result> {
     const client = await this.#pool.connect();
+    const transaction = new PostgresTransaction(client, scope, mode, this.#names);
     let broken: Error | undefined;
     try {
-      const epoch = await enter(client, scope, mode);
-      const result = await work(new PostgresTransaction(client, scope.tenant, epoch));
-      if (mode === "write") beforeCommit?.();
-      await client.query("COMMIT");
+      if (scope.epoch === null) await transaction.enter();
+      const result = await work(transaction);
+      await transaction.close();
+      if (mode === "read") {
+        this.#endRead(client);
+      } else {
+        beforeCommit?.();
+        await commitWrite(client);
+      }
       return result;
     } catch (error) {
-      broken = await rollBack(client);
-      throw error;
+      transaction.end();
+      broken = transaction.begun ? await rollBack(client) : undefined;
+      // A refusal is why the statements after it failed.
+      throw transaction.refusal ?? error;
     } finally {
       if (broken !== undefined) this.#log.debug({ event: "connection-thrown-away", err: broken });
       client.release(broken);
     }
   }
+
+  /** Nothing hangs on the end of a read; whoever takes the connection next sends behind it. */
+  #endRead(client: PoolClient): void {
+    client.query(commit).catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
+  }
 }
 
-async function enter(client: PoolClient, scope: TenantScope, mode: "read" | "write"): Promise<number> {
-  // The simple protocol takes several statements at once but no parameters; both values are checked to be what they seem.
-  if (!matches("uuid", scope.tenant)) throw new TypeError("a tenant's id is a UUID");
-  if (scope.epoch !== null && !Number.isSafeInteger(scope.epoch)) throw new TypeError("an epoch is an integer");
-  const answer = (await client.query(
-    `${begin[mode]}; SELECT cellplane.enter('${scope.tenant}', ${scope.epoch ?? "NULL"}) AS epoch`,
-  )) as unknown as readonly { readonly rows: readonly { readonly epoch: number }[] }[];
-  const epoch = answer[1]?.rows[0]?.epoch;
-  if (epoch === undefined) throw new Error("cellplane.enter answered nothing");
-  return epoch;
+/** PostgreSQL answers COMMIT of a transaction in which a statement failed with ROLLBACK, and calls it a success. */
+async function commitWrite(client: PoolClient): Promise<void> {
+  const { command } = await client.query(commit);
+  if (command !== "COMMIT")
+    throw new Error(
+      "nothing was committed: a statement of this transaction failed, and its error was caught and kept quiet",
+    );
 }
 
 async function rollBack(client: PoolClient): Promise<Error | undefined> {
@@ -93,19 +147,82 @@ async function rollBack(client: PoolClient): Promise<Error | undefined> {
   }
 }
 
+/** The extended protocol, also for a statement without parameters: a message then holds exactly one, whatever was put into its text. */
+const oneStatement = { queryMode: "extended" } as const;
+
 class PostgresTransaction implements Transaction {
   readonly tenant: TenantId;
-  readonly epoch: number;
+  /** Why the lease's check refused the transaction, the database's own error. */
+  refusal: Error | undefined;
+  /** Whether anything of it was sent. */
+  begun = false;
   readonly #client: PoolClient;
+  readonly #head: readonly Ahead[];
+  readonly #names: StatementNames;
+  #epoch: number | null;
+  #ended = false;
 
-  constructor(client: PoolClient, tenant: TenantId, epoch: number) {
+  constructor(client: PoolClient, scope: TenantScope, mode: "read" | "write", names: StatementNames) {
+    this.tenant = scope.tenant;
+    this.#epoch = scope.epoch;
     this.#client = client;
-    this.tenant = tenant;
-    this.epoch = epoch;
+    this.#names = names;
+    this.#head = [begin[mode], { ...enter[mode], values: [scope.tenant, scope.epoch?.toString() ?? null] }];
   }
 
-  async query<Row>(text: string, values: readonly unknown[] = []): Promise<{ rows: Row[]; rowCount: number }> {
-    const result = await this.#client.query(text, [...values]);
+  get epoch(): number {
+    if (this.#epoch === null) throw new Error("the transaction has not entered its tenant yet");
+    return this.#epoch;
+  }
+
+  /** Opens it before its first statement, for whoever must know the epoch. */
+  async enter(): Promise<void> {
+    this.begun = true;
+    try {
+      const [, entered] = await Promise.all(
+        this.#head.map(({ name, text, values }) =>
+          this.#client.query<{ epoch: number }>({ name, text, values: [...values] }),
+        ),
+      );
+      this.#epoch = entered?.rows[0]?.epoch ?? null;
+    } catch (error) {
+      this.refusal = error as Error;
+      throw error;
+    }
+  }
+
+  /** Ends it after its work; one without any statement checks the lease all the same. @throws the refusal, even one that the work kept quiet. */
+  async close(): Promise<void> {
+    if (!this.begun) await this.enter();
+    this.end();
+    if (this.refusal !== undefined) throw this.refusal;
+  }
+
+  /** From now on its connection may be another tenant's; work that was not awaited, or took too long, must not reach it. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  async query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    options: QueryOptions = {},
+  ): Promise<{ rows: Row[]; rowCount: number }> {
+    if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
+    refuseUnlessData(text);
+    const statement = { name: this.#names.nameOf(text, options.onePlan ?? false), text, values: [...values] };
+    const result = await (this.begun ? this.#client.query({ ...statement, ...oneStatement }) : this.#first(statement));
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  }
+
+  async #first(statement: Statement): Promise<QueryResult> {
+    this.begun = true;
+    try {
+      return await queryBehind(this.#client, this.#head, statement);
+    } catch (error) {
+      if (!(error instanceof AheadFailed)) throw error;
+      this.refusal = error.cause as Error;
+      throw this.refusal;
+    }
   }
 }

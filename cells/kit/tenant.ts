@@ -1,29 +1,22 @@
 import { SpanStatusCode, trace, type Span } from "@opentelemetry/api";
-import type { Static, TSchema } from "typebox";
 import type { Assertion } from "../../common/contracts/assertion.ts";
 import type { TenantId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
-import type { Redis } from "../../common/redis/client.ts";
-import { tenantCache, type TenantCache } from "./cache.ts";
-import { addJob, type AddOptions, type JobKind } from "./queue/outbox.store.ts";
+import type { CacheStore, TenantCache } from "./cache.ts";
+import type { HeldKey } from "./idempotency/held-key.ts";
+import { tenantQueue } from "./queue/tenant-queue.ts";
+import type { Streams } from "./streams/streams.ts";
 import type { TenantDatabase, Transaction } from "./tenant.store.ts";
 
 /** A tenant's transactions; each checks the lease, each lasts at most 5 s. */
 export interface TenantDb {
   /** Several reads of one snapshot; nothing can be written. */
   read<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
-  /** Reads and writes that commit together. */
+  /**
+   * Reads and writes that commit together. Under an idempotency key the result is kept with the effects, and a repetition after a crash gets it instead
+   * of running `work` again: so it should be plain JSON, and what leads to a write should depend on the request alone.
+   */
   write<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
-}
-
-export interface TenantQueue {
-  /** Writes a job down in the same transaction as the data it follows from: either both are there or neither. */
-  add<Payload extends TSchema>(
-    tx: Transaction,
-    job: JobKind<Payload>,
-    payload: Static<Payload>,
-    options?: AddOptions,
-  ): Promise<void>;
 }
 
 export interface TenantTrace {
@@ -33,12 +26,12 @@ export interface TenantTrace {
 
 export interface TenantServices {
   readonly database: TenantDatabase;
-  readonly redis: Redis;
+  readonly cache: CacheStore;
+  readonly streams: Streams;
   readonly log: Logger;
 }
 
 const tracer = trace.getTracer("cellplane.kit");
-export const tenantQueue: TenantQueue = { add: addJob };
 
 /** What a route has of its tenant: everything is labelled with, and confined to, this tenant. */
 export class TenantContext {
@@ -50,6 +43,8 @@ export class TenantContext {
   readonly queue = tenantQueue;
   readonly #services: TenantServices;
   #committed = false;
+  #heldKey: HeldKey | undefined;
+  #openedMs: number | undefined;
   #cache: TenantCache | undefined;
   #log: Logger | undefined;
 
@@ -69,17 +64,42 @@ export class TenantContext {
   get db(): TenantDb {
     const { database } = this.#services;
     const scope = { tenant: this.id, epoch: this.epoch };
+    const commits = (): void => {
+      this.#committed = true;
+    };
     return {
       read: (work) => database.run(scope, "read", work),
-      write: (work) =>
-        database.run(scope, "write", work, () => {
-          this.#committed = true;
-        }),
+      write: async (work) => {
+        const key = this.#heldKey;
+        if (key === undefined) return database.run(scope, "write", work, commits);
+        return key.step(work, (step) => database.run(scope, "write", step, commits), commits);
+      },
     };
   }
 
+  /** The kit's own: from now on each write is a step of the request that bears this key. */
+  workUnder(key: HeldKey): void {
+    this.#heldKey = key;
+  }
+
+  /**
+   * The kit's own: begins a stream of this request.
+   * @param elapsedMs how long it took to get here, which is what the request is measured by: how long a stream lasts says nothing.
+   * @returns what to call when it is over.
+   */
+  admitStream(end: () => void, elapsedMs: number): () => void {
+    const leave = this.#services.streams.admit(this, end);
+    this.#openedMs = elapsedMs;
+    return leave;
+  }
+
+  /** Milliseconds until the stream began, undefined for an ordinary request. */
+  get streamOpenedMs(): number | undefined {
+    return this.#openedMs;
+  }
+
   get cache(): TenantCache {
-    this.#cache ??= tenantCache(this.#services.redis, this.id);
+    this.#cache ??= this.#services.cache.of(this.id, this.epoch);
     return this.#cache;
   }
 

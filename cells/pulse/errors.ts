@@ -22,6 +22,11 @@ export const pulseErrors = {
     title: "A text is not well-formed Unicode",
     todo: "Send text without U+0000 and without lone surrogates.",
   },
+  "no-such-event": {
+    status: 404,
+    title: "There is no such event",
+    todo: "Check the id. Events are kept as long as the service's retention says.",
+  },
   "range-reversed": { status: 400, title: "The range is empty", todo: "`from` must lie before `to`." },
   "too-many-buckets": {
     status: 400,

@@ -1,7 +1,7 @@
 import type { Server } from "../kit/kit.ts";
 import { pulseError } from "./errors.ts";
 import { storeEvents, type StoredEvent } from "./events.store.ts";
-import { rollUp, rollUpDelayMs } from "./jobs.ts";
+import { rollUp, rollUpDelaySeconds } from "./jobs.ts";
 import { eventMoment } from "./moments.ts";
 import { Accepted, Events, mostPropertiesBytes, type Event } from "./schemas.ts";
 import type { TenantContext } from "../kit/kit.ts";
@@ -32,7 +32,7 @@ export async function acceptEvents(
 ): Promise<{ accepted: number; duplicates: number }> {
   const accepted = await tenant.db.write(async (tx) => {
     const stored = await storeEvents(tx, events);
-    if (stored > 0) await tenant.queue.add(tx, rollUp, {}, { key: "roll-up", delayMs: rollUpDelayMs });
+    if (stored > 0) await tenant.queue.add(tx, rollUp, {}, { key: "roll-up", delaySeconds: rollUpDelaySeconds });
     return stored;
   });
   return { accepted, duplicates: events.length - accepted };

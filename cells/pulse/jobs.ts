@@ -21,7 +21,7 @@ const removedAtOnce = 5_000;
 const hoursAtOnce = 2;
 
 /** How long events wait in the tail at least, so that one job takes many. Readers see them there. */
-export const rollUpDelayMs = 1_000;
+export const rollUpDelaySeconds = 1;
 
 /** Moves the tail into the hours, and tells the aggregator's roll-ups of each hour that grew. */
 export const rollUp = defineJob({

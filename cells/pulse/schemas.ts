@@ -1,4 +1,4 @@
-import { Type, oneOf, type Static } from "../kit/kit.ts";
+import { Type, definePages, oneOf, type Static } from "../kit/kit.ts";
 
 const Text = (longest: number) => Type.String({ minLength: 1, maxLength: longest });
 const Moment = Type.String({ format: "date-time", maxLength: 40 });
@@ -30,6 +30,45 @@ export const Accepted = Type.Object(
   { accepted: Type.Integer(), duplicates: Type.Integer() },
   { $id: "Accepted", additionalProperties: false },
 );
+
+/** An event as it is given back. */
+export const KnownEvent = Type.Object(
+  {
+    id: Type.String(),
+    type: Type.String(),
+    user: Type.String(),
+    at: Type.String(),
+    value: Type.Union([Type.Number(), Type.Null()]),
+    properties: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    receivedAt: Type.String(),
+  },
+  { $id: "KnownEvent", additionalProperties: false },
+);
+export type KnownEvent = Static<typeof KnownEvent>;
+
+export const EventPage = Type.Object(
+  { events: Type.Array(KnownEvent), nextCursor: Type.Union([Type.String(), Type.Null()]) },
+  { $id: "EventPage", additionalProperties: false },
+);
+
+/** By when they happened. */
+export const orders = ["newest", "oldest"] as const;
+export type Order = (typeof orders)[number];
+
+export const eventPages = definePages({
+  list: "events",
+  key: Type.Tuple([Moment, Text(200)]),
+  usual: 50,
+  // Their properties may take 8 KiB each: four MB at the worst.
+  most: 500,
+});
+
+export const EventsQuery = Type.Object(
+  { ...eventPages.query, from: Type.Optional(Moment), to: Type.Optional(Moment), order: Type.Optional(oneOf(orders)) },
+  { additionalProperties: false },
+);
+
+export const EventAddress = Type.Object({ id: Text(200) }, { additionalProperties: false });
 
 export const StatsQuery = Type.Object(
   {

@@ -1,4 +1,4 @@
-import type { Server } from "../kit/kit.ts";
+import { entityTag, type Server } from "../kit/kit.ts";
 import { statsRange } from "./moments.ts";
 import { Stats, StatsQuery } from "./schemas.ts";
 import { statsOf } from "./stats.store.ts";
@@ -14,10 +14,17 @@ export function statsRoutes(server: Server): void {
         response: { 200: Stats },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const now = new Date();
       const range = statsRange(request.query, now);
-      return request.tenant.db.read((tx) => statsOf(tx, range, now));
+      const stats = await request.tenant.db.read((tx) => statsOf(tx, range, now));
+      reply.header("etag", statsTag(stats));
+      return stats;
     },
   );
+}
+
+/** Weak, because `asOf` differs in every answer while all that it says may be the same. */
+export function statsTag(stats: Stats): string {
+  return entityTag({ ...stats, asOf: undefined }, "weak");
 }

@@ -1,6 +1,6 @@
 import type { Supervisor } from "../../cells/drivers/local/supervisor/client.ts";
 import { driverError } from "../../cells/drivers/errors.ts";
-import type { CellList } from "../../common/contracts/control-plane.ts";
+import type { Cell, CellList } from "../../common/contracts/control-plane.ts";
 import type { ProcessStatus } from "../../common/contracts/supervisor.ts";
 import type { Answer, Context } from "../context.ts";
 import { supervisorOf } from "../supervisor.ts";
@@ -21,9 +21,13 @@ export async function listCells(context: Context): Promise<Answer> {
     cell.release,
     cell.liveSlot,
     cell.tenants,
-    [cell.cordoned ? "cordoned" : "", ...cell.problems].filter((word) => word !== "").join("; ") || null,
+    remarksOf(cell).join("; ") || null,
   ]);
   return { json: list, text: table(["CELL", "REGION", "HEALTH", "RELEASE", "SLOT", "TENANTS", "REMARKS"], rows) };
+}
+
+function remarksOf({ cordoned, problems, alarms = [] }: Cell): string[] {
+  return [...(cordoned ? ["cordoned"] : []), ...problems, ...alarms.map(({ code, detail }) => `${code}: ${detail}`)];
 }
 
 /** `cell stop`: what takes requests goes before what it needs; returns when all is down. */

@@ -32,12 +32,17 @@ export async function startProcess(context: Context, input: { readonly name: str
   return { json: status, text: `${input.name} runs (pid ${status.pid ?? "unknown"}).` };
 }
 
+function stateOf({ state, held, problem }: ProcessStatus): string {
+  if (held) return `${state} (by hand)`;
+  return state === "running" && typeof problem === "string" ? `${state} (${problem})` : state;
+}
+
 /** Processes as a table for people. */
 export function processTable(processes: readonly ProcessStatus[]): string {
   const rows = processes.map((one) => [
     one.name,
     one.role,
-    one.held ? `${one.state} (by hand)` : one.state,
+    stateOf(one),
     one.pid,
     one.port,
     one.release,

@@ -10,7 +10,7 @@ interface QueryInput {
   readonly completeness?: string;
 }
 
-/** `query active-users|events --by …` */
+/** `query <aggregate> --by …` */
 export async function askQuery(context: Context, input: QueryInput): Promise<Answer> {
   const wishes = new URLSearchParams({ by: input.by });
   for (const name of ["from", "to", "completeness"] as const) {
@@ -18,7 +18,7 @@ export async function askQuery(context: Context, input: QueryInput): Promise<Ans
     if (wish !== undefined) wishes.set(name, wish);
   }
   const plane = await context.controlPlane();
-  const answer = await plane.get<QueryAnswer>(`/v1/query/${input.name}?${wishes.toString()}`);
+  const answer = await plane.get<QueryAnswer>(`/v1/query/${encodeURIComponent(input.name)}?${wishes.toString()}`);
   const rows = table(
     [input.by.toUpperCase(), input.name.toUpperCase()],
     answer.rows.map((row) => [row.key, row.value]),

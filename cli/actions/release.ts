@@ -3,12 +3,11 @@ import { openAsBlob } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type BundledFile, bundleRelease } from "../../cells/drivers/bundle/bundle.ts";
-import { bundleError } from "../../cells/drivers/bundle/errors.ts";
-import { exists } from "../../cells/drivers/local/files.ts";
 import type { ReleaseList } from "../../common/contracts/control-plane.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import type { Answer, Context } from "../context.ts";
 import type { ControlPlane } from "../control-plane.ts";
+import { cliError } from "../errors.ts";
 import { facts, table } from "../text.ts";
 
 /** `release create`: files that the control plane has already are not sent again, the runtime above all. */
@@ -20,8 +19,13 @@ export async function createRelease(
   const outDir = await mkdtemp(join(tmpdir(), "cellplane-release-"));
   try {
     const folder = resolve(input.folder);
-    await checkFolder(folder);
     const bundled = await bundleRelease({ folder, version: input.version, outDir });
+    const { application } = await context.fleet();
+    if (bundled.manifest.application !== application)
+      throw cliError(
+        "wrong-application",
+        `${folder} is ${bundled.manifest.application}; this fleet runs ${application}.`,
+      );
     for (const file of bundled.files) await send(plane, file, context.progress);
     const release = await plane.post<Release>("/v1/releases", bundled.manifest);
     return { json: release, text: releaseText(release) };
@@ -44,12 +48,6 @@ export async function listReleases(context: Context): Promise<Answer> {
   return { json: list, text: table(["RELEASE", "STATE", "DIGEST", "RUNTIME", "CREATED"], rows) };
 }
 
-async function checkFolder(folder: string): Promise<void> {
-  for (const name of ["app.ts", "migrations"]) {
-    if (!(await exists(join(folder, name)))) throw bundleError("bad-application", `There is no ${join(folder, name)}.`);
-  }
-}
-
 async function send(plane: ControlPlane, file: BundledFile, progress: (text: string) => void): Promise<void> {
   const path = `/v1/blobs/${file.digest}`;
   if (await plane.has(path)) return;
@@ -64,6 +62,10 @@ function releaseText(release: Release): string {
     ["digest", release.digest],
     ["runtime", manifest.runtime],
     ["files", manifest.files.length],
+    [
+      "journey",
+      manifest.journey?.map(({ name }) => name).join(", ") ?? "none: a rollout only sees whether anything answers",
+    ],
     [
       "migrations",
       manifest.migrations.map((one) => `${one.series}/${one.number} ${one.name} (${one.class})`).join(", ") || null,

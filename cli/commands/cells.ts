@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from "commander";
 import { act, type DefineCommands, withExamples, wordOption } from "../command.ts";
+import { defineCellRestore } from "./backups.ts";
 
 /** More lines than this belong in a pager that opens the file itself. */
 const mostLines = 10_000;
 
-/** `cell list|stop|start|logs`. */
+/** `cell list|stop|start|restore|lives|logs`. */
 export const defineCells: DefineCommands = (parent, run) => {
   const cell = parent.command("cell").description("cells: each a complete stack of its own");
 
@@ -27,6 +28,8 @@ export const defineCells: DefineCommands = (parent, run) => {
     .argument("<cell>", "the cell, e.g. cell-1");
   act(start, run, async () => (await import("../actions/cell.ts")).startCell);
   withExamples(start, "cell start cell-2");
+
+  defineCellRestore(cell, run);
 
   const logs = cell
     .command("logs")

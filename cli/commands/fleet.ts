@@ -1,4 +1,4 @@
-import { groupings, queryNames } from "../../common/contracts/rollups.ts";
+import { groupings } from "../../common/contracts/rollups.ts";
 import { stoppableParts } from "../../common/contracts/home.ts";
 import { act, type DefineCommands, withExamples, wordArgument, wordOption } from "../command.ts";
 
@@ -19,7 +19,7 @@ export const defineFleet: DefineCommands = (parent, run) => {
   const query = parent
     .command("query")
     .description("numbers over all cells, with what they cover")
-    .addArgument(wordArgument("name", "which number", queryNames))
+    .argument("<name>", "an aggregate that the application declares, e.g. active-users or events of Pulse")
     .addOption(wordOption("--by <grouping>", "one row for each of these", groupings).default("tenant"))
     .option("--from <time>", "beginning, as 2026-01-31T00:00:00Z (default: a day ago)")
     .option("--to <time>", "end (default: now)")

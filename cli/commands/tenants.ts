@@ -1,5 +1,6 @@
 import { customerTiers } from "../../common/contracts/control-plane.ts";
 import { act, type DefineCommands, withExamples, wordOption } from "../command.ts";
+import { defineTenantRestore } from "./backups.ts";
 
 /** `tenant …`, `key …`, `place explain`. */
 export const defineTenants: DefineCommands = (parent, run) => {
@@ -37,6 +38,8 @@ export const defineTenants: DefineCommands = (parent, run) => {
     .argument("<slug>", "the tenant")
     .option("--reason <text>", "why");
   act(resume, run, async () => (await import("../actions/tenant.ts")).resumeTenant);
+
+  defineTenantRestore(tenant, run);
 
   const key = parent.command("key").description("API keys of tenants");
   const createKey = key

@@ -10,6 +10,7 @@ import {
   oneOf,
 } from "./ids.ts";
 import { SlotAddresses, SlotSchema, leaseStates } from "./lease.ts";
+import { mergeKinds } from "./rollups.ts";
 
 /**
  * The cell's admin API (its own port, every call with a command token whose audience is the cell's id; roles `control-plane` and `worker`):
@@ -32,6 +33,8 @@ import { SlotAddresses, SlotSchema, leaseStates } from "./lease.ts";
  *   POST /v1/leases/:tenant/ready               ReadyLease → Lease, ready for the release under that freeze
  *   POST /v1/leases/:tenant/abort               LeaseStep → { lease: Lease | null }: what is held now, a tombstone or nothing
  *   POST /v1/leases/:tenant/activate            { record } → Lease, active at the record's epoch; a request that bears the record does the same
+ *   GET|POST /v1/tenants/:tenant/jobs…           a tenant's queue and dead letters (contracts/jobs.ts)
+ *   GET  /metrics                               Prometheus' text format; no token
  *   POST /v1/slot                               SwitchSlot → CellStatus; compare-and-set on `from`
  *   GET  /v1/samples                            CellSamples
  *   GET  /v1/aggregates/:name?from=&to=         AggregateAnswer (aggregator's fan-out; role `aggregator`)
@@ -56,6 +59,8 @@ export const Lease = Type.Object(
     releaseRecord: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     /** The cell that an import comes from. */
     source: Type.Optional(Type.Union([CellIdSchema, Type.Null()])),
+    /** The life of the cell's database that it belongs to; of another than the present one it awaits the registry's word. */
+    incarnation: Type.Optional(Type.String()),
   },
   { $id: "Lease", additionalProperties: false },
 );
@@ -160,6 +165,17 @@ export const SwitchSlot = Type.Object(
 );
 export type SwitchSlot = Static<typeof SwitchSlot>;
 
+/** Something that a person should look at although the cell serves. */
+export const Alarm = Type.Object(
+  {
+    /** `dead-letters`, `jobs-late`, `outbox-full`, …; later kits may know more. */
+    code: Type.String(),
+    detail: Type.String(),
+  },
+  { $id: "Alarm" },
+);
+export type Alarm = Static<typeof Alarm>;
+
 /** `standby`: never live in this life, serves the synthetic tenant only. `draining`: was live, still serves, names the live slot. */
 export const slotPhases = ["standby", "live", "draining"] as const;
 
@@ -180,14 +196,21 @@ export const CellStatus = Type.Object(
     /** Open tenant connections and requests of this process. */
     connections: Type.Integer(),
     inFlight: Type.Integer(),
-    queue: Type.Object(
-      { outbox: Type.Integer(), oldestSeconds: Type.Number(), dead: Type.Integer() },
-      { additionalProperties: false },
-    ),
+    /** `outbox`: all that is written down and not done, waiting or in flight. */
+    queue: Type.Object({
+      outbox: Type.Integer(),
+      inFlight: Type.Optional(Type.Integer()),
+      oldestSeconds: Type.Number(),
+      dead: Type.Integer(),
+    }),
+    alarms: Type.Optional(Type.Array(Alarm)),
     fleetGeneration: Type.Union([Type.Object({ term: Type.Integer(), n: Type.Integer() }), Type.Null()]),
+    /** The highest claim token that the cell has seen; lower ones are refused. */
+    claimToken: Type.Optional(Type.Integer({ minimum: 0 })),
     startedAt: TimestampSchema,
   },
-  { $id: "CellStatus", additionalProperties: false },
+  // Open, because the reader may be one release older than the cell.
+  { $id: "CellStatus" },
 );
 export type CellStatus = Static<typeof CellStatus>;
 
@@ -197,6 +220,8 @@ export const AggregateAnswer = Type.Object(
     cell: CellIdSchema,
     incarnation: Type.String(),
     name: Type.String(),
+    /** How its values are merged; a cell one release older does not say. */
+    merge: Type.Optional(oneOf(mergeKinds)),
     asOf: TimestampSchema,
     rows: Type.Array(
       Type.Object(

@@ -13,6 +13,7 @@ import {
   TimestampSchema,
   oneOf,
 } from "./ids.ts";
+import { Alarm } from "./cell-admin.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
@@ -22,8 +23,11 @@ import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
  * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.
  *   POST /v1/sign-in-codes → code (operator's token only) · POST /v1/sessions {code} → cookie; DELETE /v1/sessions · GET /v1/whoami
  *   GET|POST /v1/tenants · GET /v1/tenants/:slug · POST /v1/tenants/:slug/suspend|resume · POST /v1/tenants/:slug/keys · DELETE /v1/tenants/:slug/keys/:id
+ *   GET /v1/tenants/:slug/jobs[/:id] · POST /v1/tenants/:slug/jobs[/:id]/replay · POST /v1/tenants/:slug/jobs/:id/discard  (contracts/jobs.ts)
  *   GET /v1/tenants/:slug/placement  (explain) · POST /v1/placements/what-if
  *   GET|POST /v1/cells · GET|PATCH /v1/cells/:cell
+ *   GET /v1/cells/:cell/lives · POST /v1/cells/:cell/restores · POST /v1/cells/:cell/lives/:incarnation/report  (contracts/restores.ts)
+ *   POST /v1/tenants/:slug/restores · POST /v1/tenants/:slug/follow
  *   GET|PUT /v1/parts[/:id]
  *   GET /v1/releases[/:name] · PUT /v1/blobs/:digest · HEAD /v1/blobs/:digest · GET /v1/blobs/:digest · POST /v1/releases (manifest)
  *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands
@@ -124,6 +128,8 @@ export const Cell = Type.Object(
     tenants: Type.Integer(),
     health: oneOf(cellHealth),
     problems: Type.Array(Type.String()),
+    /** What a person should look at although the cell serves, e.g. dead letters. */
+    alarms: Type.Optional(Type.Array(Alarm)),
     checkedAt: Type.Union([TimestampSchema, Type.Null()]),
     slots: Type.Object({ a: SlotAddresses, b: SlotAddresses }, { additionalProperties: false }),
   },

@@ -15,6 +15,14 @@ export function parseMigrationFile(
   return { number: Number(match[1]), name: match[2] as string, class: match[3] as MigrationClass };
 }
 
+/** First line of a migration that builds or drops an index concurrently, which no transaction can hold; it has that one statement. */
+const concurrently = /^-- cellplane:concurrently[ \t]*(?:\r?\n|$)/;
+
+/** Whether a migration runs outside a transaction. */
+export function isConcurrent(migration: { readonly sql: string }): boolean {
+  return concurrently.test(migration.sql);
+}
+
 /**
  * One numbered SQL migration of a release. File name: `NNNN-name.<class>.sql`, in `migrations/<series>/`.
  * A number once released is never used again; the digest proves it.
@@ -42,6 +50,22 @@ export const ReleaseFile = Type.Object(
 );
 export type ReleaseFile = Static<typeof ReleaseFile>;
 
+/** A step of what a cell's synthetic tenant does to find out whether a release serves. */
+export const JourneyStep = Type.Object(
+  {
+    /** What the step does, for people: it stands in the reason of a failed rollout. */
+    name: Type.String({ minLength: 1, maxLength: 80 }),
+    method: oneOf(["GET", "POST", "PUT", "PATCH", "DELETE"] as const),
+    path: Type.String({ pattern: "^/", maxLength: 500 }),
+    /** Sent as JSON. */
+    body: Type.Optional(Type.Unknown()),
+    /** The one status that is success. */
+    expect: Type.Integer({ minimum: 200, maximum: 499 }),
+  },
+  { $id: "JourneyStep", additionalProperties: false },
+);
+export type JourneyStep = Static<typeof JourneyStep>;
+
 /**
  * A release is named by the digest of this document's canonical JSON. Files: `api.mjs`, `worker.mjs`, `migrate.mjs`, `migrations/**`, `node` (the runtime,
  * stored once for all releases that use it).
@@ -59,6 +83,8 @@ export const ReleaseManifest = Type.Object(
     configuration: Type.Record(Type.String(), Type.String()),
     /** Names of the aggregates that the application offers. */
     aggregates: Type.Array(Type.String()),
+    /** The synthetic tenant's steps; without them only the application's front door is tried. */
+    journey: Type.Optional(Type.Array(JourneyStep, { minItems: 1, maxItems: 20 })),
   },
   { $id: "ReleaseManifest", additionalProperties: false },
 );

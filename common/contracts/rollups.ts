@@ -50,7 +50,8 @@ export const ShipmentReceipt = Type.Object(
 );
 export type ShipmentReceipt = Static<typeof ShipmentReceipt>;
 
-export const queryNames = ["active-users", "events"] as const;
+/** Name of an aggregate: the application's own word. */
+export const AggregateName = Type.String({ pattern: "^[a-z][a-z0-9-]{0,39}$" });
 export const groupings = ["tenant", "tier", "cell", "region"] as const;
 export type Grouping = (typeof groupings)[number];
 

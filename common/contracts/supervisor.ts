@@ -25,12 +25,14 @@ const Path = Type.String({ minLength: 1, pattern: "^/" });
  * How the supervisor learns that a started process can serve.
  *   http      GET answers 2xx
  *   tcp       the port accepts a connection
+ *   redis     the server answers a PING, if only by asking for a password
  *   postgres  the server asks a client for its credentials (a port that accepts may still be in recovery)
  *   none      it is healthy as soon as it runs
  */
 export const HealthCheck = Type.Union([
   Type.Object({ kind: Type.Literal("http"), url: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
   Type.Object({ kind: Type.Literal("tcp"), port: Port }, { additionalProperties: false }),
+  Type.Object({ kind: Type.Literal("redis"), port: Port }, { additionalProperties: false }),
   Type.Object({ kind: Type.Literal("postgres"), port: Port }, { additionalProperties: false }),
   Type.Object({ kind: Type.Literal("none") }, { additionalProperties: false }),
 ]);
@@ -78,6 +80,16 @@ export const ProcessSpec = Type.Object(
     graceMs: Type.Integer({ minimum: 0, maximum: 120_000 }),
     /** Processes to wait for (bounded) before the first start, and to outlive at a shutdown. An order, not a need. */
     after: Type.Array(ProcessNameSchema, { maxItems: 50 }),
+    /**
+     * Room kept on the process's disk: the file is given up when less than `freeBelowBytes` are free, so that a server which the full disk
+     * stopped can start again, and is made anew when there is plenty.
+     */
+    ballast: Type.Optional(
+      Type.Object(
+        { file: Path, bytes: Type.Integer({ minimum: 1 }), freeBelowBytes: Type.Integer({ minimum: 1 }) },
+        { additionalProperties: false },
+      ),
+    ),
     desired: oneOf(["running", "stopped"] as const),
   },
   { $id: "ProcessSpec", additionalProperties: false },
@@ -104,8 +116,13 @@ export const ProcessStatus = Type.Object(
     restarts: Type.Integer({ minimum: 0 }),
     /** Since when in this state. */
     since: TimestampSchema,
-    /** How it last ended, e.g. `exit 1`, `SIGKILL`, `gone` (died unseen, while no supervisor watched). */
+    /**
+     * How it last ended, e.g. `exit 1`, `SIGKILL`, `gone` (died unseen, while no supervisor watched), with the reason in brackets where one is
+     * known: `SIGABRT (its heap was full)`, `SIGKILL (no answer to its health check for 62 s)`.
+     */
     lastExit: Type.Union([Type.String(), Type.Null()]),
+    /** What is wrong with it now, though it runs; null where nothing is. */
+    problem: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   },
   { $id: "ProcessStatus", additionalProperties: false },
 );
@@ -117,6 +134,9 @@ export const ProcessList = Type.Object(
 );
 export type ProcessList = Static<typeof ProcessList>;
 
+/** Rises when this contract changes: a supervisor of another version is replaced, and what it runs is adopted by the next. */
+export const supervisorVersion = 2;
+
 /** `<home>/supervisor/connection.json`, mode 0600: where the supervisor listens and what it wants to hear. */
 export const Connection = Type.Object(
   {
@@ -125,6 +145,8 @@ export const Connection = Type.Object(
     pid: Type.Integer({ minimum: 1 }),
     /** Kernel start time of the pid in clock ticks since boot: with it a reused pid is not mistaken for the supervisor. */
     startTime: Type.String({ pattern: "^[0-9]+$" }),
+    /** `supervisorVersion` of the supervisor; missing in the first. */
+    version: Type.Optional(Type.Integer()),
   },
   { $id: "SupervisorConnection", additionalProperties: false },
 );

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { STATUS_CODES, type ServerResponse } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { requestIdHeader } from "../contracts/headers.ts";
 import { problemContentType } from "../contracts/problem.ts";
@@ -12,6 +12,20 @@ function problemFor(error: NodeJS.ErrnoException): CellplaneError {
   if (error.code === "HPE_HEADER_OVERFLOW")
     return httpError("head-too-large", "The request's head is larger than is taken here.", { cause: error });
   return httpError("malformed-request", "What came is not HTTP/1.1.", { cause: error });
+}
+
+/** Answers `Expect` with anything but `100-continue`, which Node refuses by itself but without a word. */
+export function answerExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const known = httpError("expectation-failed", "Only `Expect: 100-continue` is known.");
+  const id = randomUUID();
+  const body = JSON.stringify(toProblem(known, id));
+  response.writeHead(known.status, {
+    "content-type": problemContentType,
+    "content-length": Buffer.byteLength(body),
+    [requestIdHeader]: id,
+    connection: "close",
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
 }
 
 /**

@@ -47,6 +47,11 @@ export const httpErrors = {
     title: "The request took too long to arrive",
     todo: "Send the whole request without pauses.",
   },
+  "expectation-failed": {
+    status: 417,
+    title: "That expectation cannot be met",
+    todo: "Send no Expect header but `100-continue`.",
+  },
   "head-too-large": {
     status: 431,
     title: "The request's head is too large",

@@ -7,7 +7,7 @@ export class NoAnswer extends Error {
 
 export interface Exchange {
   readonly url: string;
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   /** How long all of it may take, in milliseconds. */

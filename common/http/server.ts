@@ -5,6 +5,7 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyRegister,
   type FastifyReply,
   type FastifyRequest,
 } from "fastify";
@@ -13,17 +14,19 @@ import { CellplaneError, toProblem } from "../errors.ts";
 import { requestIdHeader } from "../contracts/headers.ts";
 import { problemContentType } from "../contracts/problem.ts";
 import type { Logger } from "../log.ts";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, answerExpectation } from "./client-error.ts";
 import { httpError } from "./errors.ts";
 import { readJsonStrictly } from "./json-body.ts";
 
-export type Server = FastifyInstance<
+type TypedServer = FastifyInstance<HttpServer, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+/** Fastify's own `register` forgets the type provider, so that requests in a plugin would have no types; this one keeps it. */
+type TypedRegister = FastifyRegister<
+  TypedServer & PromiseLike<undefined>,
   HttpServer,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
+  TypeBoxTypeProvider,
+  FastifyBaseLogger
 >;
+export type Server = { readonly register: TypedRegister } & TypedServer;
 
 export interface ServerOptions {
   readonly log: Logger;
@@ -36,6 +39,8 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number;
   /** Largest head in bytes; default 16 KiB. */
   readonly headLimitBytes?: number;
+  /** Longest parameter in an address, as it is sent; default 200. */
+  readonly longestParameter?: number;
   /** Answers an error instead of the server's own way, which says what `toCellplaneError` makes of it. */
   readonly answerError?: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 }
@@ -68,7 +73,7 @@ export function createServer(options: ServerOptions): Server {
     onConstructorPoisoning: "error",
     forceCloseConnections: "idle",
     return503OnClosing: false,
-    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 200 },
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: options.longestParameter ?? 200 },
     genReqId: (request) => {
       const given = request.headers[requestIdHeader];
       return typeof given === "string" && requestId.test(given) ? given : randomUUID();
@@ -86,6 +91,7 @@ export function createServer(options: ServerOptions): Server {
   server.setValidatorCompiler(TypeBoxValidatorCompiler);
   // Fastify takes plain text too; here only JSON is understood, where a route does not say otherwise.
   server.removeContentTypeParser("text/plain");
+  server.server.on("checkExpectation", answerExpectation);
   readJsonStrictly(server);
   server.addHook("onRequest", async (request, reply) => {
     reply.header(requestIdHeader, request.id);

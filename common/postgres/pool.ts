@@ -19,6 +19,8 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number;
   /** A transaction may stand idle this long, in milliseconds; default 5 s. */
   readonly idleInTransactionTimeoutMs?: number;
+  /** Statements of one connection are sent without waiting for the answers to those before; a failed one makes the rest of its transaction fail. */
+  readonly pipeline?: boolean;
   readonly log: Logger;
 }
 
@@ -33,6 +35,7 @@ export function createPool(options: PoolOptions): Pool {
     connectionTimeoutMillis: 2_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    pipeline: options.pipeline ?? false,
   });
   pool.on("error", (error) => options.log.warn({ event: "idle-connection-lost", err: error }));
   // A connection that is lost while it is checked out, between two statements, tells nobody else; unheard, the event would end the process.

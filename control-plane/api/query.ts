@@ -1,6 +1,5 @@
 import Type from "typebox";
-import { QueryAnswer, queryNames } from "../../common/contracts/rollups.ts";
-import { oneOf } from "../../common/contracts/ids.ts";
+import { AggregateName, QueryAnswer } from "../../common/contracts/rollups.ts";
 import { problemContentType } from "../../common/contracts/problem.ts";
 import { NoAnswer } from "../../common/http/exchange.ts";
 import type { Server } from "../../common/http/server.ts";
@@ -11,7 +10,7 @@ import type { ApiContext } from "./context.ts";
 
 /** The aggregator's own deadline is 2 s. */
 const timeoutMs = 5_000;
-const byName = Type.Object({ name: oneOf(queryNames) }, { additionalProperties: false });
+const byName = Type.Object({ name: AggregateName }, { additionalProperties: false });
 
 /** Cross-cell queries, passed on to the aggregator; its answer with its coverage comes back as it is. */
 export function queryRoutes(server: Server, { pool, parts }: ApiContext): void {

@@ -93,6 +93,7 @@ export function shownCell(cell: CellRecord, report: CellReport): Cell {
     slots: { a: slots.a, b: slots.b },
     health,
     problems: [...problems],
+    alarms: report.status?.alarms ?? [],
     checkedAt,
   };
 }

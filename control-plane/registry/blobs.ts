@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream, type ReadStream } from "node:fs";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -31,14 +31,34 @@ export class BlobStore {
     return join(this.#directory, digest);
   }
 
-  /** Its size in bytes, or null where it is not there. */
+  /**
+   * Its size in bytes, or null where it is not there. Who asks means to use it: for the collector it is as new as if it had just come.
+   */
   async size(digest: string): Promise<number | null> {
     try {
-      return (await stat(this.path(digest))).size;
+      const { size } = await stat(this.path(digest));
+      const now = new Date();
+      await utimes(this.path(digest), now, now);
+      return size;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
     }
+  }
+
+  /** Digests of the blobs that nobody sent or asked for since that moment. */
+  async untouchedSince(moment: Date): Promise<string[]> {
+    const untouched: string[] = [];
+    for (const name of await readdir(this.#directory)) {
+      if (!matches("sha256", name)) continue;
+      if ((await stat(this.path(name))).mtime < moment) untouched.push(name);
+    }
+    return untouched;
+  }
+
+  /** Removes a blob; one that is not there is no error. */
+  async remove(digest: string): Promise<void> {
+    await rm(this.path(digest), { force: true });
   }
 
   read(digest: string): ReadStream {

@@ -10,7 +10,7 @@ import { keyUpdate } from "../fleet/rows.ts";
 import { publishLive } from "./cells.ts";
 import { findCell, listCells, lockCells, type CellRecord } from "./cells.store.ts";
 import { change } from "./change.ts";
-import { claimsOn, deleteClaims, insertClaims } from "./claims.store.ts";
+import { claimsOn, claimToken, deleteClaims, insertClaims } from "./claims.store.ts";
 import { insertKey, liveKeys } from "./keys.store.ts";
 import { listParts } from "./parts.store.ts";
 import { quarantineRelease } from "./releases.ts";
@@ -32,8 +32,13 @@ export interface Registry {
   syntheticTenant(cell: CellId): Promise<{ readonly id: TenantId; readonly host: string; readonly epoch: number }>;
   /** Makes the key with this digest valid for the tenant; does nothing where it is. */
   ensureKey(tenant: TenantId, digest: string): Promise<void>;
-  /** Takes the cells exclusively for the operation, all or none; does nothing where it has them. @throws claim-taken */
-  takeClaims(operation: OperationId, cells: readonly CellId[]): Promise<void>;
+  /**
+   * Takes the cells exclusively for the operation, all or none; does nothing where it has them. Each token is above any of before, and above `seen`, what
+   * the cell itself has seen. @throws claim-taken
+   */
+  takeClaims(operation: OperationId, cells: readonly CellId[], seen?: ReadonlyMap<CellId, number>): Promise<void>;
+  /** The token of the operation's claim on the cell; null where it holds none. */
+  claimToken(operation: OperationId, cell: CellId): Promise<number | null>;
   dropClaims(operation: OperationId): Promise<void>;
   /** @throws unknown-rollout */
   rollout(id: OperationId | "latest"): Promise<Rollout>;
@@ -82,16 +87,17 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
         step.audit("key.create", `${tenant}/${id}`);
       });
     },
-    async takeClaims(operation, cells) {
+    async takeClaims(operation, cells, seen = new Map()) {
       await change(wiring, cause, async (step) => {
         await lockCells(step.tx, cells);
         const claims = await claimsOn(step.tx, cells);
         const other = claims.find((claim) => claim.operation !== operation);
         if (other !== undefined) throw fail("claim-taken", `${other.cell} is held by operation ${other.operation}.`);
         const missing = cells.filter((cell) => !claims.some((claim) => claim.cell === cell));
-        if (missing.length > 0) await insertClaims(step.tx, operation, missing);
+        if (missing.length > 0) await insertClaims(step.tx, operation, missing, seen);
       });
     },
+    claimToken: (operation, cell) => claimToken(pool, operation, cell),
     async dropClaims(operation) {
       await deleteClaims(pool, operation);
     },

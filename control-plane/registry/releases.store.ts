@@ -30,6 +30,12 @@ export async function lockReleases(tx: Queryable): Promise<void> {
   await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('releases', 0))");
 }
 
+/** Digests of all files that any release is made of. */
+export async function referencedFiles(tx: Queryable): Promise<ReadonlySet<string>> {
+  const text = `SELECT DISTINCT file->>'digest' AS digest FROM releases, jsonb_array_elements(manifest->'files') AS file`;
+  return new Set((await tx.query<{ digest: string }>(text)).rows.map(({ digest }) => digest));
+}
+
 export async function setQuarantine(tx: Queryable, name: ReleaseName, reason: string): Promise<boolean> {
   const text = "UPDATE releases SET state = 'quarantined', reason = $2 WHERE name = $1 AND state <> 'quarantined'";
   return (await tx.query(text, [name, reason])).rowCount === 1;

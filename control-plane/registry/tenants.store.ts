@@ -26,19 +26,20 @@ export interface TenantRecord {
   readonly createdAt: Date;
 }
 
-const columns = `id, slug, tier, region, cell, epoch, state, reason, synthetic, limits, demand, decision, explanation, delivered,
+export const tenantColumns = `id, slug, tier, region, cell, epoch, state, reason, synthetic, limits, demand, decision, explanation, delivered,
     lease_wanted AS "leaseWanted", lease_applied AS "leaseApplied", created_at AS "createdAt"`;
 
 /** Keeps two calls for one slug apart, also while there is no row yet. */
 export async function lockSlug(tx: Queryable, slug: string): Promise<TenantRecord | null> {
   await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('slug/' || $1, 0))", [slug]);
   return (
-    (await tx.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ?? null
+    (await tx.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE slug = $1 FOR UPDATE`, [slug])).rows[0] ??
+    null
   );
 }
 
 export async function findTenant(db: Queryable, slug: string): Promise<TenantRecord | null> {
-  return (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE slug = $1`, [slug])).rows[0] ?? null;
+  return (await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE slug = $1`, [slug])).rows[0] ?? null;
 }
 
 export async function listTenants(
@@ -50,7 +51,7 @@ export async function listTenants(
     readonly synthetic?: boolean | undefined;
   },
 ): Promise<TenantRecord[]> {
-  const text = `SELECT ${columns} FROM tenants WHERE ($2::text IS NULL OR slug > $2) AND ($3::text IS NULL OR cell = $3)
+  const text = `SELECT ${tenantColumns} FROM tenants WHERE ($2::text IS NULL OR slug > $2) AND ($3::text IS NULL OR cell = $3)
     AND (synthetic = coalesce($4, false)) ORDER BY slug LIMIT $1`;
   return (
     await db.query<TenantRecord>(text, [
@@ -88,7 +89,7 @@ export type NewTenant = Pick<
 
 export async function insertTenant(tx: Queryable, tenant: NewTenant): Promise<TenantRecord> {
   const text = `INSERT INTO tenants (id, slug, tier, region, cell, state, synthetic, limits, demand, decision, explanation, delivered)
-    VALUES ($1, $2, $3, $4, $5, 'provisioning', $6, $7, $8, $9, $10, $11) RETURNING ${columns}`;
+    VALUES ($1, $2, $3, $4, $5, 'provisioning', $6, $7, $8, $9, $10, $11) RETURNING ${tenantColumns}`;
   const { id, slug, tier, region, cell, synthetic, limits, demand, decision, explanation, delivered } = tenant;
   const json = [limits, demand, decision].map((value) => (value === null ? null : JSON.stringify(value)));
   const { rows } = await tx.query<TenantRecord>(text, [
@@ -112,7 +113,7 @@ export async function wantState(
   state: TenantState,
   reason: string | null,
 ): Promise<TenantRecord> {
-  const text = `UPDATE tenants SET state = $2, reason = $3, lease_wanted = lease_wanted + 1 WHERE id = $1 RETURNING ${columns}`;
+  const text = `UPDATE tenants SET state = $2, reason = $3, lease_wanted = lease_wanted + 1 WHERE id = $1 RETURNING ${tenantColumns}`;
   return one((await tx.query<TenantRecord>(text, [id, state, reason])).rows);
 }
 
@@ -122,29 +123,32 @@ export async function markDelivered(tx: Queryable, id: TenantId): Promise<void> 
 
 /** Tenants whose lease is behind what is wanted. */
 export async function tenantsToReconcile(db: Queryable, limit: number): Promise<TenantRecord[]> {
-  const text = `SELECT ${columns} FROM tenants WHERE lease_applied < lease_wanted ORDER BY id LIMIT $1`;
+  const text = `SELECT ${tenantColumns} FROM tenants WHERE lease_applied < lease_wanted ORDER BY id LIMIT $1`;
   return (await db.query<TenantRecord>(text, [limit])).rows;
 }
 
 /** Notes that the lease is as was wanted at that count. @returns the tenant, or null where somebody noted it before. */
 export async function noteLease(tx: Queryable, id: TenantId, applied: number): Promise<TenantRecord | null> {
   const text = `UPDATE tenants SET lease_applied = $2, state = CASE state WHEN 'provisioning' THEN 'active' ELSE state END
-    WHERE id = $1 AND lease_applied < $2 RETURNING ${columns}`;
+    WHERE id = $1 AND lease_applied < $2 RETURNING ${tenantColumns}`;
   return (await tx.query<TenantRecord>(text, [id, applied])).rows[0] ?? null;
 }
 
 /** Tenants of one tier, by slug. */
 export async function tenantsOfTier(db: Queryable, tier: Tier, limit: number): Promise<TenantRecord[]> {
   return (
-    await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [tier, limit])
+    await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE tier = $1 ORDER BY slug LIMIT $2`, [
+      tier,
+      limit,
+    ])
   ).rows;
 }
 
 /** The synthetic tenant of a cell. */
 export async function findSynthetic(db: Queryable, cell: CellId): Promise<TenantRecord | null> {
   return (
-    (await db.query<TenantRecord>(`SELECT ${columns} FROM tenants WHERE cell = $1 AND synthetic`, [cell])).rows[0] ??
-    null
+    (await db.query<TenantRecord>(`SELECT ${tenantColumns} FROM tenants WHERE cell = $1 AND synthetic`, [cell]))
+      .rows[0] ?? null
   );
 }
 

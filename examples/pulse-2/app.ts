@@ -1,5 +1,6 @@
 import { defineCellApp, defineJob, type JobContext } from "../../cells/kit/kit.ts";
 import pulse from "../../cells/pulse/app.ts";
+import { eventListRoutes } from "../../cells/pulse/event-list-routes.ts";
 import { eventRoutes } from "../../cells/pulse/event-routes.ts";
 import { githubRoutes } from "../../cells/pulse/github-routes.ts";
 import { purge, rollUp } from "../../cells/pulse/jobs.ts";
@@ -21,6 +22,7 @@ export default defineCellApp({
   migrations: { needs: 2 },
   async routes(server) {
     eventRoutes(server);
+    eventListRoutes(server);
     githubRoutes(server);
     statsRoutes(server);
   },

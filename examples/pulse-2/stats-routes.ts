@@ -1,6 +1,7 @@
 import { Type, type Server } from "../../cells/kit/kit.ts";
 import { statsRange } from "../../cells/pulse/moments.ts";
 import { StatsQuery, statsMembers } from "../../cells/pulse/schemas.ts";
+import { statsTag } from "../../cells/pulse/stats-routes.ts";
 import { statsOf } from "../../cells/pulse/stats.store.ts";
 import { firstEventAt } from "./first-event.store.ts";
 
@@ -20,14 +21,16 @@ export function statsRoutes(server: Server): void {
         response: { 200: Stats },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const now = new Date();
       const range = statsRange(request.query, now);
-      return request.tenant.db.read(async (tx) => {
-        const stats = await statsOf(tx, range, now);
+      const stats = await request.tenant.db.read(async (tx) => {
+        const counted = await statsOf(tx, range, now);
         const first = await firstEventAt(tx);
-        return { ...stats, firstEventAt: first?.toISOString() ?? null };
+        return { ...counted, firstEventAt: first?.toISOString() ?? null };
       });
+      reply.header("etag", statsTag(stats));
+      return stats;
     },
   );
 }

@@ -1,4 +1,5 @@
 import { latencyBoundsMs } from "../../common/contracts/samples.ts";
+import { MetricsPage } from "../../common/http/metrics-page.ts";
 import type { RouterParts } from "../app.ts";
 import { statusClasses } from "./samples.ts";
 
@@ -11,36 +12,9 @@ export interface MetricsSource {
   readonly open: () => number;
 }
 
-type Labels = Readonly<Record<string, string>>;
-
-const escaped = (value: string): string =>
-  value.replace(/[\\"\n]/g, (letter) => (letter === "\n" ? "\\n" : `\\${letter}`));
-
-/** Prometheus' text format, version 0.0.4. Labels are cells, releases and codes, all bounded; never a tenant. */
-class Page {
-  readonly #lines: string[] = [];
-
-  family(
-    name: string,
-    type: "counter" | "gauge" | "histogram",
-    help: string,
-  ): (value: number, labels?: Labels, suffix?: string) => void {
-    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-    return (value, labels = {}, suffix = "") => {
-      const inner = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
-      const number = value === Number.POSITIVE_INFINITY ? "+Inf" : String(value);
-      this.#lines.push(`${name}${suffix}${inner.length === 0 ? "" : `{${inner.join(",")}}`} ${number}`);
-    };
-  }
-
-  toString(): string {
-    return `${this.#lines.join("\n")}\n`;
-  }
-}
-
-/** Renders all metrics of the router. */
+/** Renders all metrics of the router. Labels are cells, releases and codes, all bounded; never a tenant. */
 export function renderMetrics(source: MetricsSource): string {
-  const page = new Page();
+  const page = new MetricsPage();
   traffic(page, source.parts);
   doings(page, source.parts);
   table(page, source);
@@ -54,7 +28,7 @@ export function renderMetrics(source: MetricsSource): string {
   return page.toString();
 }
 
-function traffic(page: Page, parts: RouterParts): void {
+function traffic(page: MetricsPage, parts: RouterParts): void {
   const requests = page.family(
     "cellplane_router_requests_total",
     "counter",
@@ -84,7 +58,7 @@ function traffic(page: Page, parts: RouterParts): void {
   }
 }
 
-function doings(page: Page, parts: RouterParts): void {
+function doings(page: MetricsPage, parts: RouterParts): void {
   const { counters } = parts;
   const refusals = page.family("cellplane_router_refusals_total", "counter", "Answers of the router's own, by code.");
   for (const [code, count] of counters.refusals) refusals(count, { code });
@@ -107,7 +81,7 @@ function doings(page: Page, parts: RouterParts): void {
   for (const [name, help, value] of counted) page.family(`cellplane_router_${name}`, "counter", help)(value);
 }
 
-function table(page: Page, source: MetricsSource): void {
+function table(page: MetricsPage, source: MetricsSource): void {
   page.family(
     "cellplane_router_table_age_seconds",
     "gauge",

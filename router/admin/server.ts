@@ -6,6 +6,7 @@ import { RouterStatus, Samples } from "../../common/contracts/samples.ts";
 import { tenantStates } from "../../common/contracts/fleet.ts";
 import type { FleetSubscription } from "../../common/fleet/subscription.ts";
 import { httpError } from "../../common/http/errors.ts";
+import { metricsContentType } from "../../common/http/metrics-page.ts";
 import { createServer, type Server } from "../../common/http/server.ts";
 import type { PartId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
@@ -67,7 +68,7 @@ export function createAdmin(options: AdminOptions): Server {
       },
     },
     async (_request, reply) => {
-      void reply.type("text/plain; version=0.0.4; charset=utf-8");
+      void reply.type(metricsContentType);
       return renderMetrics({
         parts,
         tableAgeSeconds: () => status().ageSeconds,

@@ -126,6 +126,7 @@ const pulseApi: Api = {
         settings: { PULSE_RETENTION_HOURS: 48 },
         connections: new ConnectionCounter(systemClock),
         services: outline<TenantServices>({ log }),
+        requestTimeoutMs: 25_000,
       }),
     ),
   securitySchemes: { apiKey: bearer("cpk_…", "An API key of the tenant whose host is asked.") },

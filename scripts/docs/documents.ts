@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../lib/bootstrap.mjs";
+import { faultsPage } from "../faults/page.ts";
 import { apis } from "./apis.ts";
 import { environmentExample, everySetting } from "./environment.ts";
 import { errorPage, listedErrors } from "./error-page.ts";
@@ -20,6 +21,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
     make: async () => `${JSON.stringify(await openApiOf(api, version()), null, 2)}\n`,
   })),
   { path: "docs/errors.md", make: async () => errorPage(await listedErrors()) },
+  { path: "docs/faults.md", make: () => Promise.resolve(faultsPage()) },
   { path: ".env.example", make: async () => environmentExample(await everySetting()) },
 ];
 

@@ -1,7 +1,8 @@
 import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { bundleRelease, describe, type BundledRelease } from "../../cells/drivers/bundle/bundle.ts";
+import { bundleRelease, type BundledRelease } from "../../cells/drivers/bundle/bundle.ts";
+import { describe } from "../../cells/drivers/bundle/describe.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import { releaseName, type ReleaseName } from "../../common/ids.ts";
 import { nodePath, root } from "../lib/bootstrap.mjs";

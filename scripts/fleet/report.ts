@@ -28,13 +28,21 @@ export function reportText(report: StartReport, file: FleetFile, temporal: Tempo
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
-  const next = [
-    "npx cellplane status",
-    "npx cellplane rollout start pulse@2 --watch",
-    "npx cellplane query active-users --by tier",
-  ];
+  const next = file.applicationDirectory === null ? forPulse : forOwn(file.applicationDirectory, file.application);
   return `\nThe fleet is up after ${report.seconds.toFixed(1)} s.\n\n${lines.join("\n")}\n\nTry next:\n${next.map((line) => `  ${line}`).join("\n")}\n`;
 }
+
+const forPulse = [
+  "npx cellplane status",
+  "npx cellplane rollout start pulse@2 --watch",
+  "npx cellplane query active-users --by tier",
+];
+
+const forOwn = (folder: string, name: string): string[] => [
+  "npx cellplane tenant create acme --tier pro",
+  `npx cellplane release create ${folder} --version 2`,
+  `npx cellplane rollout start ${name}@2 --watch`,
+];
 
 function temporalText(report: StartReport, temporal: Temporal): string {
   if (temporal.kind === "missing")

@@ -21,6 +21,7 @@ function about(data) {
   return {
     name: data.name,
     nesting: data.nesting,
+    tookMs: data.details.duration_ms,
     suite: data.details.type === "suite",
     unrun: data.skip !== undefined || data.todo !== undefined,
     parent: data.details.error?.failureType === "subtestsFailed",

@@ -11,6 +11,7 @@ interface TestEvent {
   readonly type: "start" | "pass" | "fail" | "note" | "end";
   readonly name?: string;
   readonly nesting?: number;
+  readonly tookMs?: number;
   readonly suite?: boolean;
   /** Skipped, or marked as to be done. */
   readonly unrun?: boolean;
@@ -24,8 +25,17 @@ export interface Failure {
   readonly text: string;
 }
 
+/** A test that ran to its end. */
+export interface TestResult {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly tookMs: number;
+}
+
 export interface FileResult {
   readonly file: TestFile;
+  /** Every test that ran, suites left out. */
+  readonly tests: readonly TestResult[];
   readonly passed: number;
   readonly failures: readonly Failure[];
   readonly tookMs: number;
@@ -45,8 +55,9 @@ export function killRunning(): void {
  * Runs one test file as a process of its own, in a process group of its own, with a temporary folder of its own.
  * A test that was skipped is a failure: what did not run shows nothing.
  * @param folder where it may keep its temporary files; it is made here.
+ * @param namePattern runs only the tests whose names match, in the form of node's `--test-name-pattern`.
  */
-export async function runFile(file: TestFile, folder: string): Promise<FileResult> {
+export async function runFile(file: TestFile, folder: string, namePattern?: string): Promise<FileResult> {
   const began = performance.now();
   const events = join(folder, "events.jsonl");
   const temporary = join(folder, "tmp");
@@ -55,7 +66,14 @@ export async function runFile(file: TestFile, folder: string): Promise<FileResul
   const { CELLPLANE_HOME: _, ...inherited } = process.env;
   const child = spawn(
     process.execPath,
-    ["--test-reporter", join(root, "scripts/testing/events.mjs"), "--test-reporter-destination", events, file.path],
+    [
+      ...(namePattern === undefined ? [] : ["--test-name-pattern", namePattern]),
+      "--test-reporter",
+      join(root, "scripts/testing/events.mjs"),
+      "--test-reporter-destination",
+      events,
+      file.path,
+    ],
     {
       cwd: root,
       detached: true,
@@ -90,7 +108,8 @@ export async function runFile(file: TestFile, folder: string): Promise<FileResul
 
   const seen = await readEvents(events);
   const failures = seen.flatMap((event) => failureOf(event));
-  const passed = seen.filter((event) => event.type === "pass" && event.suite !== true && event.unrun !== true).length;
+  const tests = seen.filter((event) => event.suite !== true && event.unrun !== true).flatMap(testOf);
+  const passed = tests.filter((test) => test.passed).length;
   const notes = seen.flatMap((event) => (event.type === "note" ? [event.text ?? ""] : []));
   if (late) {
     failures.push({ name: "(the file)", text: `was still running after ${limitMs / 1000} s${unfinished(seen)}` });
@@ -103,7 +122,12 @@ export async function runFile(file: TestFile, folder: string): Promise<FileResul
     const list = left.map((process) => `  ${process.pid} ${process.command}`).join("\n");
     failures.push({ name: "(the file)", text: `left processes running, now killed:\n${list}` });
   }
-  return { file, passed, failures, tookMs: performance.now() - began, output };
+  return { file, tests, passed, failures, tookMs: performance.now() - began, output };
+}
+
+function testOf(event: TestEvent): TestResult[] {
+  if (event.type !== "pass" && event.type !== "fail") return [];
+  return [{ name: event.name ?? "", passed: event.type === "pass", tookMs: event.tookMs ?? 0 }];
 }
 
 function failureOf(event: TestEvent): Failure[] {

@@ -1,126 +1,17 @@
-import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import type { CellDriver, ReleaseRef } from "../../cells/drivers/driver.ts";
-import { CellplaneError } from "../../common/errors.ts";
-import { cellId } from "../../common/ids.ts";
-import { StandInReleases } from "./stand-in-releases.ts";
+import { describe } from "node:test";
+import { claims } from "./claims.ts";
+import { deaths } from "./deaths.ts";
+import { aCellsLife } from "./life.ts";
+import { requests } from "./requests.ts";
+import type { Capabilities, Open } from "./stage.ts";
 
-export interface Stage {
-  readonly driver: CellDriver;
-  close(): Promise<void>;
-}
+// What a cell driver must do, whatever its cells are made of. A driver passes by a test file of its own that calls `conformance` with a way to open it;
+// the suite needs nothing of it but the interface, and, where it can, the hooks of `Stage`.
 
-async function refused(code: string, work: Promise<unknown>): Promise<void> {
-  await assert.rejects(work, (error) => error instanceof CellplaneError && error.code === code);
-}
-
-/** What every cell driver does, whatever its cells are made of. The tests are one story: each begins where the one before ended. */
-export function conformance(name: string, open: (releases: StandInReleases) => Promise<Stage>): void {
-  describe(`the ${name} driver`, () => {
-    const cell = cellId("cell-1");
-    const releases = new StandInReleases();
-    let one: ReleaseRef;
-    let two: ReleaseRef;
-    let stage: Stage;
-    let driver: CellDriver;
-
-    before(async () => {
-      one = releases.make("1");
-      two = releases.make("2");
-      stage = await open(releases);
-      driver = stage.driver;
-    });
-    after(() => stage.close());
-
-    test("knows no cell that was not provisioned", async () => {
-      await refused("unknown-cell", driver.status(cell));
-      await refused("unknown-cell", driver.installRelease(cell, one));
-      await refused("unknown-cell", driver.fence(cell));
-      await driver.retire(cell);
-    });
-
-    test("provisions a cell with two fixed addresses, twice with the same end", async () => {
-      const first = await driver.provision({ id: cell, region: "eu" });
-      assert.deepEqual(await driver.provision({ id: cell, region: "eu" }), first);
-      assert.equal(new Set([...Object.values(first.a), ...Object.values(first.b)]).size, 6);
-      const { liveSlot, slots } = await driver.status(cell);
-      assert.deepEqual([liveSlot, slots.a.release, slots.b.release], ["a", null, null]);
-    });
-
-    test("runs only what is installed, and installs only what its digest proves", async () => {
-      await refused("release-missing", driver.startRelease(cell, "a", one));
-      await refused("release-missing", driver.migrate(cell, one));
-      const damaged = releases.make("3-damaged");
-      releases.damage(damaged);
-      await refused("release-corrupt", driver.installRelease(cell, damaged));
-      await refused("release-missing", driver.migrate(cell, damaged));
-    });
-
-    test("starts a release in the first slot, ready after its migrations", async () => {
-      await driver.installRelease(cell, one);
-      await driver.installRelease(cell, one);
-      await driver.startRelease(cell, "a", one);
-      const unready = (await driver.status(cell)).slots.a;
-      assert.deepEqual([unready.release, unready.ready], [one.name, false]);
-      assert.notDeepEqual(unready.problems, []);
-      await driver.migrate(cell, one);
-      await driver.startRelease(cell, "a", one);
-      assert.deepEqual((await driver.status(cell)).slots.a, {
-        release: one.name,
-        digest: one.digest,
-        ready: true,
-        problems: [],
-      });
-    });
-
-    test("starts the next release beside the running one, never over it", async () => {
-      await driver.installRelease(cell, two);
-      await driver.migrate(cell, two);
-      await refused("slot-taken", driver.startRelease(cell, "a", two));
-      await refused("slot-empty", driver.switchSlot(cell, "a", "b"));
-      await driver.startRelease(cell, "b", two);
-      const { liveSlot, slots } = await driver.status(cell);
-      assert.deepEqual([liveSlot, slots.a.ready, slots.b.ready, slots.b.release], ["a", true, true, two.name]);
-    });
-
-    test("switches by compare-and-set, and drains and stops only what is not live", async () => {
-      await refused("slot-live", driver.drain(cell, "a"));
-      await refused("slot-live", driver.stopRelease(cell, "a"));
-      await driver.switchSlot(cell, "a", "b");
-      await driver.switchSlot(cell, "a", "b");
-      assert.equal((await driver.status(cell)).liveSlot, "b");
-      await driver.drain(cell, "a");
-      await driver.stopRelease(cell, "a");
-      await driver.stopRelease(cell, "a");
-      const { liveSlot, slots } = await driver.status(cell);
-      assert.deepEqual([liveSlot, slots.a.release, slots.b.release], ["b", null, two.name]);
-    });
-
-    test("stops and starts a whole cell, which forgets nothing", async () => {
-      await driver.stop(cell);
-      await driver.stop(cell);
-      const down = await driver.status(cell);
-      assert.deepEqual([down.liveSlot, down.slots.b.release, down.slots.b.ready], ["b", two.name, false]);
-      await driver.start(cell);
-      await driver.start(cell);
-      const up = await driver.status(cell);
-      assert.deepEqual([up.liveSlot, up.slots.b.ready], ["b", true]);
-    });
-
-    test("fences a cell for good", async () => {
-      await driver.fence(cell);
-      await driver.fence(cell);
-      await refused("cell-fenced", driver.start(cell));
-      await refused("cell-fenced", driver.startRelease(cell, "a", one));
-      await refused("cell-fenced", driver.provision({ id: cell, region: "eu" }));
-      const { fenced, slots } = await driver.status(cell);
-      assert.deepEqual([fenced, slots.b.ready], [true, false]);
-    });
-
-    test("retires a cell without a trace", async () => {
-      await driver.retire(cell);
-      await driver.retire(cell);
-      await refused("unknown-cell", driver.status(cell));
-    });
-  });
+/** Registers the suite's tests. Those of one `describe` are one story: each begins where the one before ended. */
+export function conformance(name: string, open: Open, capabilities: Capabilities): void {
+  describe(`the ${name} driver`, () => aCellsLife(open));
+  describe(`the ${name} driver and claims`, () => claims(open));
+  describe(`the ${name} driver, dying and called again`, () => deaths(open));
+  if (capabilities.serves) describe(`the ${name} driver and requests`, () => requests(open, capabilities));
 }

@@ -3,8 +3,8 @@ import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import { releaseName } from "../../common/ids.ts";
 import type { ReleaseRef, ReleaseSource } from "../../cells/drivers/driver.ts";
 
-// A release as small as can be that behaves as a cell's processes do towards a driver. The live slot, a row in a real cell's database, is a
-// file beside the incarnation.
+// A release as small as can be that behaves as a cell's processes do towards a driver. Live slot and claim, a row in a real cell's database, are
+// files beside the incarnation. Its API answers at once, after a while (/hold?ms=…), or never ends (/stream).
 
 const common = `
 import { createServer } from "node:http";
@@ -12,13 +12,17 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 const { CELL_ID, SLOT, RELEASE, RELEASE_DIGEST, INCARNATION_FILE } = process.env;
 const liveFile = join(dirname(INCARNATION_FILE), "stand-in-live");
+const claimFile = join(dirname(INCARNATION_FILE), "stand-in-claim");
+const claim = () => existsSync(claimFile) ? Number(readFileSync(claimFile, "utf8")) : 0;
+const load = { connections: 0, inFlight: 0 };
+const put = (file, text) => { writeFileSync(file + ".new", text); renameSync(file + ".new", file); };
 const provisioned = () => existsSync(INCARNATION_FILE);
 const liveSlot = () => existsSync(liveFile) ? readFileSync(liveFile, "utf8") : "a";
 const status = () => ({
   cell: CELL_ID, slot: SLOT, liveSlot: liveSlot(), phase: liveSlot() === SLOT ? "live" : "standby", release: RELEASE, digest: RELEASE_DIGEST,
   ready: provisioned(), problems: provisioned() ? [] : ["the database is not provisioned"],
-  incarnation: provisioned() ? readFileSync(INCARNATION_FILE, "utf8") : "", schema: { kit: 1, app: 1 }, tenants: 0, connections: 0, inFlight: 0,
-  queue: { outbox: 0, oldestSeconds: 0, dead: 0 }, fleetGeneration: null, startedAt: new Date().toISOString(),
+  incarnation: provisioned() ? readFileSync(INCARNATION_FILE, "utf8") : "", schema: { kit: 1, app: 1 }, tenants: 0, ...load,
+  queue: { outbox: 0, oldestSeconds: 0, dead: 0 }, fleetGeneration: null, claimToken: claim(), startedAt: new Date().toISOString(),
 });
 const answer = (response, code, body) => response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
 const refuse = (response, code) => answer(response, 409, { type: "about:blank", title: code, status: 409, code, detail: code, todo: "" });
@@ -28,19 +32,32 @@ function admin(request, response) {
   if (request.url === "/v1/status") return answer(response, 200, status());
   let text = "";
   request.on("data", (chunk) => (text += chunk)).on("end", () => {
-    const { from, to } = JSON.parse(text);
+    const { from, to, token = claim() } = JSON.parse(text);
+    if (token < claim()) return refuse(response, "claim-outranked");
     if (liveSlot() !== from && liveSlot() !== to) return refuse(response, "slot-moved");
-    writeFileSync(liveFile + ".new", to); renameSync(liveFile + ".new", liveFile);
+    put(claimFile, String(token));
+    put(liveFile, to);
     answer(response, 200, status());
   });
 }
-process.on("SIGTERM", () => process.exit(0));
+const ended = () => { if (load.inFlight === 0) process.exit(0); };
+process.on("SIGTERM", () => { ended(); setTimeout(() => process.exit(0), 3_000); setInterval(ended, 20); });
 createServer(admin).listen(Number(process.env.ADMIN_PORT), process.env.HOST);
 `;
 
 const files = {
   "api.mjs": `${common}
-createServer((request, response) => answer(response, 200, { release: RELEASE, slot: SLOT, app: process.env.APP_DATABASE_URL.split("@")[1], extra: process.env.EXTRA })).listen(Number(process.env.API_PORT), process.env.HOST);`,
+const here = { release: RELEASE, slot: SLOT, app: process.env.APP_DATABASE_URL.split("@")[1], extra: process.env.EXTRA };
+const api = createServer((request, response) => {
+  load.inFlight++;
+  response.once("close", () => load.inFlight--);
+  const { pathname, searchParams } = new URL(request.url, "http://stand-in");
+  if (pathname === "/hold") return setTimeout(() => answer(response, 200, here), Number(searchParams.get("ms")));
+  if (pathname !== "/stream") return answer(response, 200, here);
+  response.writeHead(200, { "content-type": "text/event-stream" }).write("retry: 100\\n\\n");
+});
+api.on("connection", (socket) => { load.connections++; socket.once("close", () => load.connections--); });
+api.listen(Number(process.env.API_PORT), process.env.HOST);`,
   "worker.mjs": common,
   "migrate.mjs": `
 import { writeFileSync } from "node:fs";
@@ -97,6 +114,15 @@ export class StandInReleases implements ReleaseSource {
   damage(ref: ReleaseRef): void {
     const file = this.#manifests.get(ref.digest)?.files.find(({ path }) => path.startsWith("migrations/"));
     if (file !== undefined) this.#blobs.set(file.digest, Buffer.alloc(file.bytes, "x"));
+  }
+
+  /** A release by the name of that one, whose digest the stored manifest does not have. */
+  passOff(ref: ReleaseRef): ReleaseRef {
+    const manifest = this.#manifests.get(ref.digest);
+    if (manifest === undefined) throw new Error(`no manifest ${ref.digest}`);
+    const digest = sha256(`not ${ref.digest}`);
+    this.#manifests.set(digest, manifest);
+    return { name: ref.name, digest };
   }
 
   async manifest(release: ReleaseRef): Promise<ReleaseManifest> {

@@ -81,7 +81,7 @@ describe("a fleet with parts dying", () => {
     }
   }
 
-  it("I12, fault 3: serves without an error while everything that operates is dead, the router restarted meanwhile", async () => {
+  it("fault 3: serves without an error while everything that operates is dead, the router restarted meanwhile (I12)", async () => {
     const ledger = await under(120, async () => {
       const before = await fleet.status();
       // The supervisor first, or it would bring the others back.

@@ -45,7 +45,7 @@ export async function startPostgres(options: { readonly durable?: boolean } = {}
   const server = { binaries: await locatePostgres(), user: await databaseUser(), directory: join(folder, "data") };
   await preparePostgres(server, {
     superuserPassword: password,
-    roles: roles.map((name) => ({ name, password })),
+    roles: roles.map((name) => ({ name, password, confined: name === "cell_app" })),
     databases: [],
   });
   const port = await freePort();

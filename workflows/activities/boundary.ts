@@ -21,6 +21,8 @@ const finalCodes: ReadonlySet<string> = new Set([
   "process-unhealthy",
   "smoke-failed",
   "cell-fenced",
+  "claim-lost",
+  "claim-outranked",
   "unknown-cell",
   "unknown-release",
   "release-quarantined",

@@ -1,6 +1,6 @@
 import { sleep } from "@temporalio/activity";
-import { splitRelease } from "../../common/ids.ts";
-import type { CellSteps } from "../definitions/steps.ts";
+import type { CellId } from "../../common/ids.ts";
+import type { CellSteps, ClaimedStep } from "../definitions/steps.ts";
 import { workflowError } from "../errors.ts";
 import type { DriverPort, RegistryPort } from "./ports.ts";
 import type { Synthetic } from "./synthetic.ts";
@@ -24,9 +24,18 @@ const smokePauseMs = 500;
  * crash at any point, and ends in the same state.
  */
 export function cellActivities(deps: CellActivityDeps): CellSteps {
+  /** Asked before every change and never remembered: an operation that was closed meanwhile has lost its cells. */
+  async function claimOf({ operation, cell }: ClaimedStep & { cell: CellId }): Promise<number | undefined> {
+    if (operation === undefined) return undefined;
+    const token = await deps.registry.claimToken(operation, cell);
+    if (token === null) throw workflowError("claim-lost", `Operation ${operation} does not hold ${cell} any more.`);
+    return token;
+  }
+
   return {
     async inspectCell(input) {
-      return await deps.driver.status(input.cell);
+      const { liveSlot, slots } = await deps.driver.status(input.cell);
+      return { liveSlot, slots };
     },
 
     async resolveRelease(input) {
@@ -36,23 +45,24 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async installRelease(input) {
-      await deps.driver.installRelease(input.cell, input.release);
+      await deps.driver.installRelease(input.cell, input.release, await claimOf(input));
     },
 
     async migrateCell(input) {
-      await deps.driver.migrate(input.cell, input.release);
+      await deps.driver.migrate(input.cell, input.release, await claimOf(input));
     },
 
     async startRelease(input) {
+      const claim = await claimOf(input);
       const report = await deps.driver.status(input.cell);
       const there = report.slots[input.slot].release;
       if (there !== null && there !== input.release.name) {
         if (report.liveSlot === input.slot) {
           throw workflowError("release-not-there", `Slot ${input.slot} of ${input.cell} is live with ${there}.`);
         }
-        await deps.driver.stopRelease(input.cell, input.slot);
+        await deps.driver.stopRelease(input.cell, input.slot, claim);
       }
-      await deps.driver.startRelease(input.cell, input.slot, input.release);
+      await deps.driver.startRelease(input.cell, input.slot, input.release, claim);
     },
 
     async awaitReady(input) {
@@ -72,10 +82,9 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async smokeTest(input) {
-      const { application } = splitRelease(input.release);
       for (let tries = 1; ; tries += 1) {
         try {
-          return await deps.synthetic.journeyAtSlot(input.cell, input.slot, application);
+          return await deps.synthetic.journeyAtSlot(input.cell, input.slot, input.release);
         } catch (error) {
           if (tries === smokeTries) throw error;
         }
@@ -84,8 +93,9 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async switchSlot(input) {
+      const claim = await claimOf(input);
       const report = await deps.driver.status(input.cell);
-      if (report.liveSlot !== input.to) await deps.driver.switchSlot(input.cell, input.from, input.to);
+      if (report.liveSlot !== input.to) await deps.driver.switchSlot(input.cell, input.from, input.to, claim);
     },
 
     async publishLive(input) {
@@ -93,10 +103,11 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async retireSlot(input) {
+      const claim = await claimOf(input);
       const report = await deps.driver.status(input.cell);
       if (report.liveSlot === input.slot || report.slots[input.slot].release === null) return;
       if (input.drain) await deps.driver.drain(input.cell, input.slot);
-      await deps.driver.stopRelease(input.cell, input.slot);
+      await deps.driver.stopRelease(input.cell, input.slot, claim);
     },
   };
 }

@@ -1,40 +1,35 @@
 import { randomUUID } from "node:crypto";
-import type { Exchange } from "../../common/http/exchange.ts";
+import type { JourneyStep } from "../../common/contracts/release.ts";
 
-/** One step of a synthetic tenant's journey, before it is addressed to a slot or a router. */
-export interface JourneyStep {
+/** A step of a synthetic tenant's journey, before it is addressed to a slot or a router. */
+export interface Step {
   readonly name: string;
-  readonly method: Exchange["method"];
+  readonly method: JourneyStep["method"];
   readonly path: string;
+  /** JSON text. */
   readonly body?: string;
-  /** Statuses that count as success. */
+  /** Whether a status counts as success. */
   passes(status: number): boolean;
 }
 
+/** Of an application that declares no journey only its front door is tried: whatever it answers, it must not be its own failure. */
+const frontDoor: Step = { name: "front door", method: "GET", path: "/", passes: (status) => status < 500 };
+
 /**
- * What the synthetic tenant does to find out whether a release serves: for the reference application it sends an event and
- * reads its statistics, which takes the write path and the read path once each. Of an application that is not known here only
- * its front door is tried: whatever it answers, it must not be its own failure.
+ * What the synthetic tenant does to find out whether a release serves, for one round: the journey that the release declares, `{{uuid}}` and `{{now}}` filled
+ * in, the same UUID all through a round.
  */
-export function journeyOf(application: string, nowMs: number): readonly JourneyStep[] {
-  if (application !== "pulse") {
-    return [{ name: "front door", method: "GET", path: "/", passes: (status) => status < 500 }];
-  }
-  const event = {
-    id: randomUUID(),
-    type: "synthetic.journey",
-    user: "synthetic",
-    at: new Date(nowMs).toISOString(),
-    value: 1,
-  };
-  return [
-    {
-      name: "send an event",
-      method: "POST",
-      path: "/v1/events",
-      body: JSON.stringify({ events: [event] }),
-      passes: (status) => status === 202,
-    },
-    { name: "read statistics", method: "GET", path: "/v1/stats", passes: (status) => status === 200 },
-  ];
+export function stepsOf(journey: readonly JourneyStep[] | undefined, nowMs: number): readonly Step[] {
+  if (journey === undefined) return [frontDoor];
+  const uuid = randomUUID();
+  const now = new Date(nowMs).toISOString();
+  const fill = (text: string): string => text.replaceAll("{{uuid}}", uuid).replaceAll("{{now}}", now);
+  return journey.map(({ name, method, path, body, expect }) => ({
+    name,
+    method,
+    path: fill(path),
+    // Neither value holds what JSON would escape.
+    ...(body === undefined ? {} : { body: fill(JSON.stringify(body)) }),
+    passes: (status) => status === expect,
+  }));
 }

@@ -3,7 +3,7 @@ import { CellStatus } from "../../common/contracts/cell-admin.ts";
 import { type Slot, slots } from "../../common/contracts/lease.ts";
 import { Samples } from "../../common/contracts/samples.ts";
 import { CellplaneError } from "../../common/errors.ts";
-import { type CellId, type ReleaseName, splitRelease } from "../../common/ids.ts";
+import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { Observation, ObserveInput } from "../definitions/steps.ts";
 import { workflowError } from "../errors.ts";
 import type { PartClient } from "./part-client.ts";
@@ -21,8 +21,7 @@ export async function observe(deps: ObserveDeps, input: ObserveInput): Promise<O
   await Promise.all(
     input.load.map(async ({ cell, requests }) => {
       const release = input.cells.find((wanted) => wanted.cell === cell)?.release;
-      if (release !== undefined)
-        await deps.synthetic.load(cell, splitRelease(release).application, requests, input.overMs);
+      if (release !== undefined) await deps.synthetic.load(cell, release, requests, input.overMs);
     }),
   );
   const [routers, checks] = await Promise.all([
@@ -61,7 +60,7 @@ async function checkCell(deps: ObserveDeps, cell: CellId, wanted: ReleaseName): 
   const { liveSlot, release, ready, problems } = status;
   if (!ready || release !== wanted) return { cell, answered: true, ready, release, problems };
   try {
-    await deps.synthetic.journeyAtSlot(cell, liveSlot, splitRelease(wanted).application);
+    await deps.synthetic.journeyAtSlot(cell, liveSlot, wanted);
     return { cell, answered: true, ready, release, problems };
   } catch (error) {
     if (!(error instanceof CellplaneError)) throw error;

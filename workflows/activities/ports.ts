@@ -1,26 +1,28 @@
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
+import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
 import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
 
 /**
  * How activities act on a cell. Every method may be called again after a crash at any point and then ends in the same state.
- * A method throws a `CellplaneError` with a code of the driver's table.
+ * A method throws a `CellplaneError` with a code of the driver's table. One that changes the cell takes the token of the operation's claim, and refuses
+ * one below the highest that came with `claim-outranked`.
  */
 export interface DriverPort {
-  status(cell: CellId): Promise<CellReport>;
+  status(cell: CellId): Promise<CellReport & { readonly claim: number }>;
   /** Copies the release's files into the cell's folder, each checked against its digest. */
-  installRelease(cell: CellId, release: ReleaseRef): Promise<void>;
+  installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
   /** Runs the release's `expand` migrations that the cell's database does not have yet. */
-  migrate(cell: CellId, release: ReleaseRef): Promise<void>;
+  migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
   /** Starts the release in the slot; does nothing where it runs there already. */
-  startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void>;
+  startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void>;
   /** Makes `to` the live slot by compare-and-set on `from`; does nothing where it is live already. */
-  switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void>;
+  switchSlot(cell: CellId, from: Slot, to: Slot, claim?: number): Promise<void>;
   /** Waits, bounded, until the slot has no work of its own any more. */
   drain(cell: CellId, slot: Slot): Promise<void>;
   /** Stops what runs in the slot, which is not the live one. */
-  stopRelease(cell: CellId, slot: Slot): Promise<void>;
+  stopRelease(cell: CellId, slot: Slot, claim?: number): Promise<void>;
 }
 
 /** A cell as the registry knows it. */
@@ -43,12 +45,17 @@ export interface RegistryPort {
   cell(id: CellId): Promise<RegisteredCell>;
   /** Part ids and admin addresses of the routers. */
   routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
-  release(name: ReleaseName): Promise<ReleaseRef>;
+  release(name: ReleaseName): Promise<ReleaseRef & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
   syntheticTenant(cell: CellId): Promise<SyntheticTenant>;
   /** Makes the key with this digest valid for the tenant; does nothing where it is. */
   ensureKey(tenant: TenantId, digest: string): Promise<void>;
-  /** Takes the cells exclusively for the operation, all or none; does nothing where it has them. */
-  takeClaims(operation: OperationId, cells: readonly CellId[]): Promise<void>;
+  /**
+   * Takes the cells exclusively for the operation, all or none; does nothing where it has them.
+   * @param seen the highest token that each cell itself has seen: the new ones are above it.
+   */
+  takeClaims(operation: OperationId, cells: readonly CellId[], seen: ReadonlyMap<CellId, number>): Promise<void>;
+  /** The token of the operation's claim on the cell; null where it holds none any more. */
+  claimToken(operation: OperationId, cell: CellId): Promise<number | null>;
   dropClaims(operation: OperationId): Promise<void>;
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(rollout: Rollout): Promise<void>;

@@ -1,11 +1,16 @@
 import type { RolloutSteps } from "../definitions/steps.ts";
 import { observe, type ObserveDeps } from "./observe.ts";
+import type { DriverPort } from "./ports.ts";
 
 /** What a rollout needs beside the steps in its cells. */
-export function rolloutActivities(deps: ObserveDeps): RolloutSteps {
+export function rolloutActivities(deps: ObserveDeps & { readonly driver: DriverPort }): RolloutSteps {
   return {
     async prepareRollout(input) {
-      await deps.registry.takeClaims(input.operation, input.cells);
+      // After a direct command a cell has seen a token that the registry does not know.
+      const seen = await Promise.all(
+        input.cells.map(async (cell) => [cell, (await deps.driver.status(cell)).claim] as const),
+      );
+      await deps.registry.takeClaims(input.operation, input.cells, new Map(seen));
       for (const cell of input.cells) await deps.synthetic.ensureKey(cell);
     },
 

@@ -6,11 +6,12 @@ import { internalHeaders } from "../../common/contracts/headers.ts";
 import { sha256 } from "../../common/canonical.ts";
 import type { Clock } from "../../common/clock.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
-import type { CellId, TenantId } from "../../common/ids.ts";
+import type { JourneyStep } from "../../common/contracts/release.ts";
+import type { CellId, ReleaseName, TenantId } from "../../common/ids.ts";
 import { signToken } from "../../common/tokens.ts";
 import { CellplaneError } from "../../common/errors.ts";
 import { workflowError } from "../errors.ts";
-import { journeyOf, type JourneyStep } from "./journey.ts";
+import { stepsOf, type Step } from "./journey.ts";
 import { answerLimit, type Identity, reach } from "./part-client.ts";
 import type { RegistryPort, SyntheticTenant } from "./ports.ts";
 
@@ -36,16 +37,18 @@ export interface Synthetic {
   /** Makes the tenant's key valid; does nothing where it is. */
   ensureKey(cell: CellId): Promise<void>;
   /**
-   * The journey straight at a slot, past the router, so that a release is tried before it is live.
+   * The release's journey straight at a slot, past the router, so that it is tried before it is live.
    * @throws smoke-failed naming the step.
    */
-  journeyAtSlot(cell: CellId, slot: Slot, application: string): Promise<void>;
+  journeyAtSlot(cell: CellId, slot: Slot, release: ReleaseName): Promise<void>;
   /** Journeys through the router until `requests` are sent, spread evenly over `overMs`. */
-  load(cell: CellId, application: string, requests: number, overMs: number): Promise<LoadResult>;
+  load(cell: CellId, release: ReleaseName, requests: number, overMs: number): Promise<LoadResult>;
 }
 
 // A synthetic tenant may have 100 requests in flight; eight are enough for some hundred requests a second.
 const loadersPerCell = 8;
+/** Releases whose journeys are kept; a fleet runs two or three at a time. */
+const mostJourneys = 50;
 
 /** The API key of a cell's synthetic tenant. Derived, so that only its digest is ever stored. */
 export function syntheticKey(identity: Identity, tenant: TenantId): string {
@@ -71,7 +74,7 @@ export function createSynthetic(options: SyntheticOptions): Synthetic {
     );
   }
 
-  async function take(step: JourneyStep, origin: string, headers: Readonly<Record<string, string>>): Promise<number> {
+  async function take(step: Step, origin: string, headers: Readonly<Record<string, string>>): Promise<number> {
     const content: Record<string, string> = step.body === undefined ? {} : { "content-type": "application/json" };
     const answer = await reach(options.dispatcher, {
       url: `${origin}${step.path}`,
@@ -84,27 +87,38 @@ export function createSynthetic(options: SyntheticOptions): Synthetic {
     return answer.status;
   }
 
+  // A release never changes, so that its journey is read once.
+  const journeys = new Map<ReleaseName, readonly JourneyStep[] | undefined>();
+  async function journeyOf(release: ReleaseName): Promise<readonly JourneyStep[] | undefined> {
+    if (!journeys.has(release)) {
+      if (journeys.size === mostJourneys) journeys.clear();
+      journeys.set(release, (await options.registry.release(release)).manifest.journey);
+    }
+    return journeys.get(release);
+  }
+
   return {
     async ensureKey(cell) {
       const tenant = await options.registry.syntheticTenant(cell);
       await options.registry.ensureKey(tenant.id, sha256(syntheticKey(options.identity, tenant.id)));
     },
 
-    async journeyAtSlot(cell, slot, application) {
-      const [{ slots }, tenant] = await Promise.all([
+    async journeyAtSlot(cell, slot, release) {
+      const [{ slots }, tenant, journey] = await Promise.all([
         options.registry.cell(cell),
         options.registry.syntheticTenant(cell),
+        journeyOf(release),
       ]);
       const headers = { host: tenant.host, [internalHeaders.assertion]: await assertionFor(cell, tenant) };
-      for (const step of journeyOf(application, options.clock.now())) {
+      for (const step of stepsOf(journey, options.clock.now())) {
         const status = await take(step, slots[slot].url, headers);
         if (!step.passes(status))
           throw workflowError("smoke-failed", `Slot ${slot} of ${cell} answered ${status} to "${step.name}".`);
       }
     },
 
-    async load(cell, application, requests, overMs) {
-      const tenant = await options.registry.syntheticTenant(cell);
+    async load(cell, release, requests, overMs) {
+      const [tenant, journey] = await Promise.all([options.registry.syntheticTenant(cell), journeyOf(release)]);
       const headers = { host: tenant.host, authorization: `Bearer ${syntheticKey(options.identity, tenant.id)}` };
       const begin = options.clock.monotonic();
       let sent = 0;
@@ -112,7 +126,7 @@ export function createSynthetic(options: SyntheticOptions): Synthetic {
 
       async function loader(): Promise<void> {
         while (sent < requests) {
-          for (const step of journeyOf(application, options.clock.now())) {
+          for (const step of stepsOf(journey, options.clock.now())) {
             if (sent >= requests) return;
             const due = begin + (sent / requests) * overMs;
             sent += 1;
@@ -121,7 +135,7 @@ export function createSynthetic(options: SyntheticOptions): Synthetic {
           }
         }
       }
-      const passes = async (step: JourneyStep): Promise<boolean> => {
+      const passes = async (step: Step): Promise<boolean> => {
         try {
           return step.passes(await take(step, options.routerUrl, headers));
         } catch (error) {

@@ -58,38 +58,38 @@ export async function deployCell(input: CellDeployInput): Promise<CellDeployResu
 }
 
 async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
-  const { cell } = input;
+  const { cell, operation } = input;
   const release: ReleaseRef = { name: input.to, digest: input.digest };
   await tell(cell, "checking");
   const report = await checkBefore(input);
   const [old, slot] = slotsFor(report, input);
 
-  await forward.installRelease({ cell, release });
+  await forward.installRelease({ cell, release, operation });
   await tell(cell, "migrating");
-  await forward.migrateCell({ cell, release });
+  await forward.migrateCell({ cell, release, operation });
   await tell(cell, "starting");
-  undo.push(() => back.retireSlot({ cell, slot, drain: false }));
-  if (old !== slot) await forward.startRelease({ cell, release, slot });
+  undo.push(() => back.retireSlot({ cell, slot, drain: false, operation }));
+  if (old !== slot) await forward.startRelease({ cell, release, slot, operation });
   await forward.awaitReady({ cell, release, slot });
   await tell(cell, "smoke");
   await forward.smokeTest({ cell, slot, release: input.to });
   if (input.from !== null && old !== slot) await forward.smokeTest({ cell, slot: old, release: input.from });
   await switchOver(input, old, slot, undo);
-  return { cell, step: "deployed", slot, error: await retireOld(cell, slot), releaseAtFault: false };
+  return { cell, step: "deployed", slot, error: await retireOld(input, slot), releaseAtFault: false };
 }
 
 async function bringBack(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
-  const { cell } = input;
+  const { cell, operation } = input;
   const release: ReleaseRef = { name: input.to, digest: input.digest };
   await tell(cell, "rolling-back");
   const [old, slot] = slotsFor(await back.inspectCell({ cell }), input);
   await patiently(async () => {
-    await back.installRelease({ cell, release });
-    if (old !== slot) await back.startRelease({ cell, release, slot });
+    await back.installRelease({ cell, release, operation });
+    if (old !== slot) await back.startRelease({ cell, release, slot, operation });
     await back.awaitReady({ cell, release, slot });
   });
   await switchOver(input, old, slot, undo);
-  return { cell, step: "rolled-back", slot, error: await retireOld(cell, slot), releaseAtFault: false };
+  return { cell, step: "rolled-back", slot, error: await retireOld(input, slot), releaseAtFault: false };
 }
 
 /** A release that ran before runs again, if only what it needs is back: no failure is final until it has been met this often. */
@@ -106,17 +106,17 @@ async function patiently(step: () => Promise<void>): Promise<void> {
 
 /** Makes `slot` the live one and says so to the registry. The cell itself is the truth; the registry only publishes it. */
 async function switchOver(input: CellDeployInput, old: Slot, slot: Slot, undo: Undo[]): Promise<void> {
-  const { cell, from, to } = input;
+  const { cell, from, to, operation } = input;
   await tell(cell, "switching");
   if (old !== slot) {
     if (input.direction === "forward") {
       undo.push(async () => {
-        await back.switchSlot({ cell, from: slot, to: old });
+        await back.switchSlot({ cell, from: slot, to: old, operation });
         if (from !== null) await record.publishLive({ cell, slot: old, release: from });
       });
     }
     const steps = input.direction === "forward" ? forward : back;
-    await steps.switchSlot({ cell, from: old, to: slot });
+    await steps.switchSlot({ cell, from: old, to: slot, operation });
   }
   await record.publishLive({ cell, slot, release: to });
 }
@@ -125,10 +125,12 @@ async function switchOver(input: CellDeployInput, old: Slot, slot: Slot, undo: U
  * From here nothing is undone: the new release is live, verified and published. An old process that does not end is told about, and
  * stopped by the next deployment at the latest, which needs its slot.
  */
-async function retireOld(cell: CellId, live: Slot): Promise<string | null> {
+async function retireOld({ cell, operation }: CellDeployInput, live: Slot): Promise<string | null> {
   await CancellationScope.nonCancellable(() => tell(cell, "draining"));
   try {
-    await CancellationScope.nonCancellable(() => back.retireSlot({ cell, slot: otherSlot(live), drain: true }));
+    await CancellationScope.nonCancellable(() =>
+      back.retireSlot({ cell, slot: otherSlot(live), drain: true, operation }),
+    );
     return null;
   } catch (error) {
     return `The old release still runs beside the new one: ${reasonOf(error)}`;

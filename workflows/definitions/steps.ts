@@ -28,6 +28,10 @@ export interface CellReport {
   readonly slots: Readonly<Record<Slot, SlotReport>>;
 }
 
+/** Whose claim on the cell a step acts under. Missing only in histories of before there were claims; then the step acts under none. */
+export interface ClaimedStep {
+  readonly operation?: OperationId;
+}
 export interface SlotStep {
   readonly cell: CellId;
   readonly slot: Slot;
@@ -37,25 +41,28 @@ export interface ReleaseStep {
   readonly release: ReleaseRef;
 }
 
-/** The steps that bring a release into one cell. */
+/**
+ * The steps that bring a release into one cell. Those that change it fail for good with `claim-lost` or `claim-outranked` when the operation does not
+ * hold the cell any more.
+ */
 export type CellSteps = {
   /** The cell's own word about its slots. */
   inspectCell(input: { cell: CellId }): Promise<CellReport>;
   resolveRelease(input: { release: ReleaseName }): Promise<ReleaseRef>;
-  installRelease(input: ReleaseStep): Promise<void>;
+  installRelease(input: ReleaseStep & ClaimedStep): Promise<void>;
   /** Runs the release's `expand` migrations. Fails for good with `migration-failed`. */
-  migrateCell(input: ReleaseStep): Promise<void>;
+  migrateCell(input: ReleaseStep & ClaimedStep): Promise<void>;
   /** Starts the release in a slot that is not live; what an earlier try left there is stopped first. */
-  startRelease(input: ReleaseStep & SlotStep): Promise<void>;
+  startRelease(input: ReleaseStep & SlotStep & ClaimedStep): Promise<void>;
   /** Fails for good with `release-not-ready` when the release is not ready in time. */
   awaitReady(input: ReleaseStep & SlotStep): Promise<void>;
   /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot. */
   smokeTest(input: SlotStep & { release: ReleaseName }): Promise<void>;
-  switchSlot(input: { cell: CellId; from: Slot; to: Slot }): Promise<void>;
+  switchSlot(input: { cell: CellId; from: Slot; to: Slot } & ClaimedStep): Promise<void>;
   /** Publishes the cell's live slot and release; the cell itself remains the truth. */
   publishLive(input: SlotStep & { release: ReleaseName }): Promise<void>;
   /** Drains, if so asked, and stops a slot; the live one is never touched, nothing is done where nothing runs. */
-  retireSlot(input: SlotStep & { drain: boolean }): Promise<void>;
+  retireSlot(input: SlotStep & ClaimedStep & { drain: boolean }): Promise<void>;
 };
 
 export interface ObserveInput {

@@ -16,8 +16,10 @@ export async function insertNote(tx: Transaction, board: number, body: string): 
 }
 
 export async function listNotes(tx: Transaction, board: number): Promise<Note[]> {
-  const result = await tx.query<Note>("SELECT id, board, body FROM notes WHERE board = $1 ORDER BY id LIMIT 10", [
-    board,
-  ]);
+  const result = await tx.query<Note>(
+    "SELECT id, board, body FROM notes WHERE board = $1 ORDER BY id LIMIT 10",
+    [board],
+    { onePlan: true },
+  );
   return result.rows;
 }

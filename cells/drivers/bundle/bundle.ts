@@ -1,13 +1,9 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, mkdir, readFile, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { build } from "esbuild";
-import Type from "typebox";
-import Value from "typebox/value";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
 import {
   type ReleaseManifest,
@@ -17,7 +13,14 @@ import {
   type ReleaseFile,
 } from "../../../common/contracts/release.ts";
 import { matches, releaseName } from "../../../common/ids.ts";
+import { bundle, root } from "./build.ts";
+import { describe } from "./describe.ts";
 import { bundleError } from "./errors.ts";
+import { checkFolder, checkTypes } from "./folder.ts";
+import type { MigrationText } from "./lint/context.ts";
+import { lintMigrations } from "./lint/lint.ts";
+import { migrationFindingText } from "./lint/rules.ts";
+import { MigrationSyntaxError } from "./lint/statements.ts";
 
 export interface BundleOptions {
   /** Folder of the application: `app.ts` and `migrations/`. */
@@ -41,29 +44,28 @@ export interface BundledRelease {
   readonly files: readonly BundledFile[];
 }
 
-const root = resolve(import.meta.dirname, "../../..");
 const processes = { api: "runApi(app)", worker: "runWorker(app)", migrate: "runMigrate()" } as const;
-
-/** Packages in CommonJS expect these names. */
-const banner = `import { createRequire as __createRequire } from "node:module"; import { dirname as __dirnameOf } from "node:path";
-const require = __createRequire(import.meta.url); const __filename = import.meta.filename; const __dirname = __dirnameOf(__filename);`;
 
 const run = promisify(execFile);
 
 /**
  * Makes a release of an application: one file per process, with the kit and every package in it, so that it runs from any folder and nothing that
  * changes in the working tree changes it; its migrations; and the runtime. The same sources make the same digest.
- * @throws bundle-failed with what esbuild or the application said, bad-application for a folder or name that does not fit.
+ * @throws bundle-failed with what esbuild said, types-wrong with what the compiler said, bad-application for a folder or name that does not fit, bad-migration for one that
+ *   would block tenants or break a release that runs beside.
  */
 export async function bundleRelease(options: BundleOptions): Promise<BundledRelease> {
   const folder = resolve(options.folder);
   const node = options.node ?? process.execPath;
+  await checkFolder(folder);
   await mkdir(options.outDir, { recursive: true });
-  const [files, migrations, described, runtime] = await Promise.all([
+  // First, because it says best what is wrong with an application.
+  const described = await describe(folder, node);
+  const [files, migrations, runtime] = await Promise.all([
     buildProcesses(folder, options.outDir),
     copyMigrations(folder, options.outDir),
-    describe(folder, node),
     runtimeOf(node),
+    checkTypes(folder, node),
   ]);
   const name = `${described.name}@${options.version}`;
   if (!matches("release", name)) throw bundleError("bad-application", `${name} is no name of a release.`);
@@ -77,6 +79,7 @@ export async function bundleRelease(options: BundleOptions): Promise<BundledRele
     migrations: migrations.migrations,
     configuration: described.configuration,
     aggregates: described.aggregates,
+    ...(described.journey === undefined ? {} : { journey: described.journey }),
   };
   return { manifest, digest: digestOf(manifest), files: all };
 }
@@ -100,35 +103,6 @@ async function buildProcesses(folder: string, outDir: string): Promise<BundledFi
 const guarded = (call: string): string =>
   `await ${call}.catch((error) => { process.stderr.write((error?.stack ?? error) + "\\n"); process.exit(1); });`;
 
-async function bundle(contents: string, outfile: string): Promise<void> {
-  try {
-    await build({
-      stdin: { contents, resolveDir: root, sourcefile: "entry.ts", loader: "ts" },
-      outfile,
-      absWorkingDir: root,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node24",
-      mainFields: ["module", "main"],
-      banner: { js: banner },
-      // An application may lie anywhere; the kit and the packages that belong to it are this clone's.
-      alias: { "cellplane/kit": join(root, "cells/kit/kit.ts") },
-      nodePaths: [join(root, "node_modules")],
-      // Optional companions of packages, absent here; whoever asks for them goes on without.
-      external: ["pg-native", "bullmq-otel"],
-      minifyWhitespace: true,
-      minifySyntax: true,
-      legalComments: "none",
-      logLevel: "silent",
-      // What a file imports and another does not export would be undefined at run time: no release like that.
-      logOverride: { "import-is-undefined": "error" },
-    });
-  } catch (cause) {
-    throw bundleError("bundle-failed", cause instanceof Error ? cause.message : String(cause), { cause });
-  }
-}
-
 interface CopiedMigrations {
   readonly files: readonly BundledFile[];
   readonly migrations: Migration[];
@@ -137,6 +111,7 @@ interface CopiedMigrations {
 async function copyMigrations(folder: string, outDir: string): Promise<CopiedMigrations> {
   const files: BundledFile[] = [];
   const migrations: Migration[] = [];
+  const texts: MigrationText[] = [];
   const sources = { kit: join(root, "cells/kit/migrations"), app: join(folder, "migrations") };
   for (const series of migrationSeries) {
     await mkdir(join(outDir, "migrations", series), { recursive: true });
@@ -152,35 +127,22 @@ async function copyMigrations(folder: string, outDir: string): Promise<CopiedMig
       const file = await fileOf(outDir, path);
       files.push(file);
       migrations.push({ series, ...parsed, digest: file.digest });
+      texts.push({ series, file: name, class: parsed.class, sql: await readFile(join(sources[series], name), "utf8") });
     }
   }
+  await refuseMigrations(texts);
   return { files, migrations };
 }
 
-const Described = Type.Object({
-  name: Type.String(),
-  aggregates: Type.Array(Type.String()),
-  configuration: Type.Record(Type.String(), Type.String()),
-});
-
-/** Asks the application itself what it is called, what it aggregates and how it is configured by default. */
-export async function describe(folder: string, node: string): Promise<Type.Static<typeof Described>> {
-  const draft = await mkdtemp(join(tmpdir(), "cellplane-describe-"));
+/** @throws bad-migration with each place, why it is refused, and the fix. */
+async function refuseMigrations(texts: readonly MigrationText[]): Promise<void> {
   try {
-    const file = join(draft, "describe.mjs");
-    await bundle(
-      `import app from ${JSON.stringify(join(folder, "app.ts"))};
-       const configuration = Object.fromEntries(Object.entries(app.settings.properties).flatMap(([name, { default: value }]) => value === undefined ? [] : [[name, String(value)]]));
-       process.stdout.write(JSON.stringify({ name: app.name, aggregates: Object.keys(app.aggregates).toSorted(), configuration }));`,
-      file,
-    );
-    const { stdout } = await run(node, [file], { cwd: draft, env: {}, timeout: 20_000 });
-    const described: unknown = JSON.parse(stdout);
-    if (!Value.Check(Described, described))
-      throw bundleError("bad-application", "The default export of app.ts is not made by defineCellApp.");
-    return described;
-  } finally {
-    await rm(draft, { recursive: true, force: true });
+    const findings = await lintMigrations(texts);
+    if (findings.length === 0) return;
+    throw bundleError("bad-migration", findings.map(migrationFindingText).join("\n"));
+  } catch (error) {
+    if (error instanceof MigrationSyntaxError) throw bundleError("bad-migration", error.message, { cause: error });
+    throw error;
   }
 }
 

@@ -3,9 +3,11 @@ import type { CellId } from "../../../common/ids.ts";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
 import type {
   CellAddresses,
+  CellBackup,
   CellDriver,
   CellPlan,
   CellReport,
+  CellRestore,
   ReleaseRef,
   ReleaseSource,
   SlotReport,
@@ -26,7 +28,10 @@ interface ModelCell {
   readonly installed: Set<string>;
   readonly slots: Record<Slot, ReleaseRef | null>;
   liveSlot: Slot;
+  claim: number;
   migrated: boolean;
+  backups: number;
+  restores: number;
   running: boolean;
   fenced: boolean;
 }
@@ -44,9 +49,10 @@ export class DryRunDriver implements CellDriver {
     this.#releases = releases;
   }
 
-  async provision(plan: CellPlan): Promise<CellAddresses> {
-    this.#note("provision", plan);
+  async provision(plan: CellPlan, claim?: number): Promise<CellAddresses> {
+    this.#note("provision", plan, ...given(claim));
     const known = this.#cells.get(plan.id);
+    if (known !== undefined) admit(known, claim);
     if (known?.fenced === true) throw driverError("cell-fenced", `${plan.id} is fenced.`);
     if (known === undefined) {
       this.#cells.set(plan.id, {
@@ -54,7 +60,10 @@ export class DryRunDriver implements CellDriver {
         installed: new Set(),
         slots: { a: null, b: null },
         liveSlot: "a",
+        claim: claim ?? 0,
         migrated: false,
+        backups: 0,
+        restores: 0,
         running: true,
         fenced: false,
       });
@@ -62,8 +71,9 @@ export class DryRunDriver implements CellDriver {
     return { a: addresses(plan.id, "a"), b: addresses(plan.id, "b") };
   }
 
-  async installRelease(cell: CellId, release: ReleaseRef): Promise<void> {
-    this.#note("installRelease", cell, release);
+  async installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
+    this.#note("installRelease", cell, release, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     if (model.installed.has(release.digest)) return;
     const manifest = await this.#releases.manifest(release);
@@ -78,15 +88,17 @@ export class DryRunDriver implements CellDriver {
     model.installed.add(release.digest);
   }
 
-  async migrate(cell: CellId, release: ReleaseRef): Promise<void> {
-    this.#note("migrate", cell, release);
+  async migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
+    this.#note("migrate", cell, release, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#withRelease(cell, release);
     if (!model.running) throw driverError("process-unhealthy", `${cell} is down.`);
     model.migrated = true;
   }
 
-  async startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void> {
-    this.#note("startRelease", cell, slot, release);
+  async startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void> {
+    this.#note("startRelease", cell, slot, release, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
     const there = model.slots[slot];
@@ -96,8 +108,9 @@ export class DryRunDriver implements CellDriver {
     model.slots[slot] = release;
   }
 
-  async switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void> {
-    this.#note("switchSlot", cell, from, to);
+  async switchSlot(cell: CellId, from: Slot, to: Slot, claim?: number): Promise<void> {
+    this.#note("switchSlot", cell, from, to, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     if (model.slots[to] === null) throw driverError("slot-empty", `Nothing is in slot ${to} of ${cell}.`);
     if (!model.running) throw driverError("cell-refused", `${cell} is down.`);
@@ -111,31 +124,57 @@ export class DryRunDriver implements CellDriver {
     refuseLive(this.#cell(cell), slot);
   }
 
-  async stopRelease(cell: CellId, slot: Slot): Promise<void> {
-    this.#note("stopRelease", cell, slot);
+  async stopRelease(cell: CellId, slot: Slot, claim?: number): Promise<void> {
+    this.#note("stopRelease", cell, slot, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     if (model.slots[slot] === null) return;
     refuseLive(model, slot);
     model.slots[slot] = null;
   }
 
-  async stop(cell: CellId): Promise<void> {
-    this.#note("stop", cell);
+  async stop(cell: CellId, claim?: number): Promise<void> {
+    this.#note("stop", cell, ...given(claim));
+    admit(this.#cell(cell), claim);
     this.#cell(cell).running = false;
   }
 
-  async start(cell: CellId): Promise<void> {
-    this.#note("start", cell);
+  async start(cell: CellId, claim?: number): Promise<void> {
+    this.#note("start", cell, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
     model.running = true;
   }
 
-  async fence(cell: CellId): Promise<void> {
-    this.#note("fence", cell);
+  async fence(cell: CellId, claim?: number): Promise<void> {
+    this.#note("fence", cell, ...given(claim));
+    admit(this.#cell(cell), claim);
     const model = this.#cell(cell);
     model.fenced = true;
     model.running = false;
+  }
+
+  async backup(cell: CellId, claim?: number): Promise<CellBackup> {
+    this.#note("backup", cell, ...given(claim));
+    const model = this.#cell(cell);
+    admit(model, claim);
+    if (!model.running) throw driverError("backup-failed", `${cell} is down.`);
+    model.backups += 1;
+    return { id: `${cell}-${model.backups}`, from: new Date(0), tenants: 0, rows: 0 };
+  }
+
+  async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
+    this.#note("restore", cell, until, ...given(claim));
+    const model = this.#cell(cell);
+    admit(model, claim);
+    if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
+    if (model.backups === 0) throw driverError("no-backup", `${cell} has no backup.`);
+    model.restores += 1;
+    model.running = true;
+    const through = (until ?? new Date(0)).toISOString();
+    const incarnation = `${cell}-life-${model.restores}`;
+    return { backup: `${cell}-${model.backups}`, through, incarnation, restoreMs: 0, tenants: [] };
   }
 
   async status(cell: CellId): Promise<CellReport> {
@@ -144,12 +183,15 @@ export class DryRunDriver implements CellDriver {
     return {
       liveSlot: model.liveSlot,
       fenced: model.fenced,
+      claim: model.claim,
       slots: { a: slotReport(model, "a"), b: slotReport(model, "b") },
     };
   }
 
-  async retire(cell: CellId): Promise<void> {
-    this.#note("retire", cell);
+  async retire(cell: CellId, claim?: number): Promise<void> {
+    this.#note("retire", cell, ...given(claim));
+    const known = this.#cells.get(cell);
+    if (known !== undefined) admit(known, claim);
     this.#cells.delete(cell);
   }
 
@@ -170,6 +212,16 @@ export class DryRunDriver implements CellDriver {
       throw driverError("release-missing", `${release.name} is not installed in the cell.`);
     return model;
   }
+}
+
+/** A claim is recorded where one came. */
+const given = (claim: number | undefined): readonly number[] => (claim === undefined ? [] : [claim]);
+
+function admit(model: ModelCell, claim: number | undefined): void {
+  if (claim === undefined) return;
+  if (claim < model.claim)
+    throw driverError("claim-outranked", `Claim ${claim} on ${model.plan.id} is below ${model.claim}.`);
+  model.claim = claim;
 }
 
 function slotReport(model: ModelCell, slot: Slot): SlotReport {

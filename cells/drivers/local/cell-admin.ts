@@ -1,9 +1,8 @@
 import { Agent } from "undici";
 import Type from "typebox";
 import Value from "typebox/value";
-import { CellStatus } from "../../../common/contracts/cell-admin.ts";
+import { CellStatus, type SwitchSlot } from "../../../common/contracts/cell-admin.ts";
 import { Problem } from "../../../common/contracts/problem.ts";
-import type { Slot } from "../../../common/contracts/lease.ts";
 import { NoAnswer, exchange, parseJson, type Answer } from "../../../common/http/exchange.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { driverError } from "../errors.ts";
@@ -46,16 +45,19 @@ export class CellAdmin {
     }
   }
 
-  /** @throws cell-refused */
-  async switchSlot(cell: CellId, adminUrl: string, from: Slot, to: Slot): Promise<void> {
+  /** @throws cell-refused, claim-outranked */
+  async switchSlot(cell: CellId, adminUrl: string, turn: SwitchSlot): Promise<void> {
+    const { to } = turn;
     let answer: Answer;
     try {
-      answer = await this.#call(cell, "POST", `${adminUrl}/v1/slot`, switchTimeoutMs, JSON.stringify({ from, to }));
+      answer = await this.#call(cell, "POST", `${adminUrl}/v1/slot`, switchTimeoutMs, JSON.stringify(turn));
     } catch (cause) {
       throw driverError("cell-refused", `Slot ${to} of ${cell} gave no answer to the switch.`, { cause });
     }
     if (answer.status === 200) return;
     const problem = parseJson(answer.text);
+    if (Value.Check(Problem, problem) && problem.code === "claim-outranked")
+      throw driverError("claim-outranked", problem.detail);
     const detail = Value.Check(Problem, problem) ? `${problem.code}: ${problem.detail}` : `status ${answer.status}`;
     throw driverError("cell-refused", `${cell} refused the switch to slot ${to}: ${detail}`);
   }

@@ -18,6 +18,8 @@ export const cellPaths = (home: string, cell: CellId) => {
     fleet: join(folder, "fleet"),
     /** Outside the data directory: with it a restored copy is known as another life. Written by the kit's migration. */
     incarnation: join(folder, "incarnation"),
+    /** Room on the disk that is given up when it runs short. */
+    ballast: join(folder, "ballast"),
     /** The driver's own notes. */
     notes: join(folder, "driver"),
     secrets: join(home, "secrets", "cells", `${cell}.json`),

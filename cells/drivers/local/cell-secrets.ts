@@ -30,12 +30,10 @@ export async function readCellSecrets(path: string): Promise<CellSecrets | null>
   return value;
 }
 
-/** The cell's credentials, made when missing. */
-export async function ensureCellSecrets(path: string): Promise<CellSecrets> {
-  const known = await readCellSecrets(path);
-  if (known !== null) return known;
+/** New credentials; they count once they are written down. */
+export function makeCellSecrets(): CellSecrets {
   const password = (): string => randomBytes(24).toString("base64url");
-  const made: CellSecrets = {
+  return {
     version: 1,
     superuser: password(),
     owner: password(),
@@ -43,6 +41,8 @@ export async function ensureCellSecrets(path: string): Promise<CellSecrets> {
     system: password(),
     redis: password(),
   };
-  await writeAtomically(path, `${JSON.stringify(made)}\n`);
-  return made;
+}
+
+export async function writeCellSecrets(path: string, secrets: CellSecrets): Promise<void> {
+  await writeAtomically(path, `${JSON.stringify(secrets)}\n`);
 }

@@ -1,5 +1,4 @@
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
 import type { CellPorts } from "../../../common/contracts/home.ts";
@@ -8,25 +7,37 @@ import type { CellId } from "../../../common/ids.ts";
 import { ensureSigningKey } from "../../../common/keys.ts";
 import type {
   CellAddresses,
+  CellBackup,
   CellDriver,
   CellPlan,
   CellReport,
+  CellRestore,
   ReleaseRef,
   ReleaseSource,
-  SlotReport,
 } from "../driver.ts";
 import { driverError } from "../errors.ts";
+import { ensureArchive } from "./backup/archive.ts";
+import { createBackup } from "./backup/backups.ts";
+import { findCellDatabase } from "./backup/cell-database.ts";
+import { restoreCell } from "./backup/restore-cell.ts";
 import type { PostgresBinaries } from "./binaries.ts";
+import { disk } from "./bounds.ts";
 import { CellAdmin, type ProcessWord } from "./cell-admin.ts";
 import { addressesOf, cellPaths, processNames } from "./cell-layout.ts";
 import { CellNotes, type CellRecord } from "./cell-notes.ts";
-import { ensureCellSecrets, readCellSecrets } from "./cell-secrets.ts";
+import { makeCellSecrets, readCellSecrets, writeCellSecrets, type CellSecrets } from "./cell-secrets.ts";
+import { admitClaim } from "./claims.ts";
 import type { DatabaseUser } from "./database-user.ts";
-import { runOnce } from "./one-shot.ts";
-import { postgresProcess, preparePostgres } from "./postgres.ts";
-import { prepareRedis, redisProcess } from "./redis.ts";
+import { exists } from "./files.ts";
+import { postgresProcess, preparePostgres, renewPasswords, type PostgresServer } from "./postgres.ts";
+import type { DatabasePlan } from "./postgres.store.ts";
+import { pruneReleases, pruneRuntimes } from "./prune.ts";
+import { prepareRedis, redisConfiguration, redisProcess } from "./redis.ts";
 import { installFiles, installedManifest } from "./release-files.ts";
-import { migrationEnvironment, releaseProcesses, type CellFacts } from "./release-processes.ts";
+import { migrateCell, readCellFacts } from "./release-migration.ts";
+import { releaseProcesses, type CellFacts } from "./release-processes.ts";
+import { layToRest, raise } from "./retired.ts";
+import { claimIn, liveSlotIn, slotReport } from "./slot-report.ts";
 import type { Supervisor } from "./supervisor/client.ts";
 
 /** The programs that servers are made of. */
@@ -52,12 +63,14 @@ export interface LocalDriverOptions {
   /** A command token that the cell will accept. */
   readonly token: (cell: CellId) => Promise<string>;
   readonly logLevel: string;
+  /** How long a drain waits at most, in milliseconds. */
+  readonly drainMs?: number;
 }
 
 /** A database that was killed replays its log first. */
 const serverStartMs = 60_000;
-const releaseStartMs = 30_000;
-const migrationMs = 300_000;
+/** A start that comes to nothing is held against the release, so a machine that is short of breath gets time. */
+const releaseStartMs = 60_000;
 const drainPollMs = 250;
 /** Routers turn at the first answer after the switch; a connection that stays idle this long carries nothing any more. */
 const idleConnectionsMs = 3_000;
@@ -74,29 +87,26 @@ export class LocalDriver implements CellDriver {
     this.#admin = new CellAdmin(options.token);
   }
 
-  async provision(plan: CellPlan): Promise<CellAddresses> {
+  async provision(plan: CellPlan, claim?: number): Promise<CellAddresses> {
     const { home, fleet, logLevel } = this.#options;
     const paths = cellPaths(home, plan.id);
     if (await this.#notes(plan.id).fenced()) throw driverError("cell-fenced", `${plan.id} is fenced.`);
     await mkdir(paths.folder, { recursive: true, mode: 0o700 });
+    await admitClaim(home, plan.id, claim);
+    await raise(paths.folder);
     ensureSigningKey(paths.key);
-    const [programs, secrets, supervisor] = await Promise.all([
-      this.#options.programs(),
-      ensureCellSecrets(paths.secrets),
-      this.#options.supervisor(),
-    ]);
+    const [programs, supervisor] = await Promise.all([this.#options.programs(), this.#options.supervisor()]);
     const ports = this.#options.ports(plan.id);
-    const postgres = { binaries: programs.postgres, user: programs.user, directory: paths.data };
+    const archive = await ensureArchive({
+      home,
+      cell: plan.id,
+      user: programs.user,
+      at: new Date(this.#options.clock.now()),
+    });
+    const postgres = { binaries: programs.postgres, user: programs.user, directory: paths.data, archive };
     const redis = { program: programs.redis, user: programs.user, directory: paths.redis };
-    const roles = (["owner", "app", "system"] as const).map((role) => ({
-      name: `cell_${role}`,
-      password: secrets[role],
-    }));
-    const databases = [{ name: "cell", owner: "cell_owner", guests: ["cell_app", "cell_system"] }];
-    await Promise.all([
-      preparePostgres(postgres, { superuserPassword: secrets.superuser, roles, databases }),
-      prepareRedis(redis, secrets.redis),
-    ]);
+    const secrets = await this.#credentials(plan.id, postgres, supervisor);
+    await Promise.all([preparePostgres(postgres, databasePlan(secrets)), prepareRedis(redis, secrets.redis)]);
     const record: CellRecord = {
       version: 1,
       id: plan.id,
@@ -106,17 +116,19 @@ export class LocalDriver implements CellDriver {
       logLevel,
     };
     await this.#notes(plan.id).writeRecord(record);
+    await this.#notes(plan.id).writeServer({ ...programs.postgres, user: programs.user });
 
     const names = processNames(plan.id);
-    await supervisor.put(postgresProcess(postgres, { name: names.postgres, cell: plan.id, port: ports.postgres }));
+    const database = postgresProcess(postgres, { name: names.postgres, cell: plan.id, port: ports.postgres });
+    await supervisor.put({ ...database, ballast: ballastIn(paths.ballast) });
     await supervisor.put(redisProcess(redis, { name: names.redis, cell: plan.id, port: ports.redis }));
     await this.#putSlots(supervisor, plan.id);
     await this.#awaitHealthy(supervisor, [names.postgres, names.redis], serverStartMs);
     return addressesOf(ports);
   }
 
-  async installRelease(cell: CellId, release: ReleaseRef): Promise<void> {
-    await this.#record(cell);
+  async installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     const paths = cellPaths(this.#options.home, cell);
     await installFiles(release, this.#options.releases, {
       target: paths.release(release.digest),
@@ -124,24 +136,13 @@ export class LocalDriver implements CellDriver {
     });
   }
 
-  async migrate(cell: CellId, release: ReleaseRef): Promise<void> {
-    const facts = await this.#facts(cell);
-    const folder = cellPaths(this.#options.home, cell).release(release.digest);
-    await installedManifest(release, folder);
-    // A database on its way back is no reason to call the migration failed.
-    await (await this.#options.supervisor()).waitHealthy(processNames(cell).postgres, serverStartMs);
-    const end = await runOnce({
-      command: join(folder, "node"),
-      args: [join(folder, "migrate.mjs")],
-      cwd: folder,
-      env: migrationEnvironment(facts, release, await this.#notes(cell).liveSlot()),
-      timeoutMs: migrationMs,
-    });
-    if (end.code !== 0)
-      throw driverError("migration-failed", `${release.name} in ${cell} (${end.code}): ${end.complaint}`);
+  async migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
+    await migrateCell(this.#options.home, cell, release, await this.#options.supervisor());
   }
 
-  async startRelease(cell: CellId, slot: Slot, release: ReleaseRef): Promise<void> {
+  async startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     const facts = await this.#facts(cell);
     const notes = this.#notes(cell);
     if (await notes.fenced()) throw driverError("cell-fenced", `${cell} is fenced.`);
@@ -161,11 +162,19 @@ export class LocalDriver implements CellDriver {
     );
   }
 
-  async switchSlot(cell: CellId, from: Slot, to: Slot): Promise<void> {
-    const { ports } = await this.#record(cell);
+  /**
+   * What was asked for is noted before, and what became of it after: a death between leaves two slots that may be live, and neither is stopped until
+   * the cell itself has said which one is.
+   */
+  async switchSlot(cell: CellId, from: Slot, to: Slot, claim?: number): Promise<void> {
+    const { ports } = await this.#admitted(cell, claim);
     const notes = this.#notes(cell);
-    if ((await notes.slots())[to] === null) throw driverError("slot-empty", `Nothing is in slot ${to} of ${cell}.`);
-    await this.#admin.switchSlot(cell, addressesOf(ports)[to].adminUrl, from, to);
+    const taken = await notes.slots();
+    if (taken[to] === null) throw driverError("slot-empty", `Nothing is in slot ${to} of ${cell}.`);
+    await notes.writeSwitch(from, to);
+    const token = claim === undefined ? {} : { token: claim };
+    await this.#admin.switchSlot(cell, addressesOf(ports)[to].adminUrl, { from, to, ...token });
+    for (const lived of [taken[from], taken[to]]) if (lived !== null) await notes.writeLived(lived.digest);
     await notes.writeLiveSlot(to);
   }
 
@@ -174,38 +183,41 @@ export class LocalDriver implements CellDriver {
     const { ports } = await this.#record(cell);
     await this.#refuseLive(cell, slot);
     const { adminUrl, workerUrl } = addressesOf(ports)[slot];
+    const longestMs = this.#options.drainMs ?? drainMs;
     const begun = clock.monotonic();
     for (;;) {
       const words = await Promise.all([this.#admin.ask(cell, adminUrl), this.#admin.ask(cell, workerUrl)]);
       const loads = words.flatMap((word) => (word.kind === "status" ? [word.status] : []));
       const busy = loads.some(({ inFlight }) => inFlight > 0);
       const connected = loads.some(({ connections }) => connections > 0);
+      if (liveSlotIn(words) === slot) throw driverError("slot-live", `Slot ${slot} of ${cell} was switched back to.`);
       const elapsedMs = clock.monotonic() - begun;
-      if (elapsedMs > drainMs || (!busy && (!connected || elapsedMs > idleConnectionsMs))) return;
+      if (elapsedMs > longestMs || (!busy && (!connected || elapsedMs > idleConnectionsMs))) return;
       await sleep(drainPollMs);
     }
   }
 
-  async stopRelease(cell: CellId, slot: Slot): Promise<void> {
-    await this.#record(cell);
+  async stopRelease(cell: CellId, slot: Slot, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     const notes = this.#notes(cell);
     if ((await notes.slots())[slot] !== null) await this.#refuseLive(cell, slot);
     const supervisor = await this.#options.supervisor();
     const names = processNames(cell);
     await Promise.all([supervisor.remove(names.api(slot)), supervisor.remove(names.worker(slot))]);
     await notes.writeSlot(slot, null);
+    await this.#prune(cell);
   }
 
-  async stop(cell: CellId): Promise<void> {
-    await this.#record(cell);
+  async stop(cell: CellId, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     const supervisor = await this.#options.supervisor();
     const { front, servers } = await this.#processes(supervisor, cell);
     await Promise.all(front.map((name) => supervisor.stop(name)));
     await Promise.all(servers.map((name) => supervisor.stop(name)));
   }
 
-  async start(cell: CellId): Promise<void> {
-    await this.#record(cell);
+  async start(cell: CellId, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     if (await this.#notes(cell).fenced()) throw driverError("cell-fenced", `${cell} is fenced.`);
     const supervisor = await this.#options.supervisor();
     const { front, servers } = await this.#processes(supervisor, cell);
@@ -215,11 +227,28 @@ export class LocalDriver implements CellDriver {
   }
 
   /** The note first, so that nobody starts the cell again between; then the supervisor forgets it, so that nobody can by its name. */
-  async fence(cell: CellId): Promise<void> {
-    await this.#record(cell);
+  async fence(cell: CellId, claim?: number): Promise<void> {
+    await this.#admitted(cell, claim);
     const notes = this.#notes(cell);
     if (!(await notes.fenced())) await notes.writeFence(new Date(this.#options.clock.now()));
     await this.#removeProcesses(cell);
+  }
+
+  async backup(cell: CellId, claim?: number): Promise<CellBackup> {
+    await this.#admitted(cell, claim);
+    const { home, clock } = this.#options;
+    const means = { supervisor: await this.#options.supervisor(), clock };
+    const { manifest, verification } = await createBackup(await findCellDatabase(home, cell), means);
+    const { tenants = 0, rows = 0 } = verification ?? {};
+    return { id: manifest.id, from: new Date(manifest.endedAt), tenants, rows };
+  }
+
+  async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
+    await this.#admitted(cell, claim);
+    const { home, clock } = this.#options;
+    const means = { supervisor: await this.#options.supervisor(), clock };
+    const { base, aside: _, ...restored } = await restoreCell(await findCellDatabase(home, cell), means, until);
+    return { backup: base, ...restored };
   }
 
   async status(cell: CellId): Promise<CellReport> {
@@ -238,18 +267,20 @@ export class LocalDriver implements CellDriver {
     return {
       liveSlot: liveSlotIn([...a, ...b]) ?? (await notes.liveSlot()),
       fenced: await notes.fenced(),
+      claim: Math.max(await notes.claim(), claimIn([...a, ...b])),
       slots: { a: slotReport(taken.a, a), b: slotReport(taken.b, b) },
     };
   }
 
-  async retire(cell: CellId): Promise<void> {
+  /** Credentials first: whoever finds the folder among the retired ones can open nothing with it. */
+  async retire(cell: CellId, claim?: number): Promise<void> {
+    const { home, clock } = this.#options;
+    const paths = cellPaths(home, cell);
+    if ((await this.#notes(cell).record()) !== null) await admitClaim(home, cell, claim);
     await this.#removeProcesses(cell);
-    const paths = cellPaths(this.#options.home, cell);
-    await Promise.all([
-      rm(paths.secrets, { force: true }),
-      rm(paths.key, { force: true }),
-      rm(paths.folder, { recursive: true, force: true }),
-    ]);
+    const credentials = [paths.secrets, paths.key, redisConfiguration(paths.redis)];
+    await Promise.all(credentials.map((path) => rm(path, { force: true })));
+    await layToRest(home, cell, paths.folder, clock.now());
   }
 
   #notes(cell: CellId): CellNotes {
@@ -262,18 +293,43 @@ export class LocalDriver implements CellDriver {
     return record;
   }
 
-  async #facts(cell: CellId): Promise<CellFacts> {
+  async #admitted(cell: CellId, claim: number | undefined): Promise<CellRecord> {
     const record = await this.#record(cell);
-    const secrets = await readCellSecrets(cellPaths(this.#options.home, cell).secrets);
-    if (secrets === null) throw driverError("unknown-cell", `The credentials of ${cell} are gone.`);
-    return {
-      home: this.#options.home,
-      plan: { id: record.id, region: record.region },
-      ports: record.ports,
-      secrets,
-      fleet: record.fleet,
-      logLevel: record.logLevel,
-    };
+    await admitClaim(this.#options.home, cell, claim);
+    return record;
+  }
+
+  /**
+   * The cell's credentials, made when missing. A database that is there without them belongs to a cell that was retired and put back: its roles get new
+   * passwords before these are written down, so that a death between is mended by doing it again.
+   */
+  async #credentials(cell: CellId, postgres: PostgresServer, supervisor: Supervisor): Promise<CellSecrets> {
+    const path = cellPaths(this.#options.home, cell).secrets;
+    const known = await readCellSecrets(path);
+    if (known !== null) return known;
+    const made = makeCellSecrets();
+    if (await exists(postgres.directory)) {
+      await supervisor.remove(processNames(cell).postgres);
+      await renewPasswords(postgres, databasePlan(made));
+    }
+    await writeCellSecrets(path, made);
+    return made;
+  }
+
+  /** Keeps what the slots hold and what the cell may be rolled back to. */
+  async #prune(cell: CellId): Promise<void> {
+    const { home, clock } = this.#options;
+    const paths = cellPaths(home, cell);
+    const notes = this.#notes(cell);
+    const { a, b } = await notes.slots();
+    const kept = new Set([a, b].flatMap((release) => (release === null ? [] : [release.digest])));
+    for (const digest of await notes.lived()) kept.add(digest);
+    await pruneReleases(paths.releases, kept, clock.now());
+    await pruneRuntimes(paths.runtimes, clock.now());
+  }
+
+  #facts(cell: CellId): Promise<CellFacts> {
+    return readCellFacts(this.#options.home, cell);
   }
 
   /** What is in the slots runs with the facts as they are now: after the control plane moved to another port, for one. */
@@ -313,41 +369,30 @@ export class LocalDriver implements CellDriver {
   }
 
   async #refuseLive(cell: CellId, slot: Slot): Promise<void> {
-    if ((await this.status(cell)).liveSlot === slot)
-      throw driverError("slot-live", `Slot ${slot} is the live one of ${cell}.`);
+    const { ports } = await this.#record(cell);
+    const addresses = addressesOf(ports);
+    const words = await Promise.all(
+      slots.flatMap((one) => [
+        this.#admin.ask(cell, addresses[one].adminUrl),
+        this.#admin.ask(cell, addresses[one].workerUrl),
+      ]),
+    );
+    const live = liveSlotIn(words);
+    const maybe = live === undefined ? await this.#notes(cell).maybeLive() : new Set([live]);
+    if (maybe.has(slot)) throw driverError("slot-live", `Slot ${slot} is the live one of ${cell}.`);
   }
 }
 
-function liveSlotIn(words: readonly ProcessWord[]): Slot | undefined {
-  for (const word of words) if (word.kind === "status" && word.status.incarnation !== "") return word.status.liveSlot;
-  return undefined;
+function databasePlan(secrets: CellSecrets): DatabasePlan {
+  const roles = (["owner", "app", "system"] as const).map((role) => ({
+    name: `cell_${role}`,
+    password: secrets[role],
+    confined: role === "app",
+  }));
+  const databases = [{ name: "cell", owner: "cell_owner", guests: ["cell_app", "cell_system"] }];
+  return { superuserPassword: secrets.superuser, roles, databases };
 }
 
-/** API and worker are ready together or not at all. */
-function slotReport(release: ReleaseRef | null, words: readonly ProcessWord[]): SlotReport {
-  if (release === null) return { release: null, digest: null, ready: false, problems: [] };
-  const problems = words.flatMap((word, index) =>
-    problemsOf(word).map((problem) => (index === 0 ? problem : `worker: ${problem}`)),
-  );
-  const [api] = words;
-  const status = api?.kind === "status" ? api.status : null;
-  return {
-    release: status?.release ?? release.name,
-    digest: status?.digest ?? null,
-    ready: problems.length === 0,
-    problems,
-  };
-}
-
-function problemsOf(word: ProcessWord): readonly string[] {
-  switch (word.kind) {
-    case "status":
-      return word.status.ready ? [] : word.status.problems;
-    case "readiness":
-      return word.ready ? [] : word.problems;
-    case "silent":
-      return ["it does not answer"];
-    default:
-      return word satisfies never;
-  }
+function ballastIn(file: string): { file: string; bytes: number; freeBelowBytes: number } {
+  return { file, bytes: disk.ballastMb * 1_048_576, freeBelowBytes: disk.ballastAtMb * 1_048_576 };
 }

@@ -2,6 +2,8 @@
 export interface PlannedRole {
   readonly name: string;
   readonly password: string;
+  /** Runs the statements of applications: what binds a transaction to its tenant are settings, so it may not change any from inside a statement. */
+  readonly confined?: boolean;
 }
 
 export interface PlannedDatabase {
@@ -20,7 +22,7 @@ export interface DatabasePlan {
 }
 
 /**
- * The statements that make it so, one a line, as single-user mode reads them.
+ * The statements that make it so, one a line, as single-user mode reads them in `template1`: what is granted there, each later database has too.
  * @throws TypeError for a name or password that would need quoting.
  */
 export function setUpStatements(plan: DatabasePlan): string[] {
@@ -32,8 +34,27 @@ export function setUpStatements(plan: DatabasePlan): string[] {
     ),
     "REVOKE ALL ON DATABASE postgres FROM PUBLIC",
     "REVOKE ALL ON DATABASE template1 FROM PUBLIC",
+    ...confinement(plan.roles),
     ...plan.databases.flatMap(databaseStatements),
   ];
+}
+
+/** `SET` is a statement of its own and can be told apart; `set_config` is a function, and could stand in any. */
+function confinement(roles: readonly PlannedRole[]): string[] {
+  if (!roles.some((role) => role.confined === true)) return [];
+  const settings = "FUNCTION pg_catalog.set_config(text, text, boolean)";
+  const others = roles.filter((role) => role.confined !== true).map((role) => name(role.name));
+  return [
+    `REVOKE EXECUTE ON ${settings} FROM PUBLIC`,
+    ...(others.length === 0 ? [] : [`GRANT EXECUTE ON ${settings} TO ${others.join(", ")}`]),
+  ];
+}
+
+/** The statements that give the roles of a server that is there the passwords of the plan. @throws TypeError as above. */
+export function passwordStatements(plan: DatabasePlan): string[] {
+  return [{ name: "postgres", password: plan.superuserPassword }, ...plan.roles].map(
+    (role) => `ALTER ROLE ${name(role.name)} PASSWORD '${plain(role.password)}'`,
+  );
 }
 
 /** The statements that make one database; they want a connection outside any transaction. */

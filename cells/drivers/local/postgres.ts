@@ -1,20 +1,19 @@
 import { spawn } from "node:child_process";
-import { chown, mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { sha256 } from "../../../common/canonical.ts";
+import { digestOf, sha256 } from "../../../common/canonical.ts";
 import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import { driverError } from "../errors.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { machineSettings } from "./config.ts";
 import type { DatabaseUser } from "./database-user.ts";
 import { becomeOf, exists, syncFolder } from "./files.ts";
-import { setUpStatements, type DatabasePlan } from "./postgres.store.ts";
+import { archiveCommand, archiveTimeoutSeconds, walSegmentMb } from "./backup/wal.ts";
+import { memory } from "./bounds.ts";
+import { passwordStatements, setUpStatements, type DatabasePlan } from "./postgres.store.ts";
 
 /** How a data directory reaches a server that may not enter the folders above it: opened by us, passed as descriptor 3. */
 const openedDirectory = "/proc/self/fd/3";
-
-/** Rises when `initdb`'s arguments or the files below change, so that no server is made from an older template. */
-const templateFormat = 1;
 
 /**
  * Modest memory (many servers share a machine), bounded disk (WAL, temporary files), one way in: TCP on the loopback with
@@ -23,11 +22,11 @@ const templateFormat = 1;
 const configuration = `
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-max_connections = 80
+max_connections = ${memory.postgres.maxConnections}
 superuser_reserved_connections = 3
-shared_buffers = 48MB
-work_mem = 4MB
-maintenance_work_mem = 32MB
+shared_buffers = ${memory.postgres.sharedBuffersMb}MB
+work_mem = ${memory.postgres.workMemMb}MB
+maintenance_work_mem = ${memory.postgres.maintenanceWorkMemMb}MB
 huge_pages = off
 jit = off
 io_method = sync
@@ -58,6 +57,8 @@ export interface PostgresServer {
   readonly user: DatabaseUser | null;
   /** The data directory; made when missing. */
   readonly directory: string;
+  /** Where its WAL is archived, seen from the data directory; none for a database that can be made anew. */
+  readonly archive?: string;
 }
 
 /**
@@ -69,30 +70,16 @@ export interface PostgresServer {
  * @throws preparation-failed with the program's last words as the cause.
  */
 export async function preparePostgres(server: PostgresServer, plan: DatabasePlan): Promise<"created" | "existing"> {
-  if (await exists(server.directory)) return "existing";
+  if (await exists(server.directory)) {
+    await refuseOtherVersion(server);
+    return "existing";
+  }
   const template = await locateTemplate(server.binaries, server.user);
   const unfinished = `${server.directory}.unfinished`;
   await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 });
   await rm(unfinished, { recursive: true, force: true });
   await runProgram("/bin/cp", ["-a", "--reflink=auto", template, unfinished], { user: null, directory: "/" });
-  const input = setUpStatements(plan)
-    .map((statement) => `${statement}\n`)
-    .join("");
-  const single = [
-    "--single",
-    "-c",
-    "exit_on_error=on",
-    "-c",
-    "log_min_messages=fatal",
-    "-D",
-    openedDirectory,
-    "postgres",
-  ];
-  await runProgram(join(server.binaries.binDir, "postgres"), single, {
-    user: server.user,
-    directory: unfinished,
-    input,
-  });
+  await runStatements(server, unfinished, "template1", setUpStatements(plan));
   await runProgram(join(server.binaries.binDir, "initdb"), ["--sync-only", "-D", openedDirectory], {
     user: server.user,
     directory: unfinished,
@@ -102,7 +89,50 @@ export async function preparePostgres(server: PostgresServer, plan: DatabasePlan
   return "created";
 }
 
-/** The machine's empty cluster, made by `initdb` once per version and user. It has no password and is never started. */
+/**
+ * Gives an existing server's roles the plan's passwords: their own were thrown away when the cell was retired. The server must be down.
+ * @throws preparation-failed
+ */
+export async function renewPasswords(server: PostgresServer, plan: DatabasePlan): Promise<void> {
+  await refuseOtherVersion(server);
+  // Left by a kill; whoever calls knows that nobody serves the directory.
+  await rm(join(server.directory, "postmaster.pid"), { force: true });
+  await runStatements(server, server.directory, "postgres", passwordStatements(plan));
+}
+
+/** Runs statements in single-user mode in one database, before anybody can connect. */
+async function runStatements(
+  server: PostgresServer,
+  directory: string,
+  database: "postgres" | "template1",
+  statements: readonly string[],
+): Promise<void> {
+  const mode = ["--single", "-c", "exit_on_error=on", "-c", "log_min_messages=fatal", "-D", openedDirectory, database];
+  const input = statements.map((statement) => `${statement}\n`).join("");
+  await runProgram(join(server.binaries.binDir, "postgres"), mode, { user: server.user, directory, input });
+}
+
+/** A server starts only on what its own major version made; found here, it is an error with a way out instead of a crash loop. */
+async function refuseOtherVersion({ binaries, directory }: PostgresServer): Promise<void> {
+  const made = (await readFile(join(directory, "PG_VERSION"), "utf8")).trim();
+  const [major] = binaries.version.split(".", 1);
+  if (made !== major)
+    throw driverError(
+      "postgres-version-differs",
+      `${directory} was made by PostgreSQL ${made}; the programs are ${major}.`,
+    );
+}
+
+// `trust` is of no consequence: pg_hba.conf is replaced. The built-in locale sorts alike on every machine.
+const initdb =
+  `--username=postgres --auth=trust --no-instructions --wal-segsize=${walSegmentMb} --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8`.split(
+    " ",
+  );
+
+/** Names all that a template is made of beside the programs: where any of it changes, no server is made from an older one. */
+const templateFormat = digestOf({ initdb, configuration, access }).slice(0, 12);
+
+/** The machine's empty cluster, made by `initdb` once per version, format and user. It has no password and is never started. */
 async function locateTemplate(binaries: PostgresBinaries, user: DatabaseUser | null): Promise<string> {
   const { cache } = machineSettings();
   const owner = user === null ? "own" : String(user.uid);
@@ -122,10 +152,7 @@ async function locateTemplate(binaries: PostgresBinaries, user: DatabaseUser | n
 
 async function makeTemplate(binaries: PostgresBinaries, user: DatabaseUser | null, directory: string): Promise<void> {
   if (user !== null) await chown(directory, user.uid, user.gid);
-  // `trust` is of no consequence: pg_hba.conf is replaced below. The built-in locale sorts alike on every machine.
-  const args = ["-D", openedDirectory, "--username=postgres", "--auth=trust", "--no-instructions"];
-  const locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
-  await runProgram(join(binaries.binDir, "initdb"), [...args, ...locale], { user, directory });
+  await runProgram(join(binaries.binDir, "initdb"), ["-D", openedDirectory, ...initdb], { user, directory });
   await writeFile(join(directory, "postgresql.conf"), configuration.trimStart());
   await writeFile(join(directory, "pg_hba.conf"), access);
 }
@@ -169,6 +196,20 @@ export interface PostgresPlace {
   readonly port: number;
 }
 
+/**
+ * Archiving of a cell's WAL, and the time of each commit kept, so that a restore can say per tenant what it lost. On the command line like durability, so
+ * that a cell that was provisioned without them gets them at its next start.
+ */
+function archiving(folder: string): string[] {
+  const settings = [
+    "archive_mode=on",
+    `archive_timeout=${archiveTimeoutSeconds}`,
+    `archive_command=${archiveCommand(folder)}`,
+    "track_commit_timestamp=on",
+  ];
+  return settings.flatMap((setting) => ["-c", setting]);
+}
+
 /** The process that serves a data directory. SIGINT is PostgreSQL's fast shutdown: transactions are rolled back, nothing is waited for. */
 export function postgresProcess(server: PostgresServer, place: PostgresPlace): ProcessSpec {
   // PostgreSQL puts it into the title of each backend, which `ps` shows and the supervisor knows leftovers by.
@@ -179,7 +220,16 @@ export function postgresProcess(server: PostgresServer, place: PostgresPlace): P
     cell: place.cell,
     release: null,
     command: join(server.binaries.binDir, "postgres"),
-    args: ["-D", openedDirectory, "-p", String(place.port), "-c", `cluster_name=${clusterName}`, ...durability],
+    args: [
+      "-D",
+      openedDirectory,
+      "-p",
+      String(place.port),
+      "-c",
+      `cluster_name=${clusterName}`,
+      ...durability,
+      ...(server.archive === undefined ? [] : archiving(server.archive)),
+    ],
     env: {},
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },

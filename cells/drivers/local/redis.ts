@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
+import { memory } from "./bounds.ts";
 import type { DatabaseUser } from "./database-user.ts";
 
 export interface RedisServer {
@@ -11,8 +12,8 @@ export interface RedisServer {
   readonly directory: string;
 }
 
-/** An idle cell uses about 2 MB; the bound is what BullMQ's windows and the cache may take together. */
-const maxMemoryMb = 64;
+/** Holds the password. */
+export const redisConfiguration = (directory: string): string => join(directory, "redis.conf");
 
 /**
  * Writes a Redis server's configuration. The password is in the file and not among the arguments, which every user of the
@@ -32,12 +33,12 @@ export async function prepareRedis(server: RedisServer, password: string): Promi
     "appendfsync everysec",
     "auto-aof-rewrite-min-size 16mb",
     'save ""',
-    `maxmemory ${maxMemoryMb}mb`,
+    `maxmemory ${memory.redisMb}mb`,
     "maxmemory-policy noeviction",
     "always-show-logo no",
   ];
   await mkdir(server.directory, { recursive: true, mode: 0o700 });
-  const file = join(server.directory, "redis.conf");
+  const file = redisConfiguration(server.directory);
   await writeFile(file, `${lines.join("\n")}\n`, { mode: 0o600 });
   await chmod(server.directory, 0o700);
   if (server.user === null) return;
@@ -62,11 +63,12 @@ export function redisProcess(
     cwd: server.directory,
     user: server.user === null ? null : { uid: server.user.uid, gid: server.user.gid },
     directoryFd: true,
-    mark: null,
+    // Redis writes it over its arguments and its environment; one machine has one Redis at a port.
+    mark: `127.0.0.1:${place.port}`,
     staleFiles: [],
     port: place.port,
     url: null,
-    health: { kind: "tcp", port: place.port },
+    health: { kind: "redis", port: place.port },
     stopSignal: "SIGTERM",
     graceMs: 10_000,
     after: [],

@@ -4,6 +4,7 @@ import type { Slot } from "../../../common/contracts/lease.ts";
 import type { ReleaseManifest } from "../../../common/contracts/release.ts";
 import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import type { CellPlan, ReleaseRef } from "../driver.ts";
+import { memory } from "./bounds.ts";
 import { addressesOf, cellPaths, processNames } from "./cell-layout.ts";
 import type { CellSecrets } from "./cell-secrets.ts";
 
@@ -19,9 +20,6 @@ export interface CellFacts {
 
 /** A tenant's requests end within 5 s and jobs within 30 s; what is still there then is cut off. */
 const graceMs = 35_000;
-
-/** V8's heap of one process, in MiB: a cell has a bounded size. */
-const heapMb = { api: 384, worker: 256 } as const;
 
 /** The database as one of the cell's roles. */
 export function databaseUrl({ ports, secrets }: CellFacts, role: "owner" | "app" | "system"): string {
@@ -76,7 +74,12 @@ function nodeProcess(
     cell: plan.id,
     release: release.name,
     command: join(folder, "node"),
-    args: [`--max-old-space-size=${heapMb[role]}`, join(folder, `${role}.mjs`)],
+    args: [
+      `--max-old-space-size=${memory.heapMb[role]}`,
+      `--max-semi-space-size=${memory.semiSpaceMb[role]}`,
+      `--v8-pool-size=${memory.v8Threads}`,
+      join(folder, `${role}.mjs`),
+    ],
     cwd: folder,
     user: null,
     directoryFd: false,
@@ -114,6 +117,8 @@ function servingEnvironment(facts: CellFacts, release: ReleaseRef, slot: Slot): 
     FLEET_URL: facts.fleet.url,
     FLEET_TRUST_KEYS: facts.fleet.trustKeys.join(","),
     FLEET_DIRECTORY: paths.fleet,
+    DATA_DIRECTORY: paths.folder,
     LOG_LEVEL: facts.logLevel,
+    MALLOC_ARENA_MAX: String(memory.mallocArenas),
   };
 }

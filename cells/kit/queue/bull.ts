@@ -1,7 +1,7 @@
 import { Queue, Worker } from "bullmq";
 import type { Logger } from "../../../common/log.ts";
 import { createRedis, type Redis } from "../../../common/redis/client.ts";
-import type { ClaimedJob } from "./outbox.store.ts";
+import type { ClaimedJob } from "./claim.store.ts";
 
 // BullMQ only carries ids from the relay to the consumers: payloads, tries, windows and dead letters live in PostgreSQL, so that Redis
 // may lose everything. Each slot has its own queues, one per payload version, so that no worker ever sees a version it does not know.
@@ -17,6 +17,7 @@ export interface CarrierOptions {
   readonly log: Logger;
 }
 
+const prefix = "cellplane";
 /** A job's lock in Redis; a worker that dies in a job loses it after this time, and the job runs again. */
 const lockMs = 10_000;
 const stalledCheckMs = 5_000;
@@ -38,7 +39,6 @@ export class JobCarrier {
       use: "queue",
       log: options.log,
     });
-    const prefix = "cellplane";
     const removal = { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } as const;
     this.#queues = options.versions.map(
       (version) => new Queue(this.#name(version), { connection: this.#redis, prefix, skipWaitingForReady: true }),
@@ -73,12 +73,25 @@ export class JobCarrier {
     }
   }
 
+  /** Whether Redis answers, as far as is known; nothing is claimed while it does not. */
+  get isReady(): boolean {
+    return this.#redis.status === "ready";
+  }
+
+  /**
+   * Whether Redis has forgotten what it was given (FLUSHALL, a lost disk), or was never given anything: then all that is in flight is to be handed
+   * over again. True once for each time.
+   */
+  async wasEmptied(): Promise<boolean> {
+    return (await this.#redis.set(`${prefix}:jobs-${this.#options.slot}:kept`, "1", "NX")) === "OK";
+  }
+
   /**
    * Hands jobs over. A job that BullMQ still has is not added again.
    * @throws when Redis is away or refuses, e.g. because it is full.
    */
   async add(version: number, jobs: readonly ClaimedJob[]): Promise<void> {
-    if (this.#redis.status !== "ready") throw new Error("Redis is away");
+    if (!this.isReady) throw new Error("Redis is away");
     const queue = this.#queues[this.#options.versions.indexOf(version)];
     if (queue === undefined) throw new TypeError(`no queue of version ${version}`);
     await queue.addBulk(

@@ -1,10 +1,16 @@
+import { Compile } from "typebox/compile";
 import type { Static, TSchema } from "typebox";
-import type { TenantId } from "../../../common/ids.ts";
-import type { Queryable } from "../../../common/postgres/pool.ts";
 import type { Transaction } from "../tenant.store.ts";
+import { rankOf, type Priority } from "./priorities.ts";
 
 /** Wakes the relays of this cell's workers; a notice carries nothing, the table is the truth. */
 export const outboxChannel = "cellplane_outbox";
+
+/** A payload is a note of what to do, not the data itself: it is written twice, read at each try, and carried along by a move. */
+export const mostPayloadBytes = 65_536;
+/** A year: what is to happen later than that belongs into a table of the application's own. */
+export const longestDelaySeconds = 366 * 86_400;
+const mostKeyCharacters = 200;
 
 /** The part of a job's definition that writing it down needs. */
 export interface JobKind<Payload extends TSchema = TSchema> {
@@ -14,188 +20,85 @@ export interface JobKind<Payload extends TSchema = TSchema> {
 }
 
 export interface AddOptions {
-  /** At most one waiting job of a tenant bears a key; adding it again does nothing. */
+  /** At most one waiting job of a tenant and kind bears a key; adding it again does nothing. */
   readonly key?: string;
-  /** Not before this many milliseconds have passed. */
-  readonly delayMs?: number;
+  /** Not before so many seconds have passed by the database's clock; parts of a second count. */
+  readonly delaySeconds?: number;
+  /** Not before this moment; not together with `delaySeconds`. */
+  readonly runAt?: Date;
+  /** Order among the tenant's own due jobs; default `normal`. Other tenants do not notice. */
+  readonly priority?: Priority;
 }
 
-/** Writes a job down in the tenant's own transaction. */
+/**
+ * Writes a job down in the tenant's own transaction: it exists if and only if that commits.
+ * @returns the job's id, or undefined where a waiting job bears the key already.
+ * @throws TypeError for a payload that does not fit its schema or is too large, or for options out of bounds; a database error with SQLSTATE
+ * CPL10 when the tenant's or the cell's outbox is full (503 `outbox-full`).
+ */
 export async function addJob<Payload extends TSchema>(
   tx: Transaction,
   kind: JobKind<Payload>,
   payload: Static<Payload>,
   options: AddOptions = {},
-): Promise<void> {
-  const delayMs = options.delayMs ?? 0;
+): Promise<string | undefined> {
+  const text = payloadText(kind, payload);
+  const delaySeconds = checkedDelay(options);
+  if (options.key !== undefined && (options.key === "" || options.key.length > mostKeyCharacters))
+    throw new TypeError(`a job's key has 1 to ${mostKeyCharacters} characters`);
   // NOTIFY takes a lock of the whole database at commit, so that it is spent only on what is due at once.
-  await tx.query(
+  const added = await tx.query<{ id: string }>(
     `WITH added AS (
-       INSERT INTO cellplane.outbox (job, payload_version, payload, key, run_at)
-       VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+       INSERT INTO cellplane.outbox (job, payload_version, payload, key, priority, run_at)
+       SELECT $1, $2, $3, $4, $5, coalesce($7::timestamptz, clock_timestamp() + make_interval(secs => $6))
+       WHERE cellplane.outbox_has_room()
        ON CONFLICT (tenant_id, job, key) WHERE key IS NOT NULL AND enqueued_at IS NULL DO NOTHING
-       RETURNING run_at
+       RETURNING id, run_at
      )
-     SELECT pg_notify('${outboxChannel}', '') FROM added WHERE $5 = 0::double precision`,
-    [kind.name, kind.version, JSON.stringify(payload), options.key ?? null, delayMs / 1000],
+     SELECT id, CASE WHEN run_at <= clock_timestamp() THEN pg_notify('${outboxChannel}', '')::text END FROM added`,
+    [
+      kind.name,
+      kind.version,
+      text,
+      options.key ?? null,
+      rankOf(options.priority),
+      delaySeconds,
+      options.runAt?.toISOString() ?? null,
+    ],
   );
+  return added.rows[0]?.id;
 }
 
-export interface ClaimedJob {
-  readonly tenant_id: TenantId;
-  readonly id: string;
+type Check = (payload: unknown) => boolean;
+const checks = new WeakMap<TSchema, Check>();
+
+/** Whether a payload fits its kind; the schema is compiled once. */
+export function fitsPayload(schema: TSchema, payload: unknown): boolean {
+  let check = checks.get(schema);
+  if (check === undefined) {
+    const compiled = Compile(schema);
+    check = (value) => compiled.Check(value);
+    checks.set(schema, check);
+  }
+  return check(payload);
 }
 
-export interface ClaimOptions {
-  /** `name@version` of the jobs that this release knows. */
-  readonly kinds: readonly string[];
-  /** A standby worker takes the synthetic tenant's jobs only. */
-  readonly syntheticOnly: boolean;
-  /** Most jobs of one tenant in flight at once. */
-  readonly window: number;
-  /** Most jobs claimed at once. */
-  readonly batch: number;
+/** A payload as it is written down. @throws TypeError where it does not fit its schema, or is too large. */
+export function payloadText(kind: JobKind, payload: unknown): string {
+  if (!fitsPayload(kind.payload, payload))
+    throw new TypeError(`the payload does not fit the schema of the job ${kind.name}@${kind.version}`);
+  const text = JSON.stringify(payload);
+  if (Buffer.byteLength(text) > mostPayloadBytes)
+    throw new TypeError(`the payload of a job ${kind.name} takes more than ${mostPayloadBytes} bytes`);
+  return text;
 }
 
-/**
- * Claims due jobs, at most `window` in flight a tenant, and takes tenants in turns: first everybody's first job, then everybody's second,
- * and so on. That is deficit round robin (Shreedhar and Varghese, 1995) with every job costing the quantum, so that no deficit is ever
- * carried over. The windows are counted here, so that any number of workers share them.
- */
-export async function claimJobs(system: Queryable, options: ClaimOptions): Promise<ClaimedJob[]> {
-  const result = await system.query<ClaimedJob>(
-    `WITH due AS MATERIALIZED (
-       SELECT waiting.tenant_id, waiting.id
-       FROM cellplane.leases lease
-       CROSS JOIN LATERAL (
-         SELECT o.tenant_id, o.id, o.run_at FROM cellplane.outbox o
-         WHERE o.tenant_id = lease.tenant_id AND o.enqueued_at IS NULL AND o.run_at <= clock_timestamp()
-           AND o.job || '@' || o.payload_version = ANY ($1)
-         ORDER BY o.run_at, o.id
-         LIMIT greatest(0, $3 - (SELECT count(*) FROM cellplane.outbox f WHERE f.tenant_id = lease.tenant_id AND f.enqueued_at IS NOT NULL))
-         FOR UPDATE SKIP LOCKED
-       ) waiting
-       WHERE lease.state = 'active' AND NOT lease.suspended AND (lease.synthetic OR NOT $2)
-     ), turns AS (
-       SELECT tenant_id, id, row_number() OVER (PARTITION BY tenant_id ORDER BY id) AS turn FROM due
-     ), chosen AS (
-       SELECT tenant_id, id FROM turns ORDER BY turn, tenant_id LIMIT $4
-     )
-     UPDATE cellplane.outbox o SET enqueued_at = clock_timestamp()
-     FROM chosen WHERE o.tenant_id = chosen.tenant_id AND o.id = chosen.id
-     RETURNING o.tenant_id, o.id`,
-    [[...options.kinds], options.syntheticOnly, options.window, options.batch],
-  );
-  return result.rows;
-}
-
-/**
- * Claims again what has been in flight for too long, e.g. because Redis lost it. Bounded; oldest first.
- * @param olderThanMs how long a job may be in flight before it is handed over again; harmless when the queue still has it.
- */
-export async function reclaimJobs(
-  system: Queryable,
-  options: {
-    readonly kinds: readonly string[];
-    readonly syntheticOnly: boolean;
-    readonly olderThanMs: number;
-    readonly batch: number;
-  },
-): Promise<ClaimedJob[]> {
-  const result = await system.query<ClaimedJob>(
-    `WITH lost AS (
-       SELECT o.tenant_id, o.id FROM cellplane.outbox o JOIN cellplane.leases lease ON lease.tenant_id = o.tenant_id
-       WHERE o.enqueued_at < clock_timestamp() - make_interval(secs => $3::double precision / 1000)
-         AND lease.state = 'active' AND NOT lease.suspended AND (lease.synthetic OR NOT $2) AND o.job || '@' || o.payload_version = ANY ($1)
-       ORDER BY o.enqueued_at LIMIT $4 FOR UPDATE OF o SKIP LOCKED
-     )
-     UPDATE cellplane.outbox o SET enqueued_at = clock_timestamp()
-     FROM lost WHERE o.tenant_id = lost.tenant_id AND o.id = lost.id
-     RETURNING o.tenant_id, o.id`,
-    [[...options.kinds], options.syntheticOnly, options.olderThanMs, options.batch],
-  );
-  return result.rows;
-}
-
-/** Lets jobs wait again, without using a try: the queue could not take them, or the fence refused them. */
-export async function releaseJobs(system: Queryable, jobs: readonly ClaimedJob[], delayMs: number): Promise<void> {
-  // A row whose key is waiting a second time would clash; it then keeps no key.
-  await system.query(
-    `UPDATE cellplane.outbox o SET enqueued_at = NULL, run_at = clock_timestamp() + make_interval(secs => $3::double precision / 1000),
-       key = CASE WHEN EXISTS (SELECT FROM cellplane.outbox w WHERE w.tenant_id = o.tenant_id AND w.job = o.job AND w.key = o.key AND w.enqueued_at IS NULL)
-         THEN NULL ELSE o.key END
-     FROM unnest($1::uuid[], $2::uuid[]) AS given (tenant_id, id)
-     WHERE o.tenant_id = given.tenant_id AND o.id = given.id AND o.enqueued_at IS NOT NULL`,
-    [jobs.map((job) => job.tenant_id), jobs.map((job) => job.id), delayMs],
-  );
-}
-
-export interface OutboxRow {
-  readonly job: string;
-  readonly payload_version: number;
-  readonly payload: unknown;
-  readonly tries: number;
-}
-
-/**
- * Takes a job out of the outbox and leaves its receipt, in the transaction that holds its effects.
- * @returns undefined when it is done already: somebody else's receipt is there.
- */
-export async function takeJob(tx: Transaction, id: string): Promise<OutboxRow | undefined> {
-  const taken = await tx.query<OutboxRow>(
-    `WITH taken AS (
-       DELETE FROM cellplane.outbox WHERE tenant_id = $1 AND id = $2 RETURNING id, job, payload_version, payload, tries
-     ), receipt AS (
-       INSERT INTO cellplane.receipts (id, job, tries) SELECT id, job, tries + 1 FROM taken
-     )
-     SELECT job, payload_version, payload, tries FROM taken`,
-    [tx.tenant, id],
-  );
-  return taken.rows[0];
-}
-
-/** Counts a failed try and lets the job wait for the next one. */
-export async function retryJob(system: Queryable, job: ClaimedJob, error: string, delayMs: number): Promise<void> {
-  await system.query(`UPDATE cellplane.outbox SET tries = tries + 1, error = $3 WHERE tenant_id = $1 AND id = $2`, [
-    job.tenant_id,
-    job.id,
-    error,
-  ]);
-  await releaseJobs(system, [job], delayMs);
-}
-
-/** Moves a job to the dead letters, in one statement. */
-export async function buryJob(system: Queryable, job: ClaimedJob, error: string): Promise<void> {
-  await system.query(
-    `WITH dead AS (DELETE FROM cellplane.outbox WHERE tenant_id = $1 AND id = $2 RETURNING *)
-     INSERT INTO cellplane.dead_letters (tenant_id, id, job, payload_version, payload, tries, error, created_at)
-     SELECT tenant_id, id, job, payload_version, payload, tries + 1, $3, created_at FROM dead`,
-    [job.tenant_id, job.id, error],
-  );
-}
-
-/** How many tries a job has had, undefined when it is gone. */
-export async function triesOf(system: Queryable, job: ClaimedJob): Promise<number | undefined> {
-  const result = await system.query<{ tries: number }>(
-    `SELECT tries FROM cellplane.outbox WHERE tenant_id = $1 AND id = $2`,
-    [job.tenant_id, job.id],
-  );
-  return result.rows[0]?.tries;
-}
-
-export interface QueueCounts {
-  readonly outbox: number;
-  readonly oldestSeconds: number;
-  readonly dead: number;
-}
-
-/** Backlog, age of what has been due longest, and dead letters. */
-export async function countQueue(system: Queryable): Promise<QueueCounts> {
-  const result = await system.query<{ outbox: number; oldest: number; dead: number }>(
-    `SELECT (SELECT count(*) FROM cellplane.outbox) AS outbox,
-       (SELECT greatest(0, coalesce(extract(epoch FROM clock_timestamp() - min(run_at)), 0))::double precision FROM cellplane.outbox) AS oldest,
-       (SELECT count(*) FROM cellplane.dead_letters) AS dead`,
-  );
-  const row = result.rows[0];
-  return { outbox: row?.outbox ?? 0, oldestSeconds: row?.oldest ?? 0, dead: row?.dead ?? 0 };
+function checkedDelay({ delaySeconds, runAt }: AddOptions): number {
+  if (delaySeconds !== undefined && runAt !== undefined)
+    throw new TypeError("a job has delaySeconds or runAt, not both");
+  if (runAt !== undefined && Number.isNaN(runAt.getTime())) throw new TypeError("runAt is no date");
+  const delay = delaySeconds ?? 0;
+  if (!(delay >= 0 && delay <= longestDelaySeconds))
+    throw new TypeError(`a job's delay is 0 to ${longestDelaySeconds} seconds`);
+  return delay;
 }

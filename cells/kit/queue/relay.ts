@@ -1,8 +1,17 @@
+import type { TenantId } from "../../../common/ids.ts";
 import type { Logger } from "../../../common/log.ts";
 import type { Pool } from "../../../common/postgres/pool.ts";
 import type { SlotPhase } from "../cell-state.ts";
 import type { JobCarrier } from "./bull.ts";
-import { claimJobs, reclaimJobs, releaseJobs, type ClaimedJob } from "./outbox.store.ts";
+import {
+  claimJobs,
+  reclaimJobs,
+  releaseJobs,
+  type ClaimScope,
+  type HandedJob,
+  type ServedTime,
+  type Windows,
+} from "./claim.store.ts";
 
 // What a worker's relay does, by the phase of its slot:
 //   live      moves every tenant's due jobs to the queue     → draining
@@ -11,9 +20,10 @@ import { claimJobs, reclaimJobs, releaseJobs, type ClaimedJob } from "./outbox.s
 
 export interface RelayOptions {
   readonly system: Pool;
-  readonly carrier: Pick<JobCarrier, "add">;
+  readonly carrier: Pick<JobCarrier, "add" | "isReady" | "wasEmptied">;
   /** `name@version` of what this release knows. */
   readonly kinds: readonly string[];
+  readonly windows: Windows;
   readonly phase: () => SlotPhase;
   /** Whether this database is the cell's own life; nothing runs otherwise. */
   readonly confirmed: () => boolean;
@@ -22,19 +32,21 @@ export interface RelayOptions {
 
 /** Without a notice the outbox is looked at this often: delayed jobs come due silently. */
 const pollMs = 500;
-/** Most jobs of a tenant in flight at once: a tenant with a long backlog leaves the workers to others. */
-const window = 16;
-const batch = 64;
+/** Jobs that end within this time are refilled by one claim; the windows hold enough for it. */
+const refillMs = 3;
 /** What has been handed over for so long without an end may be lost. Longer than a job may run, with its time in the queue. */
 const lostAfterMs = 15_000;
 const reclaimEveryMs = 5_000;
-/** A queue that cannot be reached is tried again after this. */
+/** Enough for all that can be in flight, of two slots. */
+const reclaimedAtOnce = 256;
+/** A queue that refuses is tried again after this. */
 const queueAwayMs = 1_000;
 
-/** Moves due jobs from the outbox to the queue, on notice and on timer. */
+/** Moves due jobs from the outbox to the queue: on notice, when the queue runs low, and on timer. */
 export class OutboxRelay {
   readonly #options: RelayOptions;
-  readonly #versions: readonly number[];
+  readonly #served = new Map<TenantId, { jobs: number; milliseconds: number }>();
+  #soon: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | null = null;
   #again = false;
@@ -44,7 +56,6 @@ export class OutboxRelay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#versions = [...new Set(options.kinds.map(versionOf))];
   }
 
   start(): void {
@@ -68,6 +79,18 @@ export class OutboxRelay {
     });
   }
 
+  /** Told of each job that is off the worker's hands: charges its tenant, and refills the queue. */
+  ended(tenant: TenantId, elapsedMs: number): void {
+    const served = this.#served.get(tenant) ?? { jobs: 0, milliseconds: 0 };
+    served.jobs += 1;
+    served.milliseconds += elapsedMs;
+    this.#served.set(tenant, served);
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.wake();
+    }, refillMs);
+  }
+
   /** At a switch to this slot: what the other slot's worker had in its queue is taken over at once. */
   async takeOver(): Promise<void> {
     await this.#reclaim(0);
@@ -76,24 +99,19 @@ export class OutboxRelay {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#soon);
     await this.#running;
   }
 
   async #look(): Promise<void> {
-    const phase = this.#options.phase();
-    if (phase === "draining" || !this.#options.confirmed()) return;
+    if (this.#options.phase() === "draining" || !this.#options.confirmed()) return;
     try {
-      for (const version of this.#versions) {
-        const claimed = await claimJobs(this.#options.system, {
-          kinds: this.#kindsOf(version),
-          syntheticOnly: phase === "standby",
-          window,
-          batch,
-        });
-        await this.#carry(version, claimed);
-        if (claimed.length === batch) this.#again = true;
-      }
+      // What were claimed now could only be let go again.
+      if (!this.#options.carrier.isReady) throw new Error("the queue's Redis is away");
+      if (await this.#options.carrier.wasEmptied()) await this.#reclaim(0);
+      await this.#claim();
       if (performance.now() - this.#reclaimedAt > reclaimEveryMs) await this.#reclaim(lostAfterMs);
+      if (this.#failing) this.#options.log.info({ event: "relay-works-again" });
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) this.#options.log.warn({ event: "relay-failed", err: error });
@@ -101,36 +119,43 @@ export class OutboxRelay {
     }
   }
 
-  async #reclaim(olderThanMs: number): Promise<void> {
-    this.#reclaimedAt = performance.now();
-    const syntheticOnly = this.#options.phase() === "standby";
-    for (const version of this.#versions) {
-      const lost = await reclaimJobs(this.#options.system, {
-        kinds: this.#kindsOf(version),
-        syntheticOnly,
-        olderThanMs,
-        batch: batch * 4,
-      });
-      if (lost.length > 0) this.#options.log.info({ event: "jobs-handed-over-again", count: lost.length });
-      await this.#carry(version, lost);
+  async #claim(): Promise<void> {
+    const told: ServedTime[] = [...this.#served].map(([tenant, served]) => ({ tenant, ...served }));
+    this.#served.clear();
+    const claimed = await claimJobs(this.#options.system, this.#scope(), this.#options.windows, told);
+    if (claimed === undefined) {
+      // Another relay is at it; what was to be told is told next time.
+      for (const { tenant, jobs, milliseconds } of told) {
+        const since = this.#served.get(tenant) ?? { jobs: 0, milliseconds: 0 };
+        this.#served.set(tenant, { jobs: since.jobs + jobs, milliseconds: since.milliseconds + milliseconds });
+      }
+      this.#again = true;
+      return;
     }
+    await this.#carry(claimed);
   }
 
-  async #carry(version: number, jobs: readonly ClaimedJob[]): Promise<void> {
-    if (jobs.length === 0) return;
+  async #reclaim(olderThanMs: number): Promise<void> {
+    this.#reclaimedAt = performance.now();
+    const lost = await reclaimJobs(this.#options.system, this.#scope(), olderThanMs, reclaimedAtOnce);
+    if (lost.length > 0) this.#options.log.info({ event: "jobs-handed-over-again", count: lost.length });
+    await this.#carry(lost);
+  }
+
+  async #carry(jobs: readonly HandedJob[]): Promise<void> {
+    const left = new Set(jobs);
     try {
-      await this.#options.carrier.add(version, jobs);
+      for (const [version, ofVersion] of Map.groupBy(jobs, (job) => job.version)) {
+        await this.#options.carrier.add(version, ofVersion);
+        for (const job of ofVersion) left.delete(job);
+      }
     } catch (error) {
-      await releaseJobs(this.#options.system, jobs, queueAwayMs);
+      await releaseJobs(this.#options.system, [...left], queueAwayMs);
       throw error;
     }
   }
 
-  #kindsOf(version: number): string[] {
-    return this.#options.kinds.filter((kind) => versionOf(kind) === version);
+  #scope(): ClaimScope {
+    return { kinds: this.#options.kinds, syntheticOnly: this.#options.phase() === "standby" };
   }
-}
-
-function versionOf(kind: string): number {
-  return Number(kind.slice(kind.lastIndexOf("@") + 1));
 }

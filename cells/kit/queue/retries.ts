@@ -1,5 +1,7 @@
 /** A job is tried this often before it becomes a dead letter, unless its kind says otherwise. */
 export const defaultMaxTries = 8;
+/** A job whose try ended the process this often is dead: once may be anybody's doing, and from then on it ran alone. */
+export const mostCrashes = 3;
 const firstPauseMs = 1_000;
 const lastPauseMs = 300_000;
 

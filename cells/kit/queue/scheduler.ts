@@ -1,12 +1,16 @@
 import type { TSchema } from "typebox";
+import type { TenantId } from "../../../common/ids.ts";
 import type { Logger } from "../../../common/log.ts";
 import type { Pool } from "../../../common/postgres/pool.ts";
-import { isRefusal } from "../database-errors.ts";
+import { isOutboxFull, isRefusal } from "../database-errors.ts";
 import type { JobDefinition } from "../kit.ts";
 import { thawExpired } from "../lease.store.ts";
 import type { TenantDatabase } from "../tenant.store.ts";
-import { addJob } from "./outbox.store.ts";
+import { nextFiring } from "./cron.ts";
+import { addJob, fitsPayload } from "./outbox.store.ts";
+import { priorityOf } from "./priorities.ts";
 import { advanceSchedule, dueSchedules, removeOld } from "./schedule.store.ts";
+import { databaseNow, dueTenantSchedules, holdDueSchedule, moveSchedule, rhythmOf } from "./tenant-schedules.store.ts";
 
 export interface SchedulerOptions {
   readonly system: Pool;
@@ -31,6 +35,7 @@ export class Scheduler {
     string,
     { readonly job: JobDefinition<TSchema, never>; readonly everySeconds: number }
   >;
+  readonly #kinds: ReadonlyMap<string, JobDefinition<TSchema, never>>;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -39,6 +44,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#kinds = new Map(options.jobs.map((job) => [`${job.name}@${job.version}`, job]));
     this.#scheduled = new Map(
       options.jobs.flatMap((job) =>
         job.everySeconds === undefined ? [] : [[job.name, { job, everySeconds: job.everySeconds }] as const],
@@ -66,6 +72,8 @@ export class Scheduler {
       await thawExpired(this.#options.system);
       for (const due of await dueSchedules(this.#options.system, [...this.#scheduled.keys()], firedAtOnce))
         await this.#fire(due.tenant_id, due.job);
+      for (const due of await dueTenantSchedules(this.#options.system, [...this.#kinds.keys()], firedAtOnce))
+        await this.#fireOwn(due.tenant, due.name);
       if (performance.now() - this.#cleanedAt > cleanEveryMs) {
         const removed = await removeOld(this.#options.system, kept, cleanBatch);
         if (removed < cleanBatch) this.#cleanedAt = performance.now();
@@ -78,7 +86,7 @@ export class Scheduler {
   }
 
   /** In the tenant's own transaction, so that the fence holds and both the schedule and its job are there or neither. */
-  async #fire(tenant: Parameters<TenantDatabase["run"]>[0]["tenant"], name: string): Promise<void> {
+  async #fire(tenant: TenantId, name: string): Promise<void> {
     const scheduled = this.#scheduled.get(name);
     if (scheduled === undefined) return;
     try {
@@ -87,8 +95,30 @@ export class Scheduler {
           await addJob(tx, scheduled.job, {}, { key: "schedule" });
       });
     } catch (error) {
-      // Moved, frozen or suspended meanwhile: the schedule waits for its lease.
-      if (!isRefusal(error)) throw error;
+      this.#excuse(error);
     }
+  }
+
+  /** A tenant's own schedule: what it missed is one firing, and a job that still waits is not added again. */
+  async #fireOwn(tenant: TenantId, name: string): Promise<void> {
+    const { database, log } = this.#options;
+    try {
+      await database.run({ tenant, epoch: null }, "write", async (tx) => {
+        const due = await holdDueSchedule(tx, name);
+        const kind = due === undefined ? undefined : this.#kinds.get(`${due.job}@${due.version}`);
+        if (due === undefined || kind === undefined) return;
+        await moveSchedule(tx, name, await nextFiring(rhythmOf(due), await databaseNow(tx)));
+        if (!fitsPayload(kind.payload, due.payload))
+          return log.error({ event: "schedule-does-not-fit", tenant, schedule: name, kind: due.job });
+        await addJob(tx, kind, due.payload, { key: `schedule:${name}`, priority: priorityOf(due.priority) });
+      });
+    } catch (error) {
+      this.#excuse(error);
+    }
+  }
+
+  /** Moved, frozen or suspended meanwhile, or its outbox is full: the schedule waits. */
+  #excuse(error: unknown): void {
+    if (!isRefusal(error) && !isOutboxFull(error)) throw error;
   }
 }

@@ -1,15 +1,16 @@
 import type { MergeKind } from "../../../common/contracts/rollups.ts";
+import type { AggregateValues } from "../aggregate.ts";
 import type { Transaction } from "../tenant.store.ts";
 
 /**
  * Sets a tenant's value of an aggregate for the hour that begins at `bucket`, to be shipped to the aggregator within seconds. The value is
  * absolute: setting it again replaces it.
  */
-export async function recordRollup(
+export async function recordRollup<Kind extends MergeKind>(
   tx: Transaction,
   aggregate: string,
-  merge: MergeKind,
-  values: readonly { readonly bucket: Date; readonly value: unknown }[],
+  merge: Kind,
+  values: readonly { readonly bucket: Date; readonly value: AggregateValues[Kind] }[],
 ): Promise<void> {
   if (values.length === 0) return;
   await tx.query(

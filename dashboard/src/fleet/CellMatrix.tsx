@@ -79,6 +79,11 @@ function CellRow({
             {problem}
           </div>
         ))}
+        {cell.alarms?.map(({ code, detail }) => (
+          <div key={code} className="problem-line" title={code}>
+            {detail}
+          </div>
+        ))}
       </td>
       {releases.map((release) => (
         <td key={release} className="release-column">

@@ -5,7 +5,7 @@ import type { Problem } from "../../../common/contracts/problem.ts";
 import type { Coverage } from "../../../common/contracts/rollups.ts";
 import { cellId } from "../../../common/ids.ts";
 import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
-import { AggregatorStage, answers, dead, eventsRow, silent, tenant } from "./support/stage.ts";
+import { AggregatorStage, answers, dead, eventsRow, silent, tenant, withoutAggregate } from "./support/stage.ts";
 
 let postgres: TestPostgres;
 let stage: AggregatorStage;
@@ -163,13 +163,36 @@ test("from rollups alone, a cell not heard for a while is stale, and no cell is 
   );
 });
 
+test("any aggregate that the cells' application declares can be asked for; one that does not add up is refused", async () => {
+  const one = stage.cell("cell-1");
+  for (const cell of stage.cells.values()) cell.handler = withoutAggregate;
+  one.handler = answers(one.id, [{ tenant: tenant(1), value: 4 }], "sum");
+  const { name, rows, coverage } = await stage.query("notes?by=cell");
+  assert.deepEqual([name, rows, coverage.answered], ["notes", [{ key: "cell-1", value: 4 }], ["cell-1"]]);
+  assert.deepEqual(
+    [coverage.complete, coverage.failed],
+    [false, ["cell-2", "cell-3"]],
+    "in a rollout, cells yet without it",
+  );
+  one.handler = answers(one.id, [{ tenant: tenant(1), value: 4 }], "max");
+  const refused = await stage.get("/v1/query/longest");
+  assert.deepEqual([refused.status, ((await refused.json()) as Problem).code], [422, "not-additive"]);
+});
+
 test("unknown questions, spans and members are clear refusals", async () => {
   const codeOf = async (path: string): Promise<unknown> => {
     const response = await stage.get(`/v1/query/${path}`);
     return [response.status, ((await response.json()) as Problem).code];
   };
-  assert.deepEqual(await codeOf("revenue"), [404, "unknown-query"]);
+  for (const cell of stage.cells.values()) cell.handler = withoutAggregate;
+  for (let times = 0; times < 4; times += 1)
+    assert.deepEqual(
+      await codeOf("revenue"),
+      [404, "unknown-query"],
+      "a cell that says so has answered, however often",
+    );
   assert.deepEqual(await codeOf("constructor"), [404, "unknown-query"]);
+  assert.deepEqual(await codeOf("No%20Name"), [400, "invalid-request"]);
   assert.deepEqual(await codeOf("events?by=moon"), [400, "invalid-request"]);
   assert.deepEqual(await codeOf("events?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"), [400, "bad-span"]);
   assert.deepEqual(await codeOf("events?from=yesterday"), [400, "invalid-request"]);

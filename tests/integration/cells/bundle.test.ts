@@ -44,8 +44,13 @@ test("Pulse's releases name their migrations, aggregates and configuration", asy
     ["pulse@2", ["active-users", "events"], { PULSE_RETENTION_HOURS: "48" }],
   );
   assert.deepEqual(
-    migrations.map(({ series, number }) => `${series}/${number}`),
-    ["kit/1", "app/1", "app/2"],
+    migrations.flatMap(({ series, number }) => (series === "app" ? number : [])),
+    [1, 2],
+  );
+  assert.equal(migrations[0]?.series, "kit");
+  assert.deepEqual(
+    release.manifest.journey?.map(({ path }) => path),
+    ["/v1/events", "/v1/stats"],
   );
 });
 
@@ -80,13 +85,64 @@ test("an application outside the clone is built on `cellplane/kit`, and runs wit
 
 test("what is no application is refused with the reason", async () => {
   const broken = join(folder, "broken");
-  await mkdir(join(broken, "migrations"), { recursive: true });
   const bundle = () => bundleRelease({ folder: broken, version: "1", outDir: join(folder, "broken-out") });
-  await assert.rejects(bundle(), { code: "bundle-failed" });
-  await writeFile(join(broken, "app.ts"), `import nothing from "no-such-package"; export default nothing;`);
-  await assert.rejects(bundle(), /no-such-package/);
-  await writeFile(join(broken, "app.ts"), "export default { name: 1, settings: { properties: {} }, aggregates: {} };");
-  await assert.rejects(bundle(), { code: "bad-application" });
+  await assert.rejects(bundle(), { code: "bad-application", message: /There is no folder .*broken/ });
+  await mkdir(broken);
+  await assert.rejects(bundle(), { code: "bad-application", message: /There is no app\.ts in/ });
+  const app = (text: string) => writeFile(join(broken, "app.ts"), text);
+  await app("export default 5;");
+  await assert.rejects(bundle(), { code: "bad-application", message: /There is no folder migrations in/ });
+  await mkdir(join(broken, "migrations"));
+  const defined = (rest: string): string =>
+    `import { Type, defineCellApp, defineJob } from "cellplane/kit"; const job = defineJob({ name: "j", version: 1, payload: Type.Object({}), async run() {} });
+     export default defineCellApp({ name: "shop", migrations: { needs: 0 }, routes: async () => undefined, ${rest} });`;
+  const cases: readonly (readonly [string, string, RegExp])[] = [
+    ["export default 5;", "bad-application", /default export of app\.ts is not made by defineCellApp/],
+    ["export const app = 1;", "bad-application", /default export of app\.ts/],
+    ["export default {", "bundle-failed", /app\.ts:1:\d+: ERROR/],
+    ['import x from "no-such-package"; export default x;', "bundle-failed", /no-such-package/],
+    ['throw new Error("not today");', "bad-application", /not today/],
+    ['export default (() => { throw new Error("not today"); })();', "bad-application", /not today/],
+    ["process.exit(3); export default 5;", "bad-application", /ended its process/],
+    [defined("jobs: [job, job]"), "bad-application", /the job j@1 is defined twice/],
+    [defined("").replace('"shop"', '"My Shop"'), "bad-application", /"My Shop" is no name/],
+    [
+      defined('journey: [{ name: "a", method: "GET", path: "no-slash", expect: 200 }]'),
+      "bad-application",
+      /journey\/0\/path/,
+    ],
+  ];
+  for (const [text, code, message] of cases) {
+    await app(text);
+    await assert.rejects(bundle(), { code, message }, text);
+  }
+});
+
+test("a migration that blocks, breaks or reaches is refused before anything is stored, with place and fix", async () => {
+  const application = join(folder, "blocks");
+  await mkdir(join(application, "migrations"), { recursive: true });
+  await writeFile(
+    join(application, "app.ts"),
+    `import { defineCellApp } from "cellplane/kit"; export default defineCellApp({ name: "blocks", migrations: { needs: 1 }, routes: async () => undefined });`,
+  );
+  const bundle = () => bundleRelease({ folder: application, version: "1", outDir: join(folder, "blocks-out") });
+  const migration = (name: string, sql: string) => writeFile(join(application, "migrations", name), sql);
+  await migration(
+    "0001-things.expand.sql",
+    "CREATE TABLE things (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id));\nSELECT cellplane.protect_table('things');",
+  );
+  await migration(
+    "0002-name.expand.sql",
+    "ALTER TABLE things ADD COLUMN name text;\nCREATE INDEX by_name ON things (name);",
+  );
+  await assert.rejects(bundle(), {
+    code: "bad-migration",
+    message: /^app\/0002-name\.expand\.sql:2 things \(by_name\): .* Fix: Give the index a migration of its own/,
+  });
+  await migration("0002-name.expand.sql", "ALTER TABLE things ADD COLUM name text;");
+  await assert.rejects(bundle(), { code: "bad-migration", message: /^app\/0002-name\.expand\.sql:1 syntax error/ });
+  await migration("0002-name.expand.sql", "ALTER TABLE things ADD COLUMN name text;");
+  await bundle();
 });
 
 function runBare(file: string, cwd: string): Promise<{ readonly code: number | null; readonly stderr: string }> {

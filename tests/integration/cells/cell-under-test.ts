@@ -6,25 +6,21 @@ import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { bundleRelease, type BundledRelease } from "../../../cells/drivers/bundle/bundle.ts";
 import type { PartRow, TenantRow } from "../../../common/contracts/fleet.ts";
-import type { ProcessSpec } from "../../../common/contracts/supervisor.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
-import { cellId, tenantId, type TenantId } from "../../../common/ids.ts";
+import { cellId, tenantId, type CellId, type TenantId } from "../../../common/ids.ts";
 import { generateSigningKey, type SigningKey } from "../../../common/keys.ts";
 import { connect } from "../../../common/postgres/pool.ts";
 import { signToken } from "../../../common/tokens.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { freePort } from "../../support/ports.ts";
 import { send, until, type Answer } from "./http-call.ts";
+import { ServersAgain } from "./servers-again.ts";
 import { openSink, type ShipmentSink } from "./shipment-sink.ts";
 import { startPostgres, type FreshDatabase, type TestPostgres } from "../../support/postgres.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
-import { runServer, type RunningServer } from "../../support/server-process.ts";
-import { locatePostgres } from "../../../cells/drivers/local/binaries.ts";
-import { databaseUser } from "../../../cells/drivers/local/database-user.ts";
-import { postgresProcess } from "../../../cells/drivers/local/postgres.ts";
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "../../..");
@@ -34,6 +30,12 @@ export interface TestTenant {
   readonly slug: string;
   readonly tier: TenantRow["tier"];
   readonly synthetic: boolean;
+}
+
+/** Which cell, and a cell whose fleet it belongs to. */
+export interface CellIdentity {
+  readonly id?: string;
+  readonly of?: CellUnderTest;
 }
 
 export interface CallOptions {
@@ -58,13 +60,15 @@ interface RunningProcess {
  * Redis; the control plane is dead, the fleet document lies on disk.
  */
 export class CellUnderTest {
-  readonly id = cellId("cell-1");
-  readonly publisher = generateSigningKey();
-  readonly router = generateSigningKey();
-  readonly plane = generateSigningKey();
-  readonly workflow = generateSigningKey();
-  readonly aggregator = generateSigningKey();
+  readonly id: CellId;
+  readonly publisher: SigningKey;
+  readonly router: SigningKey;
+  readonly plane: SigningKey;
+  readonly workflow: SigningKey;
+  readonly aggregator: SigningKey;
   readonly cellKey = generateSigningKey();
+  /** The other cells of its fleet: a process that starts after they are made knows their keys. */
+  readonly kin: CellUnderTest[];
   readonly folder: string;
   readonly postgres: TestPostgres;
   readonly database: FreshDatabase;
@@ -73,20 +77,35 @@ export class CellUnderTest {
   sink: ShipmentSink | null = null;
   readonly #releases = new Map<string, { readonly release: BundledRelease; readonly directory: string }>();
   readonly #running = new Map<string, RunningProcess>();
-  readonly #restarted: RunningServer[] = [];
+  readonly #again: ServersAgain;
 
-  private constructor(folder: string, postgres: TestPostgres, database: FreshDatabase, redis: TestRedis) {
+  private constructor(
+    folder: string,
+    postgres: TestPostgres,
+    database: FreshDatabase,
+    redis: TestRedis,
+    { id = "cell-1", of }: CellIdentity,
+  ) {
+    this.id = cellId(id);
+    this.publisher = of?.publisher ?? generateSigningKey();
+    this.router = of?.router ?? generateSigningKey();
+    this.plane = of?.plane ?? generateSigningKey();
+    this.workflow = of?.workflow ?? generateSigningKey();
+    this.aggregator = of?.aggregator ?? generateSigningKey();
+    this.kin = of?.kin ?? [];
+    this.kin.push(this);
     this.folder = folder;
     this.postgres = postgres;
     this.database = database;
     this.redis = redis;
+    this.#again = new ServersAgain(folder);
   }
 
   /** @param options `durable`: PostgreSQL syncs to disk, as in a real cell. */
-  static async start(options: { readonly durable?: boolean } = {}): Promise<CellUnderTest> {
+  static async start(options: CellIdentity & { readonly durable?: boolean } = {}): Promise<CellUnderTest> {
     const folder = await mkdtemp(join(tmpdir(), "cellplane-cell-"));
     const [postgres, redis] = await Promise.all([startPostgres(options), startRedis()]);
-    const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis);
+    const cell = new CellUnderTest(folder, postgres, await postgres.freshDatabase(), redis, options);
     await writeFile(join(folder, "cell.pem"), cell.cellKey.privateKey.export({ format: "pem", type: "pkcs8" }), {
       mode: 0o600,
     });
@@ -133,15 +152,16 @@ export class CellUnderTest {
     return JSON.parse(stdout) as { applied: unknown[]; schema: { kit: number; app: number } };
   }
 
-  startApi = (release: string, slot: Slot = "a", timeoutMs = 15_000): Promise<void> =>
-    this.#start("api", release, slot, timeoutMs);
+  startApi = (release: string, slot: Slot = "a", timeoutMs = 60_000, env: Record<string, string> = {}): Promise<void> =>
+    this.#start("api", release, slot, timeoutMs, env);
   startWorker = (release: string, slot: Slot = "a"): Promise<void> => this.#start("worker", release, slot);
 
-  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 15_000): Promise<void> {
+  async #start(role: "api" | "worker", release: string, slot: Slot, timeoutMs = 60_000, more = {}): Promise<void> {
     const { directory } = this.#found(release);
     const [apiPort, adminPort] = [await freePort(), await freePort()];
     this.#writeFleet(join(this.folder, "fleet", `${role}-${slot}`));
-    const env = { ...this.#environment(release, slot), API_PORT: String(apiPort), ADMIN_PORT: String(adminPort) };
+    const ports = { API_PORT: String(apiPort), ADMIN_PORT: String(adminPort) };
+    const env = { ...this.#environment(release, slot), ...ports, ...more };
     const child = spawn(process.execPath, [join(directory, `${role}.mjs`)], {
       cwd: directory,
       env,
@@ -169,7 +189,8 @@ export class CellUnderTest {
   async kill(role: "api" | "worker", slot: Slot, signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     const running = this.#running.get(`${role}-${slot}`);
     this.#running.delete(`${role}-${slot}`);
-    if (running === undefined || running.child.exitCode !== null) return running?.child.exitCode ?? null;
+    if (running === undefined || running.child.exitCode !== null || running.child.signalCode !== null)
+      return running?.child.exitCode ?? null;
     const gone = new Promise<number | null>((done) => {
       running.child.once("exit", (code) => done(code));
     });
@@ -185,6 +206,10 @@ export class CellUnderTest {
 
   url(slot: Slot = "a"): string {
     return this.#process(`api-${slot}`).url;
+  }
+
+  adminUrlOf(role: "api" | "worker", slot: Slot = "a"): string {
+    return this.#process(`${role}-${slot}`).adminUrl;
   }
 
   /** What a router would send for a tenant. */
@@ -259,47 +284,19 @@ export class CellUnderTest {
     }
   }
 
+  /** Kills a server, also one that was started again. */
+  crash(server: "postgres" | "redis"): void {
+    process.kill((this.#again.of(server) ?? this[server]).pid, "SIGKILL");
+  }
+
   /** Starts the killed Redis again: empty, at its old port. */
   async restartRedis(): Promise<void> {
-    const folder = join(this.folder, "redis");
-    await mkdir(folder, { recursive: true });
-    const { port, url } = this.redis;
-    const args = [
-      "--port",
-      String(port),
-      "--requirepass",
-      decodeURIComponent(new URL(url).password),
-      "--save",
-      "",
-      "--dir",
-      folder,
-    ];
-    this.#restarted.push(
-      await runServer(
-        {
-          ...bareProcess,
-          name: "test-redis-again",
-          command: "/usr/bin/redis-server",
-          args,
-          cwd: folder,
-          health: { kind: "tcp", port },
-        },
-        join(folder, "log"),
-      ),
-    );
+    await this.#again.restartRedis(this.redis);
   }
 
   /** Starts the killed PostgreSQL again, on its own data, as the supervisor does. */
   async restartPostgres(): Promise<void> {
-    const { directory, port } = this.postgres;
-    const server = { binaries: await locatePostgres(), user: await databaseUser(), directory };
-    await rm(join(directory, "postmaster.pid"), { force: true });
-    this.#restarted.push(
-      await runServer(
-        postgresProcess(server, { name: "test-postgres-again", cell: null, port }),
-        join(this.folder, "postgres-again.log"),
-      ),
-    );
+    await this.#again.restartPostgres(this.postgres);
   }
 
   async openSink(): Promise<ShipmentSink> {
@@ -311,7 +308,7 @@ export class CellUnderTest {
     for (const name of this.#running.keys())
       await this.kill(...(name.split("-") as ["api" | "worker", Slot]), "SIGTERM");
     await this.sink?.stop();
-    for (const server of this.#restarted) await server.stop();
+    await this.#again.stop();
     await Promise.all([this.postgres.stop(), this.redis.stop()]);
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -362,7 +359,7 @@ export class CellUnderTest {
       part("control-plane", "control-plane", this.plane),
       part("worker", "worker", this.workflow),
       part("aggregator", "aggregator", this.aggregator, this.sink?.url ?? null),
-      part(this.id, "cell", this.cellKey),
+      ...this.kin.map((cell) => part(cell.id, "cell", cell.cellKey)),
       ...this.tenants.map((tenant) => [`tenant/${tenant.id}`, this.#tenantRow(tenant)] as const),
     ]);
     const generation = { term: 1, n: 1 };
@@ -388,20 +385,3 @@ export class CellUnderTest {
     };
   }
 }
-
-const bareProcess: Pick<ProcessSpec, Exclude<keyof ProcessSpec, "name" | "command" | "args" | "cwd" | "health">> = {
-  role: "redis",
-  cell: null,
-  release: null,
-  env: {},
-  user: null,
-  directoryFd: false,
-  mark: null,
-  staleFiles: [],
-  port: null,
-  url: null,
-  stopSignal: "SIGTERM",
-  graceMs: 5_000,
-  after: [],
-  desired: "running",
-};

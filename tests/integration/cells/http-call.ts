@@ -7,8 +7,8 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** Waits for a condition, for at most 15 s. */
-export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+/** Waits for a condition, for at most 30 s: machines that run tests are busy. */
+export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);

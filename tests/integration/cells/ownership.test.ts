@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { createHmac, sign } from "node:crypto";
 import { after, before, test } from "node:test";
 import { connect, sqlState, type Client } from "../../../common/postgres/pool.ts";
-import { verifyToken } from "../../../common/tokens.ts";
+import { generateSigningKey } from "../../../common/keys.ts";
+import { signToken, verifyToken } from "../../../common/tokens.ts";
 import { LeaseWord } from "../../../common/contracts/lease.ts";
 import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
 
@@ -26,11 +28,18 @@ after(async () => cell.stop());
 
 const event = (id: string) => ({ events: [{ id, type: "t", user: "u", at: "2026-03-01T00:00:00Z" }] });
 
-test("a request without a valid assertion is 401, whoever signed it", async () => {
-  const cases: readonly (readonly [string, string | null])[] = [
+async function refusesAssertions(cases: readonly (readonly [what: string, assertion: string | null])[]): Promise<void> {
+  for (const [what, assertion] of cases) {
+    const answer = await cell.call(acme, "/v1/stats", { assertion });
+    assert.deepEqual([answer.status, answer.body["code"]], [401, "assertion-refused"], what);
+  }
+}
+
+test("attack 3: a cell that is called directly, without a router's assertion, answers 401", async () => {
+  await refusesAssertions([
     ["none", null],
+    ["an empty one", ""],
     ["garbage", "not.a.token"],
-    ["of another cell", await cell.assertion(acme, { audience: "cell-2" })],
     ["of a stranger", await cell.assertion(acme, { signer: cell.publisher })],
     ["of the control plane", await cell.assertion(acme, { signer: cell.plane, issuer: "control-plane" })],
     ["of a router under another's name", await cell.assertion(acme, { issuer: "router-2" })],
@@ -38,11 +47,37 @@ test("a request without a valid assertion is 401, whoever signed it", async () =
       "of the workflow worker for a real tenant",
       await cell.assertion({ ...acme, synthetic: true }, { signer: cell.workflow, issuer: "worker" }),
     ],
-  ];
-  for (const [what, assertion] of cases) {
-    const answer = await cell.call(acme, "/v1/stats", { assertion });
-    assert.deepEqual([answer.status, answer.body["code"]], [401, "assertion-refused"], what);
-  }
+  ]);
+});
+
+test("attack 4: an assertion for another cell answers 401", async () => {
+  await refusesAssertions([["of another cell", await cell.assertion(acme, { audience: "cell-2" })]]);
+});
+
+test("attack 6: no algorithm, another algorithm, a key that the token brings itself: 401", async () => {
+  const [, claims = "", signature = ""] = (await cell.assertion(acme)).split(".");
+  const head = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const typ = "cp-assertion";
+  const { kid } = cell.router;
+  const stranger = generateSigningKey();
+  const jwk = stranger.publicKey.export({ format: "jwk" });
+  const byStranger = (header: object): string => {
+    const signed = `${head(header)}.${claims}`;
+    return `${signed}.${sign(null, Buffer.from(signed), stranger.privateKey).toString("base64url")}`;
+  };
+  // The public key, which everybody knows, used as a shared secret.
+  const hs256 = `${head({ alg: "HS256", typ, kid })}.${claims}`;
+  const mac = createHmac("sha256", Buffer.from(cell.router.spki, "base64")).update(hs256).digest("base64url");
+  await refusesAssertions([
+    ["none, unsigned", `${head({ alg: "none", typ, kid })}.${claims}.`],
+    ["none, with a signature", `${head({ alg: "none", typ, kid })}.${claims}.${signature}`],
+    ["NoNe", `${head({ alg: "NoNe", typ, kid })}.${claims}.`],
+    ["the public key as a secret", `${hs256}.${mac}`],
+    ["an embedded key", byStranger({ alg: "EdDSA", typ, jwk })],
+    ["an embedded key under a trusted id", byStranger({ alg: "EdDSA", typ, kid, jwk })],
+    ["a key at an address", byStranger({ alg: "EdDSA", typ, kid: "x", jku: "http://127.0.0.1:9/keys" })],
+    ["another kind of token", await signToken("cp-command", { iss: "router-1", aud: cell.id }, cell.router)],
+  ]);
 });
 
 test("the workflow worker may speak for the synthetic tenant", async () => {
@@ -55,7 +90,7 @@ test("a route wants an API key unless it says otherwise", async () => {
   assert.deepEqual([answer.status, answer.body["code"]], [401, "key-required"]);
 });
 
-test("a tenant that is not here, or at another epoch, is 421 with the cell's signed word", async () => {
+test("attack 5: another epoch than the lease's, and a tenant that is not here, is 421 with the cell's signed word", async () => {
   for (const [tenant, epoch, state] of [
     [nobody, 1, "none"],
     [acme, 2, "active"],

@@ -1,32 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { join, resolve } from "node:path";
-import { readdir, readFile } from "node:fs/promises";
-import { sha256 } from "../../../common/canonical.ts";
-import { parseMigrationFile, type MigrationSeries } from "../../../common/contracts/release.ts";
 import { connect, type Client } from "../../../common/postgres/pool.ts";
 import { lintSchema } from "../../../cells/kit/lint/schema.store.ts";
 import { findingText, schemaRules, type SchemaRuleName } from "../../../cells/kit/lint/schema-rules.ts";
 import { applyMigrations, openMigration } from "../../../cells/kit/migrate.store.ts";
-import type { LoadedMigration } from "../../../cells/kit/migrations.ts";
 import { startPostgres, type FreshDatabase, type TestPostgres } from "../../support/postgres.ts";
+import { seriesOf } from "./migration-series.ts";
 
-const root = resolve(import.meta.dirname, "../../..");
 let postgres: TestPostgres;
 let database: FreshDatabase;
 let superuser: Client;
-
-async function seriesOf(series: MigrationSeries, folder: string): Promise<LoadedMigration[]> {
-  const files = (await readdir(join(root, folder))).toSorted();
-  return Promise.all(
-    files.map(async (file) => {
-      const parsed = parseMigrationFile(file);
-      assert.ok(parsed !== null, file);
-      const sql = await readFile(join(root, folder, file), "utf8");
-      return { series, ...parsed, digest: sha256(sql), sql };
-    }),
-  );
-}
 
 async function migrated(application: string): Promise<FreshDatabase> {
   const fresh = await postgres.freshDatabase();

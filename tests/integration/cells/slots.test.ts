@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { kitNeeds } from "../../../cells/kit/migrations.ts";
 import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
 import { until } from "./http-call.ts";
 
@@ -37,7 +38,8 @@ const status = async (slot: "a" | "b", role: "api" | "worker" = "api") =>
 test("an expand migration leaves the running release ready, and is applied once", async () => {
   const { applied, schema } = await cell.migrate(second, "b");
   assert.deepEqual(applied, [{ series: "app", number: 2, name: "first-events", class: "expand" }]);
-  assert.deepEqual(schema, { kit: 1, app: 2 });
+  assert.equal(schema.app, 2);
+  assert.ok(schema.kit >= kitNeeds);
   assert.deepEqual((await cell.migrate(second, "b")).applied, []);
   assert.equal((await status("a"))["ready"], true);
   assert.equal((await cell.call(acme, "/v1/stats", { slot: "a" })).status, 200);
@@ -153,10 +155,7 @@ test("migrations are refused whose number was released with other content, or wh
   await writeFile(contract, "DROP TABLE tail;");
   await assert.rejects(cell.migrate(first), /app\/2 is contract, which was not asked for/);
   await writeFile(contract, "CREATE TABLE loose (id uuid PRIMARY KEY);");
-  await assert.rejects(
-    cell.migrate(first, "a", ["--allow", "contract"]),
-    /loose: a table must be made with cellplane.protect_table/,
-  );
+  await assert.rejects(cell.migrate(first, "a", ["--allow", "contract"]), /loose: .*cellplane\.protect_table/);
   assert.deepEqual(await cell.sql("SELECT to_regclass('public.loose') AS loose"), [{ loose: null }]);
 });
 

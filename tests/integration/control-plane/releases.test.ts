@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { utimes } from "node:fs/promises";
 import test, { after, before } from "node:test";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
+import { systemClock, type Clock } from "../../../common/clock.ts";
+import { collectBlobs } from "../../../control-plane/registry/blob-collector.ts";
 import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
 import { manifestOf, startTestPlane, uploadRelease, type TestPlane } from "./support.ts";
 
@@ -99,7 +102,7 @@ test("bad input is answered with what is wrong with it", async () => {
     ["PUT", "/v1/blobs/xyz", new Uint8Array(3), bytes, 400, "invalid-request"],
     ["PUT", `/v1/blobs/${"0".repeat(64)}`, { a: 1 }, {}, 415, "unsupported-media-type"],
     ["PUT", "/v1/parts/router-1", { role: "router", keys: ["nonsense"], url: null }, {}, 400, "invalid-public-key"],
-    ["GET", "/v1/query/everything", undefined, {}, 400, "invalid-request"],
+    ["GET", "/v1/query/Every%20thing", undefined, {}, 400, "invalid-request"],
     ["GET", "/v1/query/events", undefined, {}, 503, "aggregator-unreachable"],
     ["POST", "/v1/dns/apply", {}, {}, 409, "dns-not-configured"],
   ];
@@ -113,4 +116,27 @@ test("bad input is answered with what is wrong with it", async () => {
     assert.match(answer.headers.get("content-type") ?? "", /^application\/problem\+json/);
     assert.ok(String(answer.body["todo"]).length > 0);
   }
+});
+
+test("files that no release is made of go after a day, and only those", async () => {
+  const { pool, blobs } = plane.context;
+  const manifest = manifestOf("pulse@1");
+  const orphan = randomBytes(1_000);
+  const old = sha256(orphan);
+  assert.equal((await plane.call("PUT", `/v1/blobs/${old}`, orphan, bytes)).status, 200);
+  const named = manifest.files.map(({ digest }) => digest);
+  const twoDaysOn: Clock = { now: () => Date.now() + 48 * 3_600_000, monotonic: () => 0 };
+
+  assert.deepEqual(await collectBlobs({ pool, blobs, clock: systemClock }), [], "a sender may still be at it");
+  const collected = await collectBlobs({ pool, blobs, clock: twoDaysOn });
+  assert.ok(collected.includes(old));
+  for (const digest of named) assert.equal((await plane.call("HEAD", `/v1/blobs/${digest}`)).status, 200);
+  assert.equal((await plane.call("HEAD", `/v1/blobs/${old}`)).status, 404);
+
+  // Sent long ago and asked for just now: somebody is about to make a release of it.
+  assert.equal((await plane.call("PUT", `/v1/blobs/${old}`, orphan, bytes)).status, 200);
+  const longAgo = new Date(Date.now() - 48 * 3_600_000);
+  await utimes(blobs.path(old), longAgo, longAgo);
+  assert.equal((await plane.call("HEAD", `/v1/blobs/${old}`)).status, 200);
+  assert.deepEqual(await collectBlobs({ pool, blobs, clock: systemClock }), []);
 });

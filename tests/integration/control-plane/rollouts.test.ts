@@ -78,9 +78,13 @@ test("the worker's word moves a rollout on, an old word does not", async () => {
 
   await registry.takeClaims(rollout.id, [cellId("cell-1"), cellId("cell-2")]);
   await registry.takeClaims(rollout.id, [cellId("cell-1"), cellId("cell-2"), cellId("cell-3")]);
+  assert.equal(await registry.claimToken(rollout.id, cellId("cell-1")), 1);
   await registry.saveRollout({ ...rollout, state: "completed", revision: 4 });
   const next = (await begin("pulse@2")).body as unknown as Rollout;
-  await registry.takeClaims(next.id, [cellId("cell-1")]);
+  // What the cell itself has seen, of a command that went by the registry, is outbid.
+  await registry.takeClaims(next.id, [cellId("cell-1")], new Map([[cellId("cell-1"), 40]]));
+  assert.equal(await registry.claimToken(next.id, cellId("cell-1")), 41);
+  assert.equal(await registry.claimToken(rollout.id, cellId("cell-1")), null, "the operation before lost it");
   await assert.rejects(registry.takeClaims(operationId("00000000-0000-7000-8000-000000000000"), [cellId("cell-1")]), {
     code: "claim-taken",
   });

@@ -100,6 +100,8 @@ export interface TestCell {
   readonly leases: Map<string, Record<string, unknown>>;
   /** While set, nothing is answered. */
   dead: boolean;
+  /** Answers what is asked about jobs: method, the rest of the path, and the body. */
+  jobs: (method: string, path: string, body: unknown) => { readonly status: number; readonly body: unknown };
   stop(): Promise<void>;
 }
 
@@ -107,7 +109,7 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
   const key = generateSigningKey();
   const calls: string[] = [];
   const leases = new Map<string, Record<string, unknown>>();
-  const state = { dead: false };
+  const state: Pick<TestCell, "dead" | "jobs"> = { dead: false, jobs: () => ({ status: 404, body: {} }) };
   const server: Server = createServer((request, response) => {
     if (state.dead) return void request.socket.destroy();
     void answer(request).then(({ status, body }) =>
@@ -126,6 +128,11 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
     });
     calls.push(`${request.method} ${path.replace(/[0-9a-f-]{36}/, ":tenant")}`);
     if (path === "/v1/status") return { status: 200, body: statusOf(id) };
+    const jobs = /^\/v1\/tenants\/[0-9a-f-]{36}\/jobs(.*)$/.exec(path)?.[1];
+    if (jobs !== undefined) {
+      const text = await textOf(request);
+      return state.jobs(request.method ?? "", jobs, text === "" ? undefined : JSON.parse(text));
+    }
     const [, , , tenant = "", verb] = path.split("/");
     const body = JSON.parse(await textOf(request)) as Record<string, unknown>;
     if (verb === undefined) leases.set(tenant, { ...body, suspended: false });
@@ -156,6 +163,12 @@ export async function startTestCell(id: string, region: string, planeKey: () => 
     },
     set dead(value) {
       state.dead = value;
+    },
+    get jobs() {
+      return state.jobs;
+    },
+    set jobs(value) {
+      state.jobs = value;
     },
     async stop() {
       server.closeAllConnections();

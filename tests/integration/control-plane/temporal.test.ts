@@ -120,9 +120,9 @@ async function runWorker(address: string, digests: ReadonlyMap<string, string>):
   const driver: DriverPort = {
     ...fleet.driver,
     async status(id) {
-      const { liveSlot, slots } = await fleet.driver.status(id);
+      const { liveSlot, claim, slots } = await fleet.driver.status(id);
       const named = (slot: "a" | "b") => ({ ...slots[slot], digest: digests.get(slots[slot].release ?? "") ?? null });
-      return { liveSlot, slots: { a: named("a"), b: named("b") } };
+      return { liveSlot, claim, slots: { a: named("a"), b: named("b") } };
     },
   };
   const real: RegistryPort = createRegistry(plane.context.pool);

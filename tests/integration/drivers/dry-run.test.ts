@@ -5,7 +5,10 @@ import { cellId } from "../../../common/ids.ts";
 import { conformance } from "../../conformance/cell-driver.ts";
 import { StandInReleases } from "../../conformance/stand-in-releases.ts";
 
-conformance("dry-run", async (releases) => ({ driver: new DryRunDriver(releases), close: async () => undefined }));
+conformance("dry-run", async (releases) => ({ driver: new DryRunDriver(releases), close: async () => undefined }), {
+  serves: false,
+  drainMs: 0,
+});
 
 test("the dry-run driver records what would be done, in order", async () => {
   const releases = new StandInReleases();

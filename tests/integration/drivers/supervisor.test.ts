@@ -21,6 +21,7 @@ const program = `
   appendFileSync(process.env.STARTS, process.env.NAME + " " + process.pid + "\\n");
   if (process.env.DEAF === "yes") process.on("SIGTERM", () => console.log("deaf"));
   if (process.env.DIES === "yes") process.exit(3);
+  if (process.env.HOARDS === "yes") { const kept = []; for (;;) kept.push(new Array(10_000).fill(kept.length)); }
   createServer((request, response) => response.end("here")).listen(Number(process.env.PORT), "127.0.0.1");
   console.log("listening as " + process.env.NAME);
 `;
@@ -82,8 +83,9 @@ async function until(
   supervised: Supervisor,
   name: string,
   wanted: (status: ProcessStatus) => boolean,
+  timeoutMs = 30_000,
 ): Promise<ProcessStatus> {
-  for (let count = 0; count < 400; count++) {
+  for (const deadline = performance.now() + timeoutMs; performance.now() < deadline;) {
     const status = (await supervised.list()).find((process) => process.name === name);
     if (status !== undefined && wanted(status)) return status;
     await sleep(25);
@@ -208,6 +210,69 @@ describe("the supervisor", () => {
     assert.deepEqual(ends, ["top", "base"]);
     const next = await startSupervisor(home);
     await next.waitHealthy("top", 10_000);
+  });
+
+  test("restarts a process that lives but answers no more, and says so; one that nobody asks is left alone", async () => {
+    process.env["CELLPLANE_SILENT_SECONDS"] = "2";
+    try {
+      supervisor = await startSupervisor(home);
+    } finally {
+      delete process.env["CELLPLANE_SILENT_SECONDS"];
+    }
+    await supervisor.put(await spec("part"));
+    await supervisor.put(await spec("unasked", {}, { health: { kind: "none" } }));
+    const part = await supervisor.waitHealthy("part", 10_000);
+    const unasked = await supervisor.waitHealthy("unasked", 10_000);
+    process.kill(unasked.pid ?? 0, "SIGSTOP");
+    process.kill(part.pid ?? 0, "SIGSTOP");
+    const seen = await until(supervisor, "part", ({ problem }) => typeof problem === "string");
+    assert.match(seen.problem ?? "", /^no answer to its health check since 2/);
+    const again = await until(supervisor, "part", ({ state, pid }) => state === "running" && pid !== part.pid, 60_000);
+    assert.match(again.lastExit ?? "", /^SIGKILL \(no answer to its health check for [0-9]+ s\)$/);
+    assert.equal(again.restarts, 1);
+    assert.equal(identify(part.pid ?? 0), null);
+    assert.equal((await until(supervisor, "unasked", () => true)).pid, unasked.pid);
+    process.kill(unasked.pid ?? 0, "SIGCONT");
+  });
+
+  test("keeps in the status that a process's heap was full", async () => {
+    supervisor = await startSupervisor(home);
+    const hoards = await spec("hoards", { HOARDS: "yes" });
+    await supervisor.put({ ...hoards, args: ["--max-old-space-size=20", ...hoards.args] });
+    const ended = await until(supervisor, "hoards", ({ lastExit }) => lastExit !== null, 60_000);
+    assert.match(ended.lastExit ?? "", /^(SIGABRT|exit 134) \(its heap was full\)$/);
+  });
+
+  test("begins with the record before the last when the disk lost the last, and adopts all the same", async () => {
+    supervisor = await startSupervisor(home);
+    await supervisor.put(await spec("one"));
+    await supervisor.put(await spec("two"));
+    const one = await supervisor.waitHealthy("one", 10_000);
+    await supervisor.waitHealthy("two", 10_000);
+    process.kill(supervisor.pid, "SIGKILL");
+    while (identify(supervisor.pid) !== null) await sleep(10);
+    const path = join(home, "supervisor", "desired.json");
+    const whole = await readFile(path, "utf8");
+    await writeFile(path, whole.slice(0, whole.length / 2));
+    const next = await startSupervisor(home);
+    assert.equal((await next.waitHealthy("one", 10_000)).pid, one.pid);
+    // The one that only the lost record named runs unknown to anybody; it is ended rather than doubled by the next start.
+    assert.deepEqual(
+      (await next.list()).map(({ name }) => name),
+      ["one"],
+    );
+  });
+
+  test("takes the place of a supervisor of another version, whose processes run on", async () => {
+    supervisor = await startSupervisor(home);
+    await supervisor.put(await spec("part"));
+    const part = await supervisor.waitHealthy("part", 10_000);
+    const path = join(home, "supervisor", "connection.json");
+    const connection = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+    await writeFile(path, JSON.stringify({ ...connection, version: 1 }));
+    const next = await startSupervisor(home);
+    assert.notEqual(next.pid, supervisor.pid);
+    assert.equal((await next.waitHealthy("part", 10_000)).pid, part.pid);
   });
 
   test("is one per home, refuses strangers and nonsense, and keeps its files to itself", async () => {

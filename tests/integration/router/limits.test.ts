@@ -11,7 +11,7 @@ describe("limits and time-outs", () => {
       HEAD_TIMEOUT_MS: "700",
       FIRST_BYTE_TIMEOUT_MS: "4000",
       CONNECT_TIMEOUT_MS: "300",
-      CELL_IN_FLIGHT: "40",
+      CELL_IN_FLIGHT: "5",
     }),
   );
   after(() => bed.stop());
@@ -55,10 +55,14 @@ describe("limits and time-outs", () => {
     const fourth = await ask(bed.port);
     assert.equal(fourth.status, 503);
     assert.equal(fourth.json["code"], "tenant-busy");
+    // Of the cell's five one tenant has three at most; another's third is one too many for the cell.
     await limited({ inFlight: 500 });
-    const more = Array.from({ length: 37 }, () => ask(bed.port));
-    await until(() => held.length === 40, "forty are in flight");
-    assert.equal((await ask(bed.port)).json["code"], "cell-busy");
+    assert.equal((await ask(bed.port)).json["code"], "tenant-busy");
+    await bed.publish({ [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "initech") });
+    const initech = { host: "initech.cellplane.localhost" };
+    const more = [ask(bed.port, initech), ask(bed.port, initech)];
+    await until(() => held.length === 5, "five are in flight");
+    assert.equal((await ask(bed.port, initech)).json["code"], "cell-busy");
     assert.equal((await ask(bed.port, { host: "globex.cellplane.localhost" })).status, 200);
     for (const go of held) go();
     assert.ok((await Promise.all([...three, ...more])).every(({ status }) => status === 200));

@@ -28,17 +28,24 @@ test("rows come largest first, equal ones by name; a cell without a region is sa
   const parts = [part(2, 5), part(1, 5), part(3, 9, { cell: cellId("cell-2") })];
   const regions = new Map([[cellId("cell-1"), "eu"]]);
   assert.deepEqual(
-    answerOf({ by: "tenant", merge: "sum", regions }, parts).rows.map(({ key }) => key),
+    answerOf({ by: "tenant", regions }, parts).rows.map(({ key }) => key),
     ["t3", "t1", "t2"],
   );
-  assert.deepEqual(answerOf({ by: "region", merge: "sum", regions }, parts).rows, [
+  assert.deepEqual(answerOf({ by: "region", regions }, parts).rows, [
     { key: "eu", value: 10 },
     { key: "unknown", value: 9 },
   ]);
 });
 
 test("no parts are no rows and a total of zero", () => {
-  assert.deepEqual(answerOf({ by: "cell", merge: "distinct", regions: new Map() }, []), { rows: [], total: 0 });
+  assert.deepEqual(answerOf({ by: "cell", regions: new Map() }, []), { rows: [], total: 0 });
+});
+
+test("members counted live and members counted from sketches add up; what is no sum is refused", () => {
+  const parts = [part(1, 2), part(2, 0, { measure: { kind: "distinct-count", value: 3 } })];
+  assert.equal(answerOf({ by: "tenant", regions: new Map() }, parts).total, 5);
+  const least = [part(1, 0, { measure: { kind: "min", value: 3 } })];
+  assert.throws(() => answerOf({ by: "tenant", regions: new Map() }, least), { code: "not-additive" });
 });
 
 test("distinct members merge over a tenant's hours, whether as a sketch or counted by the cell", () => {

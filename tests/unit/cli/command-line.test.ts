@@ -17,7 +17,7 @@ test("an unknown option, a missing argument, a missing option, a wrong word are 
     ["tenant", "show"],
     ["tenant", "create", "acme"],
     ["tenant", "create", "acme", "--tier", "gold"],
-    ["query", "pages", "--by", "tier"],
+    ["query", "--by", "tier"],
     ["query", "events", "--by", "colour"],
     ["process", "stop", "cell-1-postgres"],
     ["rollout", "start", "pulse@2", "--time-scale", "soon"],

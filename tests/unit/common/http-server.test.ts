@@ -276,6 +276,11 @@ describe("what is no HTTP is answered in our own words and cut off", () => {
     });
   }
 
+  test("an expectation that nobody knows is 417", async () => {
+    const { problem } = rawProblem(await raw("GET /cups/1 HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\n\r\n"));
+    assert.equal(problem.code, "expectation-failed");
+  });
+
   test("a head that is too large is 431", async () => {
     const { problem } = rawProblem(await raw(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"a".repeat(20_000)}\r\n\r\n`));
     assert.equal(problem.status, 431);

@@ -17,6 +17,21 @@ test("a new server's roles can do nothing beyond their databases", () => {
   assert.ok(statements.every((statement) => !statement.includes("\n")));
 });
 
+test("the role of applications' statements may not call what SET does", () => {
+  const plan = { superuserPassword: password, databases: [] };
+  const settings = "EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean)";
+  const roles = [
+    { name: "cell_owner", password },
+    { name: "cell_app", password, confined: true },
+    { name: "cell_system", password },
+  ];
+  const statements = setUpStatements({ ...plan, roles });
+  assert.ok(statements.includes(`REVOKE ${settings} FROM PUBLIC`));
+  assert.ok(statements.includes(`GRANT ${settings} TO cell_owner, cell_system`));
+  const open = setUpStatements({ ...plan, roles: [{ name: "registry", password }] });
+  assert.ok(open.every((statement) => !statement.includes("set_config")));
+});
+
 test("a name or password that would need quoting is refused", () => {
   assert.throws(() => databaseStatements({ name: 'x"; DROP', owner: "cell_owner", guests: [] }), TypeError);
   assert.throws(

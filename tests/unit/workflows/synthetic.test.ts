@@ -9,7 +9,8 @@ import { systemClock } from "../../../common/clock.ts";
 import { Assertion } from "../../../common/contracts/assertion.ts";
 import { internalHeaders } from "../../../common/contracts/headers.ts";
 import { CellplaneError } from "../../../common/errors.ts";
-import { cellId, partId, tenantId } from "../../../common/ids.ts";
+import type { JourneyStep } from "../../../common/contracts/release.ts";
+import { cellId, partId, releaseName, tenantId, type ReleaseName } from "../../../common/ids.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { verifyToken } from "../../../common/tokens.ts";
 import { createSynthetic, syntheticKey, type Synthetic } from "../../../workflows/activities/synthetic.ts";
@@ -18,22 +19,40 @@ import { FakeFleet } from "../../workflow/support/fake-fleet.ts";
 const cell = cellId("cell-1");
 const identity = { part: partId("worker"), key: generateSigningKey() };
 const tenant = tenantId("00000000-0000-7000-8000-000000000001");
+const pulse = releaseName("pulse@1");
+const shop = releaseName("shop@1");
+const journey: readonly JourneyStep[] = [
+  {
+    name: "send an event",
+    method: "POST",
+    path: "/v1/events?round={{uuid}}",
+    body: { events: [{ id: "{{uuid}}", at: "{{now}}", value: 1 }] },
+    expect: 202,
+  },
+  { name: "read statistics", method: "GET", path: "/v1/stats", expect: 200 },
+];
 
 let server: Server;
 let dispatcher: Agent;
 let synthetic: Synthetic;
 let seen: IncomingMessage[];
+let bodies: string[];
 let statusOf: (request: IncomingMessage) => number;
 let keys: string[];
 
 beforeEach(async () => {
   seen = [];
+  bodies = [];
   keys = [];
   statusOf = ({ method }) => (method === "POST" ? 202 : 200);
   server = createServer((request, response) => {
     seen.push(request);
-    request.resume();
-    request.on("end", () => response.writeHead(statusOf(request)).end("{}"));
+    let body = "";
+    request.setEncoding("utf8").on("data", (text: string) => (body += text));
+    request.on("end", () => {
+      bodies.push(body);
+      response.writeHead(statusOf(request)).end("{}");
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -42,6 +61,11 @@ beforeEach(async () => {
   const slot = { url, adminUrl: url, workerUrl: url };
   const registry = {
     ...fleet.registry,
+    release: async (name: ReleaseName) => ({
+      name,
+      digest: "0".repeat(64),
+      manifest: name === pulse ? { journey: [...journey] } : {},
+    }),
     cell: async () => ({ id: cell, slots: { a: slot, b: slot }, liveSlot: "a" as const, release: null }),
     syntheticTenant: async () => ({ id: tenant, host: "synthetic-cell-1.cellplane.localhost", epoch: 3 }),
     ensureKey: async (_: unknown, digest: string) => void keys.push(digest),
@@ -65,15 +89,18 @@ test("a synthetic tenant's key is always the same, another for each tenant and w
   assert.deepEqual(keys, [sha256(key)]);
 });
 
-test("the journey at a slot sends an event and reads statistics, with an assertion that the cell can check", async () => {
-  await synthetic.journeyAtSlot(cell, "b", "pulse");
+test("the journey at a slot takes the declared steps, placeholders filled in, with an assertion that the cell can check", async () => {
+  await synthetic.journeyAtSlot(cell, "b", pulse);
   assert.deepEqual(
-    seen.map(({ method, url }) => [method, url]),
+    seen.map(({ method, url }) => [method, url?.replace(/[0-9a-f-]{36}$/, "<uuid>")]),
     [
-      ["POST", "/v1/events"],
+      ["POST", "/v1/events?round=<uuid>"],
       ["GET", "/v1/stats"],
     ],
   );
+  const sent = JSON.parse(bodies[0] ?? "") as { events: { id: string; at: string; value: number }[] };
+  assert.equal(seen[0]?.url, `/v1/events?round=${sent.events[0]?.id}`, "one UUID a round");
+  assert.ok(Date.parse(sent.events[0]?.at ?? "") <= Date.now());
   const token = seen[0]?.headers[internalHeaders.assertion];
   assert.ok(typeof token === "string");
   const nowSeconds = Math.floor(Date.now() / 1000);
@@ -94,7 +121,7 @@ test("the journey at a slot sends an event and reads statistics, with an asserti
 test("a journey that fails names the slot, the status and the step", async () => {
   statusOf = ({ method }) => (method === "POST" ? 202 : 500);
   await assert.rejects(
-    synthetic.journeyAtSlot(cell, "b", "pulse"),
+    synthetic.journeyAtSlot(cell, "b", pulse),
     (error) =>
       error instanceof CellplaneError &&
       error.code === "smoke-failed" &&
@@ -102,16 +129,16 @@ test("a journey that fails names the slot, the status and the step", async () =>
   );
 });
 
-test("of an application that is not known only the front door is tried, and its own failure counts alone", async () => {
+test("of an application that declares no journey only the front door is tried, and its own failure counts alone", async () => {
   statusOf = () => 404;
-  await synthetic.journeyAtSlot(cell, "a", "shop");
+  await synthetic.journeyAtSlot(cell, "a", shop);
   statusOf = () => 503;
-  await assert.rejects(synthetic.journeyAtSlot(cell, "a", "shop"), CellplaneError);
+  await assert.rejects(synthetic.journeyAtSlot(cell, "a", shop), CellplaneError);
 });
 
 test("load sends exactly as many requests as asked for, as the tenant, spread over the time", async () => {
   const began = performance.now();
-  const result = await synthetic.load(cell, "pulse", 25, 300);
+  const result = await synthetic.load(cell, pulse, 25, 300);
   assert.deepEqual(result, { sent: 25, failed: 0 });
   assert.equal(seen.length, 25);
   assert.ok(performance.now() - began >= 250);
@@ -121,7 +148,7 @@ test("load sends exactly as many requests as asked for, as the tenant, spread ov
 
 test("requests that fail are counted, not thrown: the router saw them, and the judge decides", async () => {
   statusOf = ({ method }) => (method === "POST" ? 500 : 200);
-  const result = await synthetic.load(cell, "pulse", 10, 0);
+  const result = await synthetic.load(cell, pulse, 10, 0);
   assert.equal(result.sent, 10);
   assert.ok(result.failed > 0 && result.failed < 10);
 });

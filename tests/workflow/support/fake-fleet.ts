@@ -103,7 +103,7 @@ export class FakeFleet {
           problems: ready ? [] : ["the database does not answer"],
         };
       };
-      return { liveSlot: cell.liveSlot, slots: { a: report("a"), b: report("b") } };
+      return { liveSlot: cell.liveSlot, claim: 0, slots: { a: report("a"), b: report("b") } };
     },
     installRelease: async (id, release) => {
       if (id === this.broken) throw new CellplaneError("release-corrupt", conflict, "the disk is gone");
@@ -139,7 +139,7 @@ export class FakeFleet {
       return { id, slots: { a: at("a"), b: at("b") }, liveSlot, release: slots[liveSlot] };
     },
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
-    release: async (name) => ({ name, digest }),
+    release: async (name) => ({ name, digest, manifest: {} }),
     syntheticTenant: async (cell) => ({
       id: tenantId("00000000-0000-7000-8000-000000000000"),
       host: `synthetic-${cell}.cellplane.localhost`,
@@ -151,6 +151,7 @@ export class FakeFleet {
       if (held !== undefined) throw new CellplaneError("cell-claimed", conflict, `${held} is claimed.`);
       for (const cell of cells) this.claims.set(cell, operation);
     },
+    claimToken: async (operation, cell) => (this.claims.get(cell) === operation ? 1 : null),
     dropClaims: async (operation) => {
       for (const [cell, holder] of this.claims) if (holder === operation) this.claims.delete(cell);
     },
@@ -174,7 +175,7 @@ export class FakeFleet {
       const release = this.#cell(id).slots[slot];
       if (release === null) throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not answer.`);
     },
-    load: async (id, _application, requests) => {
+    load: async (id, _release, requests) => {
       if (!this.loadArrives) return { sent: requests, failed: requests };
       for (let n = 0; n < requests; n += 1) this.#count(id, true);
       return { sent: requests, failed: 0 };

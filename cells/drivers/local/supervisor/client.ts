@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Value from "typebox/value";
 import {
   Connection,
+  supervisorVersion,
   type ProcessList,
   type ProcessSpec,
   type ProcessStatus,
@@ -14,7 +15,7 @@ import type { Problem } from "../../../../common/contracts/problem.ts";
 import { driverError, driverErrors } from "../../errors.ts";
 import { readJson } from "../files.ts";
 import { supervisorSettings } from "./config.ts";
-import { isAlive } from "./kernel.ts";
+import { isAlive, signal } from "./kernel.ts";
 import { homeTakenExit } from "./lock.ts";
 import { openLog } from "./logs.ts";
 import { supervisorPaths } from "./paths.ts";
@@ -61,16 +62,23 @@ export async function connectSupervisor(home: string): Promise<Supervisor | null
  * @throws supervisor-unreachable with the end of its log when it does not come up.
  */
 export async function startSupervisor(home: string, node: string = process.execPath): Promise<Supervisor> {
-  const known = await connectSupervisor(home);
-  if (known !== null) return known;
   const paths = supervisorPaths(home);
+  const known = await connectSupervisor(home);
+  if (known !== null && !(await isOutdated(paths.connection))) return known;
+  if (known !== null) await replace(known.pid, paths.connection);
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const log = openLog(paths.log("supervisor"));
   const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const { environment, logLevel } = supervisorSettings();
+  const { environment, logLevel, silentSeconds, backupHours } = supervisorSettings();
   const child = spawn(node, [main, "--home", home], {
     cwd: home,
-    env: { ...environment, LOG_LEVEL: logLevel, NODE_COMPILE_CACHE: paths.compileCache },
+    env: {
+      ...environment,
+      LOG_LEVEL: logLevel,
+      CELLPLANE_SILENT_SECONDS: String(silentSeconds),
+      CELLPLANE_BACKUP_HOURS: String(backupHours),
+      NODE_COMPILE_CACHE: paths.compileCache,
+    },
     detached: true,
     stdio: ["ignore", log, log],
   });
@@ -91,6 +99,18 @@ export async function startSupervisor(home: string, node: string = process.execP
   throw driverError("supervisor-unreachable", `The supervisor did not come up (${ended ?? "no answer"}).`, {
     cause: new Error(lastWords),
   });
+}
+
+async function isOutdated(path: string): Promise<boolean> {
+  const connection = await readJson(path);
+  return Value.Check(Connection, connection) && connection.version !== supervisorVersion;
+}
+
+/** Ends a supervisor of another version as a crash would: what it runs goes on, and is adopted by the next. */
+async function replace(pid: number, path: string): Promise<void> {
+  const connection = await readJson(path);
+  signal(pid, "SIGKILL");
+  while (Value.Check(Connection, connection) && isAlive(connection)) await sleep(pollMs);
 }
 
 function client(connection: Connection): Supervisor {

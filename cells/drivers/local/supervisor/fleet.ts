@@ -3,15 +3,26 @@ import type { Clock } from "../../../../common/clock.ts";
 import type { ProcessSpec, ProcessStatus } from "../../../../common/contracts/supervisor.ts";
 import type { Logger } from "../../../../common/log.ts";
 import { driverError } from "../../errors.ts";
+import { keepBallast } from "./ballast.ts";
+import { MemoryKills } from "./endings.ts";
 import { bootId, isAlive, sessionsWith, signal } from "./kernel.ts";
-import { rotateLogs } from "./logs.ts";
+import { LivenessWatch } from "./liveness.ts";
+import { removeForgottenLogs, rotateLogs } from "./logs.ts";
 import { supervisorPaths } from "./paths.ts";
 import { SupervisedProcess, type ProcessSurroundings } from "./process.ts";
-import { DesiredRecord, StateRecord, readRecord, writeDesired, writeState } from "./records.ts";
+import { purgeRetired } from "../retired.ts";
+import { StateRecord, readDesired, readRecord, writeDesired, writeState } from "./records.ts";
 
 /** How often the processes of an earlier supervisor are looked at; they cannot tell us that they died. */
 const adoptedPollMs = 200;
-const rotationMs = 5_000;
+const rotationMs = 1_000;
+/** While a process floods its log: what it may write between two looks is what the bound is exceeded by. */
+const floodRotationMs = 100;
+/** How often free space is looked at; a disk fills in seconds at worst, and a ballast is given up long before a person could. */
+const diskMs = 1_000;
+const memoryKillsMs = 5_000;
+/** What is kept for a while only: retired cells, logs of processes that are no more. */
+const purgeMs = 600_000;
 /** A process starts without its predecessors rather than never: it may well serve, and it is restarted if not. */
 const predecessorTimeoutMs = 15_000;
 const maxProcesses = 500;
@@ -24,6 +35,8 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly environment: Readonly<Record<string, string>>;
+  /** How long a process may leave its health check unanswered. */
+  readonly silentMs: number;
 }
 
 /** All processes of a fleet home: what should run, what runs, and the way from one to the other. */
@@ -32,10 +45,13 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #paths: ReturnType<typeof supervisorPaths>;
   readonly #around: ProcessSurroundings;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #memoryKills = new MemoryKills();
+  readonly #liveness: LivenessWatch;
+  readonly #timers = new Set<NodeJS.Timeout>();
   #watchers: (() => void)[] = [];
   #writing: Promise<void> = Promise.resolve();
   #closing = false;
+  #closed = false;
 
   constructor(options: FleetOptions) {
     const paths = supervisorPaths(options.home);
@@ -47,14 +63,23 @@ export class Fleet {
       logFile: paths.log,
       environment: { ...options.environment, NODE_COMPILE_CACHE: paths.compileCache, [supervisedBy]: options.home },
       predecessors: (spec) => this.#predecessors(spec),
+      outOfMemory: () => this.#memoryKills.recently,
       changed: () => this.#changed(),
     };
+    this.#liveness = new LivenessWatch({
+      processes: () => [...this.#processes.values()],
+      silentMs: options.silentMs,
+      clock: options.clock,
+      log: options.log,
+    });
   }
 
   /** Reads what should run and what still runs, adopts the living, starts the missing, ends what nobody wants. */
   async begin(): Promise<void> {
-    const desired = readRecord(this.#paths.desired, DesiredRecord)?.processes ?? [];
-    const state = readRecord(this.#paths.state, StateRecord);
+    const { log } = this.#options;
+    const { processes: desired, damage } = readDesired(this.#paths.desired);
+    if (damage !== null) log.error({ event: "desired-state-damaged", err: damage });
+    const state = this.#readState();
     const sameBoot = state?.boot === bootId();
     for (const { spec, held } of desired)
       this.#processes.set(spec.name, new SupervisedProcess(spec, held, this.#around));
@@ -68,7 +93,37 @@ export class Fleet {
     await this.#endUnknown(known);
     for (const process of this.#processes.values()) this.#inBackground(process.settle());
     this.#every(adoptedPollMs, () => this.#processes.forEach((process) => process.checkAlive()));
-    this.#every(rotationMs, () => this.#inBackground(rotateLogs(this.#paths.logs)));
+    this.#every(memoryKillsMs, () => this.#memoryKills.look());
+    this.#again(async () => {
+      const { isFlooding } = await rotateLogs(this.#paths.logs);
+      return isFlooding ? floodRotationMs : rotationMs;
+    });
+    this.#again(async () => {
+      for (const { spec } of this.#processes.values())
+        if (spec.ballast !== undefined) await keepBallast(spec.ballast, log);
+      return diskMs;
+    });
+    this.#again(async () => {
+      await this.#purge();
+      return purgeMs;
+    });
+    this.#liveness.start();
+  }
+
+  /** What ran. A record that a power cut tore names processes of before it; what is ours and lives all the same is found by its mark. */
+  #readState(): StateRecord | null {
+    try {
+      return readRecord(this.#paths.state, StateRecord);
+    } catch (error) {
+      this.#options.log.error({ event: "state-damaged", err: error });
+      return null;
+    }
+  }
+
+  async #purge(): Promise<void> {
+    const { home, clock, log } = this.#options;
+    for (const cell of await purgeRetired(home, clock.now())) log.info({ event: "retired-cell-purged", cell });
+    await removeForgottenLogs(this.#paths.logs, new Set(["supervisor", ...this.#processes.keys()]), clock.now());
   }
 
   list(): ProcessStatus[] {
@@ -159,7 +214,9 @@ export class Fleet {
 
   /** Ends the watching and leaves the processes as they are. */
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#liveness.stop();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#closed = true;
   }
 
   #refuseWhenClosing(): void {
@@ -227,7 +284,22 @@ export class Fleet {
   }
 
   #every(periodMs: number, action: () => void): void {
-    this.#timers.push(setInterval(action, periodMs));
+    this.#timers.add(setInterval(action, periodMs));
+  }
+
+  /** Runs an action again and again, never twice at once; it says after how many milliseconds it wants to be run next. */
+  #again(action: () => Promise<number>, pauseMs = 0): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action()
+        .catch((error: unknown) => {
+          this.#options.log.error({ event: "upkeep-failed", err: error });
+          return purgeMs / 60;
+        })
+        .then((next) => (this.#closed ? undefined : this.#again(action, next)))
+        .catch((error: unknown) => this.#options.log.error({ event: "upkeep-failed", err: error }));
+    }, pauseMs);
+    this.#timers.add(timer);
   }
 
   /** For what nobody waits for: its failure is logged, and the process's state shows it. */

@@ -5,46 +5,62 @@ import type { HealthCheck } from "../../../../common/contracts/supervisor.ts";
 /** A process that answers slower than this is asked again. */
 const answerTimeoutMs = 2_000;
 
-/** Asks once whether a process can serve. A refusal, a silence and a wrong answer are all "not yet". */
-export async function isHealthy(check: HealthCheck): Promise<boolean> {
+/**
+ * What a process said when it was asked.
+ *   healthy  it can serve
+ *   answers  it lives, but cannot serve yet or now: a database in recovery, or with all its connections taken
+ *   silent   nothing came: it is not there, or hangs
+ */
+export type Pulse = "healthy" | "answers" | "silent";
+
+/** Asks once how a process is. */
+export async function pulseOf(check: HealthCheck): Promise<Pulse> {
   switch (check.kind) {
     case "none":
-      return true;
+      return "healthy";
     case "http":
-      return httpAnswers(check.url);
+      return httpPulse(check.url);
     case "tcp":
-      return onSocket(check.port, (socket, settle) => socket.once("connect", () => settle(true)));
+      return onSocket(check.port, (socket, settle) => socket.once("connect", () => settle("healthy")));
     case "postgres":
       return onSocket(check.port, askForCredentials);
+    case "redis":
+      return onSocket(check.port, askForPong);
     default:
       return check satisfies never;
   }
 }
 
-function httpAnswers(url: string): Promise<boolean> {
+/** Asks once whether a process can serve. A refusal, a silence and a wrong answer are all "not yet". */
+export async function isHealthy(check: HealthCheck): Promise<boolean> {
+  return (await pulseOf(check)) === "healthy";
+}
+
+function httpPulse(url: string): Promise<Pulse> {
   return new Promise((resolve) => {
     const call = request(url, { agent: false, timeout: answerTimeoutMs }, (response) => {
       response.resume();
-      resolve(response.statusCode !== undefined && response.statusCode >= 200 && response.statusCode < 300);
+      const { statusCode = 0 } = response;
+      resolve(statusCode >= 200 && statusCode < 300 ? "healthy" : "answers");
     });
-    call.once("error", () => resolve(false));
+    call.once("error", () => resolve("silent"));
     call.once("timeout", () => call.destroy(new Error("no answer in time")));
     call.end();
   });
 }
 
-type Settle = (healthy: boolean) => void;
+type Settle = (pulse: Pulse) => void;
 
-function onSocket(port: number, ask: (socket: Socket, settle: Settle) => void): Promise<boolean> {
+function onSocket(port: number, ask: (socket: Socket, settle: Settle) => void): Promise<Pulse> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port });
-    const settle = (healthy: boolean): void => {
+    const settle = (pulse: Pulse): void => {
       socket.destroy();
-      resolve(healthy);
+      resolve(pulse);
     };
-    socket.setTimeout(answerTimeoutMs, () => settle(false));
-    socket.once("error", () => settle(false));
-    socket.once("close", () => resolve(false));
+    socket.setTimeout(answerTimeoutMs, () => settle("silent"));
+    socket.once("error", () => settle("silent"));
+    socket.once("close", () => resolve("silent"));
     ask(socket, settle);
   });
 }
@@ -60,5 +76,11 @@ function askForCredentials(socket: Socket, settle: Settle): void {
   message.writeInt32BE(196_608, 4);
   parameters.copy(message, 8);
   socket.once("connect", () => socket.write(message));
-  socket.once("data", (answer) => settle(answer[0] === "R".charCodeAt(0)));
+  socket.once("data", (answer) => settle(answer[0] === "R".charCodeAt(0) ? "healthy" : "answers"));
+}
+
+/** An inline PING (Redis protocol, "Inline commands"). To who gave no password yet `-NOAUTH` is the answer of a server that serves. */
+function askForPong(socket: Socket, settle: Settle): void {
+  socket.once("connect", () => socket.write("PING\r\n"));
+  socket.once("data", (answer) => settle(/^(\+PONG|-NOAUTH)/.test(answer.toString("latin1")) ? "healthy" : "answers"));
 }

@@ -3,8 +3,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../../../common/clock.ts";
+import { supervisorVersion } from "../../../../common/contracts/supervisor.ts";
 import { createLog } from "../../../../common/log.ts";
 import { writeAtomically } from "../files.ts";
+import { BackupSchedule } from "./backup-schedule.ts";
 import { supervisorSettings } from "./config.ts";
 import { Fleet } from "./fleet.ts";
 import { closeInheritedDescriptors, identify } from "./kernel.ts";
@@ -31,20 +33,42 @@ if (lock === null) {
 }
 
 const token = randomBytes(32).toString("base64url");
-const fleet = new Fleet({ home, clock: systemClock, log, environment: settings.environment });
+const fleet = new Fleet({
+  home,
+  clock: systemClock,
+  log,
+  environment: settings.environment,
+  silentMs: settings.silentSeconds * 1000,
+});
 await fleet.begin();
+const backups = new BackupSchedule({
+  home,
+  everyHours: settings.backupHours,
+  environment: settings.environment,
+  processes: () => fleet.list(),
+  clock: systemClock,
+  log,
+});
+backups.start();
 
 const server = createSupervisorServer({ fleet, token, log, onShutdown: () => end() });
 server.listen({ host: "127.0.0.1", port: 0 }, () => {
   const { port } = server.address() as AddressInfo;
   const { startTime } = identify(process.pid) ?? { startTime: "0" };
-  const connection = { url: `http://127.0.0.1:${port}`, token, pid: process.pid, startTime };
+  const connection = {
+    url: `http://127.0.0.1:${port}`,
+    token,
+    pid: process.pid,
+    startTime,
+    version: supervisorVersion,
+  };
   void writeAtomically(paths.connection, `${JSON.stringify(connection)}\n`).then(() =>
     log.info({ event: "listening", url: connection.url }),
   );
 });
 
 function end(): void {
+  backups.stop();
   rmSync(paths.connection, { force: true });
   log.info({ event: "ended" });
   process.exit(0);
@@ -56,6 +80,7 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
     if (ending) return;
     ending = true;
     log.info({ event: "stopping", signal: name });
+    backups.stop();
     fleet.shutdown().then(end, (error: unknown) => {
       log.error({ event: "not-all-stopped", err: error });
       process.exit(1);

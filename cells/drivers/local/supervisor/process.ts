@@ -5,16 +5,18 @@ import { digestOf } from "../../../../common/canonical.ts";
 import type { Clock } from "../../../../common/clock.ts";
 import type { ProcessSpec, ProcessState, ProcessStatus } from "../../../../common/contracts/supervisor.ts";
 import type { Logger } from "../../../../common/log.ts";
-import { isHealthy } from "./health.ts";
+import { describeEnd } from "./endings.ts";
+import { isHealthy, pulseOf } from "./health.ts";
 import { identify, isAlive, leftovers, signal, type ProcessIdentity } from "./kernel.ts";
 import { launch } from "./launch.ts";
+import type { Silence, Watched } from "./liveness.ts";
 import { openLog } from "./logs.ts";
 import type { StateEntry } from "./records.ts";
 
 // A supervised process.
 //   waiting   should run, what it starts after is not up yet   → starting, stopped
 //   starting  runs, not healthy yet                            → running, backoff (it died), stopping
-//   running   was healthy once since it started                → backoff (it died), stopping
+//   running   was healthy once since it started                → backoff (it died), stopping; silent for too long: stopping, waiting
 //   backoff   died; starts again when the delay is over        → starting, stopped
 //   stopping  signalled; SIGKILL to its group at the deadline  → stopped
 //   stopped   nothing of it runs                               → waiting, starting
@@ -29,6 +31,8 @@ const longestHealthCheckMs = 1_000;
 /** How long SIGKILL may take; longer and the process hangs in the kernel, which only a restart of the machine ends. */
 const killTimeoutMs = 5_000;
 const deathPollMs = 20;
+/** One that answers nobody will hardly finish its work; the rest of its grace would only be spent waiting. */
+const silentGraceMs = 5_000;
 
 export interface ProcessSurroundings {
   readonly clock: Clock;
@@ -38,11 +42,13 @@ export interface ProcessSurroundings {
   readonly environment: Readonly<Record<string, string>>;
   /** Resolves when everything that the process starts after is up, or need not be waited for. */
   readonly predecessors: (spec: ProcessSpec) => Promise<void>;
+  /** Whether the kernel killed something for want of memory in the last seconds. */
+  readonly outOfMemory: () => boolean;
   /** Called at every change; what is to be written down can be read from `entry()`. */
   readonly changed: () => void;
 }
 
-export class SupervisedProcess {
+export class SupervisedProcess implements Watched {
   #spec: ProcessSpec;
   #held: boolean;
   #state: ProcessState = "stopped";
@@ -57,6 +63,10 @@ export class SupervisedProcess {
   #startedWith = "";
   #delayMs = firstDelayMs;
   #healthySince: number | null = null;
+  #silence: Silence | null = null;
+  #silentFrom = "";
+  /** Why it is being ended, where its silence is the reason. */
+  #endedFor: string | null = null;
   #timer: NodeJS.Timeout | undefined;
   /** Rises with every start and stop, so that what was begun for an earlier life ends itself. */
   #life = 0;
@@ -102,7 +112,54 @@ export class SupervisedProcess {
       restarts: this.#restarts,
       since: this.#since,
       lastExit: this.#lastExit,
+      problem: this.#silence === null ? null : `no answer to its health check since ${this.#silentFrom}`,
     };
+  }
+
+  get silence(): Silence | null {
+    return this.#silence;
+  }
+
+  async listen(): Promise<void> {
+    const life = this.#life;
+    if (this.#state !== "running" && this.#state !== "starting") return;
+    const since = this.#around.clock.monotonic();
+    const pulse = await pulseOf(this.#spec.health);
+    if (life !== this.#life) return;
+    const before = this.#silence;
+    if (pulse !== "silent") this.#silence = null;
+    else {
+      const everAnswered = this.#healthySince !== null;
+      const { rounds = 0, tries = 0 } = before ?? {};
+      this.#silence = { since: before?.since ?? since, rounds: rounds + 1, everAnswered, tries };
+    }
+    if ((before === null) === (this.#silence === null)) return;
+    this.#silentFrom = new Date(this.#around.clock.now()).toISOString();
+    this.#around.changed();
+  }
+
+  /**
+   * PostgreSQL is only asked to end, by its own signals: fast shutdown, then, still silent, the immediate one, which keeps backends and data
+   * directory together. If it hears neither, nobody but a person kills it: it may be working off a log that a new start would begin again.
+   */
+  async breakSilence(silentForMs: number): Promise<void> {
+    const why = `no answer to its health check for ${Math.round(silentForMs / 1000)} s`;
+    const identity = this.#alive;
+    if (identity === null || this.#silence === null) return;
+    if (this.#spec.health.kind === "postgres") {
+      signal(identity.pid, this.#silence.tries === 0 ? "SIGINT" : "SIGQUIT");
+      this.#silence = { ...this.#silence, tries: this.#silence.tries + 1 };
+      this.#endedFor = why;
+      return;
+    }
+    const life = this.#life;
+    await this.#inTurn(async () => {
+      if (life !== this.#life) return;
+      this.#endedFor = why;
+      await this.#bringDown(Math.min(this.#spec.graceMs, silentGraceMs));
+      this.#restarts++;
+      if (this.#shouldRun) this.#bringUp();
+    });
   }
 
   entry(): StateEntry {
@@ -118,7 +175,7 @@ export class SupervisedProcess {
     const identity = { pid, startTime: left.startTime };
     this.#last = identity;
     if (!isAlive(identity)) {
-      this.#lastExit = "gone";
+      this.#end(this.#wordsOf("gone"));
       this.#restarts++;
       return;
     }
@@ -244,8 +301,8 @@ export class SupervisedProcess {
     if (life !== this.#life) return;
     const { clock, log } = this.#around;
     this.#alive = null;
-    this.#lastExit = how.slice(0, 200);
     if (this.#state === "stopping") return;
+    this.#end(this.#wordsOf(how));
     if (this.#healthySince !== null && clock.monotonic() - this.#healthySince >= forgivenAfterMs)
       this.#delayMs = firstDelayMs;
     this.#healthySince = null;
@@ -257,7 +314,18 @@ export class SupervisedProcess {
     this.#timer = setTimeout(() => void this.#launch(), delayMs);
   }
 
-  async #bringDown(): Promise<void> {
+  #wordsOf(how: string): string {
+    return describeEnd(how, this.#around.logFile(this.#spec.name), this.#around.outOfMemory());
+  }
+
+  /** Notes how a life ended, and forgets what was remembered about it. */
+  #end(how: string): void {
+    this.#lastExit = (this.#endedFor === null ? how : `${how} (${this.#endedFor})`).slice(0, 200);
+    this.#endedFor = null;
+    this.#silence = null;
+  }
+
+  async #bringDown(graceMs = this.#spec.graceMs): Promise<void> {
     clearTimeout(this.#timer);
     this.#healthySince = null;
     const identity = this.#alive;
@@ -269,12 +337,12 @@ export class SupervisedProcess {
     this.#enter("stopping");
     let how: NodeJS.Signals = this.#spec.stopSignal;
     signal(identity.pid, this.#spec.stopSignal);
-    if (!(await this.#goneWithin(identity, this.#spec.graceMs))) {
+    if (!(await this.#goneWithin(identity, graceMs))) {
       this.#around.log.warn({
         event: "killed",
         process: this.#spec.name,
         pid: identity.pid,
-        graceMs: this.#spec.graceMs,
+        graceMs,
       });
       how = "SIGKILL";
       signal(-identity.pid, "SIGKILL");
@@ -284,7 +352,7 @@ export class SupervisedProcess {
     await this.#sweep();
     this.#life++;
     this.#alive = null;
-    this.#lastExit = how;
+    this.#end(how);
     this.#around.log.info({ event: "stopped", process: this.#spec.name, pid: identity.pid });
     this.#enter("stopped");
   }
@@ -323,6 +391,6 @@ export class SupervisedProcess {
 
 /** Names all of a spec that a running process was started with; whether it should run is not part of it, nor what it starts after. */
 function startDigest(spec: ProcessSpec): string {
-  const { desired: _desired, after: _after, graceMs: _graceMs, stopSignal: _stopSignal, ...started } = spec;
+  const { desired: _d, after: _a, graceMs: _g, stopSignal: _s, ballast: _b, ...started } = spec;
   return digestOf(started);
 }

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import Type, { type Static, type TSchema } from "typebox";
 import Value from "typebox/value";
@@ -49,9 +50,38 @@ export function readRecord<Schema extends TSchema>(path: string, schema: Schema)
   return value as Static<Schema>;
 }
 
-/** Survives a power cut. */
-export function writeDesired(path: string, record: DesiredRecord): Promise<void> {
-  return writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`);
+/** What should run, and what had to be passed over to know it. */
+export interface DesiredFound {
+  readonly processes: DesiredRecord["processes"];
+  /** Why the newest record could not be used; then the one before it was. */
+  readonly damage: unknown;
+}
+
+const beforeIt = (path: string): string => `${path}.previous`;
+
+/**
+ * What should run, as last written down; where a disk lost that record, the one before it.
+ * @throws Error when neither is what it should be: better not to begin than to act on half a file.
+ */
+export function readDesired(path: string): DesiredFound {
+  try {
+    return { processes: readRecord(path, DesiredRecord)?.processes ?? [], damage: null };
+  } catch (damage) {
+    const previous = readRecord(beforeIt(path), DesiredRecord);
+    if (previous === null) throw damage;
+    return { processes: previous.processes, damage };
+  }
+}
+
+/** Survives a power cut, and keeps the record before it. */
+export async function writeDesired(path: string, record: DesiredRecord): Promise<void> {
+  try {
+    await copyFile(path, `${beforeIt(path)}.unfinished`);
+    await rename(`${beforeIt(path)}.unfinished`, beforeIt(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  await writeAtomically(path, `${JSON.stringify(record, null, 2)}\n`);
 }
 
 /** At once, because a pid that is not written down is a process that the next supervisor does not know; not synced, because after a power cut no pid counts. */

@@ -10,7 +10,13 @@ import { systemClock } from "../../../../common/clock.ts";
 import { commandTokens } from "../../../../common/command-tokens.ts";
 import type { AggregateAnswer } from "../../../../common/contracts/cell-admin.ts";
 import type { CellRow, PartRole, TenantRow } from "../../../../common/contracts/fleet.ts";
-import type { QueryAnswer, RollupRow, Shipment, ShipmentReceipt } from "../../../../common/contracts/rollups.ts";
+import type {
+  MergeKind,
+  QueryAnswer,
+  RollupRow,
+  Shipment,
+  ShipmentReceipt,
+} from "../../../../common/contracts/rollups.ts";
 import { type CellId, cellId, tenantId, type TenantId } from "../../../../common/ids.ts";
 import { generateSigningKey, type SigningKey } from "../../../../common/keys.ts";
 import { createLog } from "../../../../common/log.ts";
@@ -174,18 +180,32 @@ export class AggregatorStage {
 type AnswerRow = Partial<AggregateAnswer["rows"][number]> & { readonly tenant: TenantId; readonly value: unknown };
 
 /** A cell that answers with these rows. */
-export function answers(cell: CellId, rows: readonly AnswerRow[]): CellHandler {
+export function answers(cell: CellId, rows: readonly AnswerRow[], merge?: MergeKind): CellHandler {
   return (request, response) => {
     const answer: AggregateAnswer = {
       cell,
       incarnation: "1",
       name: new URL(request.url ?? "/", "http://cell").pathname.split("/").at(-1) ?? "",
+      ...(merge === undefined ? {} : { merge }),
       asOf: new Date().toISOString(),
       rows: rows.map((row) => ({ epoch: 1, slug: `tenant-${row.tenant.slice(-1)}`, tier: "free", ...row })),
     };
     response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
   };
 }
+
+/** A cell whose release has no aggregate of that name. */
+export const withoutAggregate: CellHandler = (_request, response) => {
+  const problem = {
+    type: "about:blank",
+    title: "None",
+    status: 404,
+    code: "unknown-aggregate",
+    detail: "None.",
+    todo: "Ask for another.",
+  };
+  response.writeHead(404, { "content-type": "application/problem+json" }).end(JSON.stringify(problem));
+};
 
 /** A cell whose process is gone: the connection breaks. */
 export const dead: CellHandler = (request) => void request.socket.destroy();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Type, defineCellApp, defineJob, oneOf, recordRollup } from "../../../../cells/kit/kit.ts";
-import { insertNote } from "./notes.store.ts";
+import { hasNote, insertNote } from "./notes.store.ts";
 
 const behaviours = oneOf(["write", "slow", "fail-once", "fail-always", "fail-request"] as const);
 
@@ -53,6 +53,32 @@ export default defineCellApp({
         await request.tenant.cache.set("k", { a: 1 }, 60);
         if (request.query.store !== undefined) await request.tenant.db.read((tx) => tx.query("SELECT 1"));
         return { found: await request.tenant.cache.get("k") };
+      },
+    );
+    // Two transactions of one request; between them it waits until somebody has written the note `go-on`.
+    server.post(
+      "/v1/two-steps",
+      {
+        schema: { body: Type.Object({ first: Type.String(), second: Type.String() }, { additionalProperties: false }) },
+      },
+      async (request, reply) => {
+        const { db } = request.tenant;
+        await db.write((tx) => insertNote(tx, request.body.first));
+        while (!(await db.read((tx) => hasNote(tx, "go-on")))) await sleep(20);
+        await db.write((tx) => insertNote(tx, request.body.second));
+        return reply.code(201).send({});
+      },
+    );
+    server.post(
+      "/v1/slow",
+      { schema: { body: Type.Object({ note: Type.String() }, { additionalProperties: false }) } },
+      async (request, reply) => {
+        await request.tenant.db.write(async (tx) => {
+          await sleep(10);
+          await insertNote(tx, request.body.note);
+          await sleep(10);
+        });
+        return reply.code(201).send({});
       },
     );
     server.post("/v1/rollups", { schema: { body: Type.Object({ value: Type.Integer() }) } }, async (request, reply) => {

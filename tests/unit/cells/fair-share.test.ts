@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { FairShare } from "../../../cells/kit/fair-share.ts";
+import { CellplaneError } from "../../../common/errors.ts";
+import { tenantId } from "../../../common/ids.ts";
+import { uuidv7 } from "../../../common/uuid.ts";
+
+const flood = tenantId(uuidv7());
+const calm = tenantId(uuidv7());
+const other = tenantId(uuidv7());
+
+/** Enters, and notes when it was admitted. */
+function enters(share: FairShare, tenant: typeof flood, admitted: string[], name: string): Promise<void> {
+  return share.enter(tenant).then(() => void admitted.push(name));
+}
+
+const settled = (): Promise<void> => new Promise<void>((resolve) => void setImmediate(resolve));
+
+test("one tenant holds half of the connections at most, while others find one free", async () => {
+  const share = new FairShare(4);
+  const admitted: string[] = [];
+  const waiting = [1, 2, 3].map((n) => enters(share, flood, admitted, `flood ${n}`));
+  await settled();
+  assert.deepEqual(admitted, ["flood 1", "flood 2"]);
+  await enters(share, calm, admitted, "calm");
+  assert.deepEqual(admitted, ["flood 1", "flood 2", "calm"]);
+  share.leave(flood);
+  await Promise.all(waiting);
+  assert.equal(admitted.at(-1), "flood 3");
+});
+
+test("who waits is admitted in turns of tenants, not in the order of arrival", async () => {
+  const share = new FairShare(1);
+  const admitted: string[] = [];
+  await share.enter(other);
+  const waiting = [
+    ...[1, 2, 3].map((n) => enters(share, flood, admitted, `flood ${n}`)),
+    enters(share, calm, admitted, "calm 1"),
+    enters(share, calm, admitted, "calm 2"),
+  ];
+  share.leave(other);
+  for (const tenant of [flood, calm, flood, calm, flood]) {
+    await settled();
+    share.leave(tenant);
+  }
+  await Promise.all(waiting);
+  assert.deepEqual(admitted, ["flood 1", "calm 1", "flood 2", "calm 2", "flood 3"]);
+});
+
+test("what does not fit into a tenant's queue is refused to that tenant alone", async () => {
+  const share = new FairShare(2);
+  const held = share.enter(flood);
+  const waiting = Array.from({ length: 20 }, () => share.enter(flood));
+  await assert.rejects(
+    share.enter(flood),
+    (error) => error instanceof CellplaneError && error.code === "too-many-at-once" && error.status === 429,
+  );
+  await share.enter(calm);
+  share.leave(calm);
+  await held;
+  for (const each of waiting) {
+    share.leave(flood);
+    await each;
+  }
+});
+
+test("a wait ends, and its place goes to somebody else", { timeout: 30_000 }, async () => {
+  const share = new FairShare(1);
+  await share.enter(flood);
+  await Promise.all([
+    assert.rejects(share.enter(calm), { code: "cell-unavailable" }),
+    assert.rejects(share.enter(flood), { code: "too-many-at-once" }),
+  ]);
+  const next = share.enter(other);
+  share.leave(flood);
+  await next;
+});
