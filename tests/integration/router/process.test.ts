@@ -38,7 +38,7 @@ class RouterProcess {
     this.child.stdout?.on("data", (chunk: Buffer) => {
       this.log += chunk.toString();
     });
-    await until(() => this.ready(), "the router is ready", 10_000);
+    await until(() => this.ready(), "the router is ready", 60_000);
   }
 
   async ready(): Promise<boolean> {
