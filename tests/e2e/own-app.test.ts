@@ -93,7 +93,7 @@ describe("an application of one's own, in a folder outside the clone", () => {
     assert.equal(migration.code, "bad-migration");
     assert.match(migration.detail, /^app\/0002-pinned\.expand\.sql:1 notes \(by_text\): .* Fix: /);
 
-    assert.equal((await create("examples/pulse-2", "2")).code, "wrong-application");
+    assert.equal((await create("examples/pulse-2", "2")).code, "another-application");
     assert.equal((await create(folder, "2")).code, "bad-application");
     const { releases } = await fleet.json<{ releases: Release[] }>(["release", "list"]);
     assert.deepEqual(
