@@ -18,7 +18,7 @@ export const cliErrors = {
     title: "This is no name of an application",
     todo: "Give one with --name: a letter, then at most 39 of a-z 0-9 and -.",
   },
-  "wrong-application": {
+  "another-application": {
     status: 409,
     title: "This fleet runs another application",
     todo: "A fleet runs the releases of one application. Name its folder, or the home of the fleet that runs this one.",

@@ -63,7 +63,7 @@ async function run(order: Order): Promise<Result> {
   const until = performance.now() + order.seconds * 1_000;
 
   const judge = async (asked: Asked, dueAt: number): Promise<void> => {
-    const answer = await ask(order.port, asked, agent).catch((error: Error) => ({ status: 0, text: error.message }));
+    const answer = await ask(order.port, asked, agent).catch((error: unknown) => ({ status: 0, text: String(error) }));
     if (answer.status === asked.status && answer.text.includes(asked.contains))
       latencies.push(performance.now() - dueAt);
     else {

@@ -51,7 +51,7 @@ export default {
         rows,
         notes: [
           ...found,
-          "A figure is answers for a second of the proxy's own CPU time, system time included, so that neither the generator's speed nor what else runs on the machine decides it.",
+          "A figure is answers for a second of the proxy's own CPU time, system time and garbage collection included, so that the generator's speed does not decide it. What else runs on the machine still does: a starved V8 compiles late.",
           `Rounds thrown out because the host took the CPU away: ${thrownOut}.`,
           ...(stage.example === null ? [] : [`A wrong answer: ${stage.example.replaceAll(/\s+/g, " ")}`]),
         ],

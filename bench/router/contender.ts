@@ -40,7 +40,7 @@ export class Contender {
 
   /**
    * Seconds of CPU that it has used, its children's included: what one core gives it is what it can do. Other than the time on the clock, it does
-   * not depend on how fast the generator is, nor on who else is on the machine.
+   * not depend on how fast the generator is.
    */
   cpuSeconds(): number {
     return [this.#child.pid ?? 0, ...this.#children()].reduce((sum, pid) => sum + ticksOf(pid), 0) / ticksPerSecond;

@@ -82,7 +82,9 @@ async function answer(
     for (let lease = waiting.pop(); lease !== undefined; lease = waiting.pop()) {
       const { tenant, epoch, slug, tier } = lease;
       try {
-        const value = await options.database.run<unknown>({ tenant, epoch }, "read", (tx) => aggregate.query(tx, range));
+        const value = await options.database.run<unknown>({ tenant, epoch }, "read", (tx) =>
+          aggregate.query(tx, range),
+        );
         rows.push({ tenant, epoch, slug, tier, value });
       } catch (error) {
         // Given away or suspended since the list was read: its new owner answers for it.
@@ -91,5 +93,12 @@ async function answer(
     }
   };
   await Promise.all(Array.from({ length: askedAtOnce }, ask));
-  return { cell: options.cell, incarnation: options.state.record?.incarnation ?? "", name, merge: aggregate.merge, asOf, rows };
+  return {
+    cell: options.cell,
+    incarnation: options.state.record?.incarnation ?? "",
+    name,
+    merge: aggregate.merge,
+    asOf,
+    rows,
+  };
 }

@@ -23,7 +23,7 @@ export async function createRelease(
     const { application } = await context.fleet();
     if (bundled.manifest.application !== application)
       throw cliError(
-        "wrong-application",
+        "another-application",
         `${folder} is ${bundled.manifest.application}; this fleet runs ${application}.`,
       );
     for (const file of bundled.files) await send(plane, file, context.progress);

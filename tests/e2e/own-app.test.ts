@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { QueryAnswer } from "../../common/contracts/rollups.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import { nodePath } from "../../scripts/lib/bootstrap.mjs";
@@ -93,7 +94,7 @@ describe("an application of one's own, in a folder outside the clone", () => {
     assert.equal(migration.code, "bad-migration");
     assert.match(migration.detail, /^app\/0002-pinned\.expand\.sql:1 notes \(by_text\): .* Fix: /);
 
-    assert.equal((await create("examples/pulse-2", "2")).code, "wrong-application");
+    assert.equal((await create("examples/pulse-2", "2")).code, "another-application");
     assert.equal((await create(folder, "2")).code, "bad-application");
     const { releases } = await fleet.json<{ releases: Release[] }>(["release", "list"]);
     assert.deepEqual(
@@ -127,6 +128,7 @@ describe("an application of one's own, in a folder outside the clone", () => {
         );
         sent += 1;
         if (answer.status !== 200) failed.push(answer);
+        await sleep(20);
       }
     })();
     const rollout = await fleet.cli("rollout", "start", "notes@2", "--time-scale", "0.001", "--watch", "--json");

@@ -115,7 +115,9 @@ async function copyMigrations(folder: string, outDir: string): Promise<CopiedMig
   const sources = { kit: join(root, "cells/kit/migrations"), app: join(folder, "migrations") };
   for (const series of migrationSeries) {
     await mkdir(join(outDir, "migrations", series), { recursive: true });
-    for (const name of (await readdir(sources[series])).toSorted()) {
+    // Hidden files are editors' and Git's, such as the .gitkeep of an application without tables.
+    const names = (await readdir(sources[series])).filter((name) => !name.startsWith("."));
+    for (const name of names.toSorted()) {
       const parsed = parseMigrationFile(name);
       if (parsed === null)
         throw bundleError(

@@ -41,7 +41,7 @@ const unsynced = `quiet AS MATERIALIZED (SELECT set_config('synchronous_commit',
  */
 const unknownCostMs = 1_000;
 /** As much of its own time may a tenant have in flight, at two jobs at least: so many that it need not wait for the relay, so few that others need not wait for it. */
-const inFlightMs = 2_000;
+const inFlightMs = 1_000;
 const inFlightJobs = 2;
 /** A tenant that had nothing to do is owed this much when it comes back, not its whole silence: a second, so that a short burst goes first. */
 const owedMs = 1_000;

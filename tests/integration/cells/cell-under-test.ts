@@ -270,6 +270,13 @@ export class CellUnderTest {
     });
   }
 
+  /** Keeps a freeze from ending while a busy machine gets round to the next step. */
+  async holdFreeze(tenant: TestTenant): Promise<void> {
+    const longer =
+      "UPDATE cellplane.leases SET freeze_deadline = now() + interval '1 hour' WHERE tenant_id = $1 AND state = 'frozen'";
+    await this.sql(longer, [tenant.id]);
+  }
+
   /** A statement as the superuser, to look behind the walls. */
   async sql<Row extends Record<string, unknown>>(
     text: string,

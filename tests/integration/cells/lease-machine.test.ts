@@ -66,6 +66,7 @@ class Move {
   async froze(): Promise<Answer> {
     const frozen = await this.step(source, "freeze");
     this.freeze = String(frozen.body["freeze"]);
+    await source.holdFreeze(this.tenant);
     return frozen;
   }
 
@@ -284,7 +285,8 @@ test("a freeze that nobody ends is over at its deadline, without any request; th
   const move = await Move.ofNewTenant();
   await move.begin();
   await move.import();
-  await move.froze();
+  const frozen = await move.step(source, "freeze");
+  move.freeze = String(frozen.body["freeze"]);
   await move.ready();
   await until("the tenant is thawed", async () => (await move.stateAt(source)) === "active", 60_000);
   refused(await move.release(), "lease-moved-on");

@@ -2,7 +2,7 @@ import { abortImport, beginImport, makeReady, type StepOutcome } from "../../../
 import { freezeLease, releaseLease, takeAttempt } from "../../../cells/kit/lease-owner.store.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
-import { patiently, unlessBusy, type LeaseWorld, type Operation } from "./lease-world.ts";
+import { unlessBusy, type LeaseWorld, type Operation } from "./lease-world.ts";
 
 // One try of a move, as the design's model has it. It may stand still for ever (dead), or go on long after a later try began (a zombie).
 //   take → import → look → copy → freeze → reopen → look again → drain → ready → release → activate → over

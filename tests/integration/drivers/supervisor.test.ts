@@ -311,7 +311,7 @@ describe("the supervisor", () => {
       `import { startSupervisor } from ${JSON.stringify(client)}; await startSupervisor(process.argv[2]);`,
     );
     // Ends only when every holder of the pipe, and of descriptor 7, has closed it.
-    await run("/bin/sh", ["-c", '("$0" "$1" "$2" 7>&1) | cat', process.execPath, starter, home], { timeout: 10_000 });
+    await run("/bin/sh", ["-c", '("$0" "$1" "$2" 7>&1) | cat', process.execPath, starter, home], { timeout: 60_000 });
     supervisor = (await connectSupervisor(home)) ?? assert.fail("it runs");
   });
 

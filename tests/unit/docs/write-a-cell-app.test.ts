@@ -31,7 +31,9 @@ test("the guide's second release changes what the first one has, and its migrati
   const texts = new Map(guide.files);
   for (const change of guide.changes) texts.set(change.file, changed(texts.get(change.file) ?? "", change));
   assert.match(texts.get("app.ts") ?? "", /needs: 2/);
-  const migrations = [...texts].filter(([file]) => file.endsWith(".sql")).toSorted();
+  const migrations = [...texts]
+    .filter(([file]) => file.endsWith(".sql"))
+    .toSorted(([one], [other]) => (one < other ? -1 : 1));
   const judged = migrations.map(([path, sql]) => {
     const parsed = parseMigrationFile(basename(path));
     assert.ok(parsed !== null, path);

@@ -20,7 +20,9 @@ const statement =
 test("SQL stands in *.store.ts files and migrations, nowhere else", () => {
   const elsewhere = sources
     .filter(
-      (path) => !path.endsWith(".store.ts") && !path.startsWith("common/postgres/") && !path.includes("/migrations/"),
+      // The linters name statements in the fixes that they propose; they run none of them.
+      (path) =>
+        !path.endsWith(".store.ts") && !path.startsWith("common/postgres/") && !/\/(migrations|lint)\//.test(path),
     )
     .filter((path) => statement.test(textOf(path)));
   assert.deepEqual(elsewhere, []);
