@@ -37,12 +37,14 @@ async function until(what: () => boolean): Promise<void> {
   throw new Error("it did not happen within 30 s");
 }
 
-/** Deploys to the one cell by its child workflow, as a client would start it, and waits for the outcome. */
-async function deploy(port: number, from: string, to: string): Promise<string> {
+/** Deploys to the one cell by its child workflow, as an operation that holds the cell would, and waits for the outcome. */
+async function deploy(fleet: FakeFleet, port: number, from: string, to: string): Promise<string> {
+  const operation = operationId(uuidv7());
+  await fleet.registry.takeClaims(operation, fleet.cellIds);
   const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
   try {
     const input = {
-      operation: operationId(uuidv7()),
+      operation,
       wave: 1,
       cell: "cell-1",
       from: releaseName(from),
@@ -57,6 +59,7 @@ async function deploy(port: number, from: string, to: string): Promise<string> {
     return result.step;
   } finally {
     await connection.close();
+    await fleet.registry.dropClaims(operation);
   }
 }
 
@@ -91,7 +94,7 @@ test("the worker waits for Temporal, works for it, and comes back after Temporal
 
   const first = startServer(port);
   await until(() => worker.state === "running");
-  assert.equal(await deploy(port, "pulse@1", "pulse@2"), "deployed");
+  assert.equal(await deploy(fleet, port, "pulse@1", "pulse@2"), "deployed");
   assert.deepEqual(fleet.live, { "cell-1": "pulse@2" });
 
   const gone = once(first, "exit");
@@ -100,6 +103,6 @@ test("the worker waits for Temporal, works for it, and comes back after Temporal
   await wait(1_000);
   startServer(port);
   await until(() => worker.state === "running");
-  assert.equal(await deploy(port, "pulse@2", "pulse@1"), "deployed");
+  assert.equal(await deploy(fleet, port, "pulse@2", "pulse@1"), "deployed");
   assert.deepEqual(fleet.live, { "cell-1": "pulse@1" });
 });
