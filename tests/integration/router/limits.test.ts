@@ -9,9 +9,9 @@ describe("limits and time-outs", () => {
     bed.start({
       REQUEST_TIMEOUT_MS: "1200",
       HEAD_TIMEOUT_MS: "700",
-      FIRST_BYTE_TIMEOUT_MS: "400",
+      FIRST_BYTE_TIMEOUT_MS: "4000",
       CONNECT_TIMEOUT_MS: "300",
-      CELL_IN_FLIGHT: "40",
+      CELL_IN_FLIGHT: "41",
     }),
   );
   after(() => bed.stop());
@@ -55,9 +55,15 @@ describe("limits and time-outs", () => {
     assert.equal(fourth.status, 503);
     assert.equal(fourth.json["code"], "tenant-busy");
     await limited({ inFlight: 500 });
-    const more = Array.from({ length: 37 }, () => ask(bed.port));
-    await until(() => held.length === 40, "forty are in flight");
-    assert.equal((await ask(bed.port)).json["code"], "cell-busy");
+    // Of the cell's 41 one tenant has 21 at most; another's 21st is one too many for the cell.
+    const more = Array.from({ length: 18 }, () => ask(bed.port));
+    await until(() => held.length === 21, "the tenant's share is in flight");
+    assert.equal((await ask(bed.port)).json["code"], "tenant-busy");
+    await bed.publish({ [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "initech") });
+    const initech = { host: "initech.cellplane.localhost" };
+    more.push(...Array.from({ length: 20 }, () => ask(bed.port, initech)));
+    await until(() => held.length === 41, "all that the cell takes are in flight");
+    assert.equal((await ask(bed.port, initech)).json["code"], "cell-busy");
     assert.equal((await ask(bed.port, { host: "globex.cellplane.localhost" })).status, 200);
     for (const go of held) go();
     assert.ok((await Promise.all([...three, ...more])).every(({ status }) => status === 200));
