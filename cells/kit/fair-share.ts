@@ -6,8 +6,11 @@ import { cellError } from "./errors.ts";
  * burst needs; a tenant that keeps more waiting offers more than its share.
  */
 const waitingPerHeld = 20;
-/** As long as a pool lets somebody wait for a connection. */
-const longestWaitMs = 2_000;
+/**
+ * Longer than a migration that waits for its lock may hold up a table's users (2 s), so that a deploy costs nobody an error, and short of the time after which
+ * clients give up.
+ */
+const longestWaitMs = 3_500;
 
 interface Waiter {
   readonly admit: () => void;

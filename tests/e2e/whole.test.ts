@@ -243,12 +243,14 @@ describe("a fleet, as a newcomer meets it", () => {
   });
 
   it("refuses what the command line cannot mean, with exit code 2", async () => {
-    for (const args of [["frobnicate"], ["tenant", "create", "x"], ["query", "nonsense", "--by", "tier"]]) {
+    for (const args of [["frobnicate"], ["tenant", "create", "x"], ["query", "events", "--by", "colour"]]) {
       const done = await fleet.cli(...args);
       assert.equal(done.code, 2, `${args.join(" ")}: ${done.stdout} ${done.stderr}`);
     }
     const unknown = await fleet.json<Problem>(["rollout", "start", "pulse@99"], 1);
     assert.equal(unknown.code, "unknown-release");
+    const nonsense = await fleet.json<Problem>(["query", "nonsense", "--by", "tier"], 1);
+    assert.match(nonsense.detail ?? "", /nonsense/);
     const taken = await fleet.json<Problem>(["tenant", "create", "umbrella", "--tier", "free"], 1);
     assert.equal(taken.status, 409);
   });

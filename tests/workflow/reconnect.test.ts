@@ -40,7 +40,7 @@ async function until(what: () => boolean): Promise<void> {
 /** Deploys to the one cell by its child workflow, as an operation that holds the cell would, and waits for the outcome. */
 async function deploy(fleet: FakeFleet, port: number, from: string, to: string): Promise<string> {
   const operation = operationId(uuidv7());
-  await fleet.registry.takeClaims(operation, fleet.cellIds);
+  await fleet.registry.takeClaims(operation, fleet.cellIds, new Map());
   const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
   try {
     const input = {

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import process from "node:process";
 import { join, resolve } from "node:path";
 import { bundleRelease, type BundledRelease } from "../../../cells/drivers/bundle/bundle.ts";
 import type { ReleaseRef } from "../../../cells/drivers/driver.ts";
@@ -64,6 +65,8 @@ export class RestoreStage {
     const release = await bundleRelease({ folder: application, version: "1", outDir: bundle });
     const ref = { name: release.manifest.name, digest: release.digest };
     const block = await allocateBlock(home);
+    // Backups are made by the tests themselves: one that comes by itself would find theirs under way, or they it.
+    process.env["CELLPLANE_BACKUP_HOURS"] = "0";
     const supervisor = await startSupervisor(home);
     const driver = driverFor({ home, plane, release, block, supervisor });
     const stage = new RestoreStage({ home, plane, driver, supervisor, release: ref, block, postgres, bundle });

@@ -80,6 +80,8 @@ async function recover(database: CellDatabase, means: RestoreMeans, until: Date 
     });
   } catch (error) {
     await Promise.all(running.map((name) => means.supervisor.start(name)));
+    // Whether or not it is well again in time: why nothing was restored is what its reader has to know.
+    await Promise.allSettled(running.map((name) => means.supervisor.waitHealthy(name, healthyWithinMs)));
     throw error;
   } finally {
     await former?.close();
