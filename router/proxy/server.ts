@@ -36,7 +36,7 @@ export interface TenantServerOptions {
 export class TenantServer {
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
-  readonly #open = new Set<Exchange>();
+  readonly #load = { open: 0 };
   #stopping = false;
 
   constructor(options: TenantServerOptions) {
@@ -49,7 +49,7 @@ export class TenantServer {
 
   /** Requests and WebSockets that are open now. */
   get open(): number {
-    return this.#open.size;
+    return this.#load.open;
   }
 
   /** @returns the port, taken by the system where 0 was asked for. */
@@ -72,9 +72,9 @@ export class TenantServer {
     for (const connection of this.#connections) connection.stop();
     // WebSockets never end by themselves; their clients come back to another router.
     const deadline = performance.now() + graceMs;
-    while (this.#open.size > 0 && performance.now() < deadline) await sleep(stopCheckMs);
+    while (this.#load.open > 0 && performance.now() < deadline) await sleep(stopCheckMs);
     for (const connection of this.#connections) {
-      if (this.#open.size > 0) connection.socket.destroy();
+      if (this.#load.open > 0) connection.socket.destroy();
       else connection.socket.destroySoon();
     }
     await closed;
@@ -94,7 +94,7 @@ export class TenantServer {
         closing: deadlines.list(closingMs, tooLong),
       },
       connections: this.#connections,
-      open: this.#open,
+      load: this.#load,
       peers: options.peers,
       counters: options.counters,
       answerLog: options.answerLog,
