@@ -5,15 +5,15 @@ import type { CellId, KeyId, TenantId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Counters } from "../admin/counters.ts";
 import type { SampleCounters } from "../admin/samples.ts";
-import type { Assertions } from "../guard/assertions.ts";
+import type { Assertions, Kept } from "../guard/assertions.ts";
 import type { Breakers } from "../guard/breaker.ts";
+import type { Guest } from "../guard/hosts.ts";
 import type { InFlight } from "../guard/in-flight.ts";
 import type { ParkingLot } from "../guard/parking.ts";
-import type { RetryBudgets } from "../guard/retry-budget.ts";
 import type { LiveSlots } from "../table/live-slots.ts";
 import type { Owners } from "../table/owners.ts";
 import type { RoutingTable } from "../table/table.ts";
-import type { Pools } from "./pools.ts";
+import type { Ways } from "./ways.ts";
 
 /** All that a request needs on its way to a cell and back. */
 export interface Carriage {
@@ -26,20 +26,26 @@ export interface Carriage {
   readonly tenantInFlight: InFlight<TenantId>;
   readonly cellInFlight: InFlight<CellId>;
   readonly cellCap: number;
-  readonly budgets: RetryBudgets;
   readonly parking: ParkingLot;
   readonly parkMs: number;
-  readonly pools: Pools;
+  readonly ways: Ways;
   readonly samples: SampleCounters;
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+/** Who asks, and what the assertion of that is kept on. */
+export interface Caller {
+  readonly principal: KeyId | "anonymous";
+  readonly kept: Kept;
+}
+
 /** A request that may pass. */
 export interface Passage {
   readonly tenant: TenantRow;
-  readonly principal: KeyId | "anonymous";
+  readonly guest: Guest;
+  readonly caller: Caller;
   /** The head for the cell, without its end, which changes from try to try. */
   readonly head: string;
 }

@@ -9,8 +9,9 @@ import type { AnswerHead } from "../wire/answer-head.ts";
 import type { Carriage, Passage } from "./carriage.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
-import { nextStep, type History, type Result, type Step } from "./steps.ts";
+import { isForClient, nextStep, type History, type Result, type Step } from "./steps.ts";
 import type { Asker, Failure, Upstream } from "./upstream.ts";
+import type { Way } from "./ways.ts";
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -39,8 +40,9 @@ class Journey implements Asker, Carrier {
   readonly #on: Carriage;
   readonly #history: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
   #owner: Owner | null = null;
-  /** The cell whose cap and breaker this request counts under now. */
-  #entered: CellId | null = null;
+  /** The way to the owner; where it is `#entered`, its cap and breaker count this request. */
+  #way: Way | null = null;
+  #entered = false;
   /** A slot to ask instead of the live one, after a refused connection. */
   #slot: Slot | null = null;
   #slotAsked: Slot = "a";
@@ -93,7 +95,7 @@ class Journey implements Asker, Carrier {
   }
 
   interim(head: AnswerHead): void {
-    const { lines } = fieldsFromCell(head.fields, head.connection, false);
+    const { lines } = fieldsFromCell(head, false);
     this.#exchange.relayInterim(head, lines);
   }
 
@@ -106,8 +108,8 @@ class Journey implements Asker, Carrier {
   }
 
   switched(head: AnswerHead): void {
-    const from = fieldsFromCell(head.fields, head.connection, false);
-    this.#on.breakers.of(this.#cell).answered();
+    const from = fieldsFromCell(head, false);
+    this.#way?.breaker.answered();
     this.#learnSlot(from);
     this.#count(from, 101);
     this.#on.counters.websockets += 1;
@@ -157,12 +159,13 @@ class Journey implements Asker, Carrier {
 
   /** One try. @throws CellplaneError cell-unavailable, cell-busy */
   #ask(owner: Owner): void {
-    this.#enter(owner.cell);
+    const way = this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
-    const { tenant, principal } = this.#passage;
-    const assertion = this.#on.assertions.of(owner.cell, owner.epoch, tenant, principal);
+    const { tenant, caller } = this.#passage;
+    const { cell, epoch } = owner;
+    const assertion = this.#on.assertions.line(caller.kept, cell, epoch, tenant, caller.principal);
     this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
-    const upstream = this.#on.pools.of(owner.addresses[this.#slotAsked].url).take(this);
+    const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
   }
@@ -176,9 +179,10 @@ class Journey implements Asker, Carrier {
   /** Does what the answer asks for. @throws CellplaneError */
   #proceed(head: AnswerHead): void {
     const { status } = head;
-    const from = fieldsFromCell(head.fields, head.connection, status !== 204);
-    this.#on.breakers.of(this.#cell).answered();
+    const from = fieldsFromCell(head, status !== 204);
+    this.#way?.breaker.answered();
     this.#learnSlot(from);
+    if (isForClient(status, from.notExecuted)) return this.#relay(head, from);
     const result: Result = {
       kind: "answered",
       status,
@@ -190,9 +194,7 @@ class Journey implements Asker, Carrier {
     if (step.kind !== "relay") this.#letGo();
     switch (step.kind) {
       case "relay":
-        this.#thawed();
-        this.#count(from, status);
-        return this.#exchange.relayHead(head, from);
+        return this.#relay(head, from);
       case "turn":
         this.#history.turns += 1;
         return this.#turn(step.slot);
@@ -209,6 +211,12 @@ class Journey implements Asker, Carrier {
     }
   }
 
+  #relay(head: AnswerHead, from: FromCell): void {
+    this.#thawed();
+    this.#count(from, head.status);
+    this.#exchange.relayHead(head, from);
+  }
+
   /** There was no answer. @throws CellplaneError */
   #tryAgain(kind: Failure, error: Error): void {
     const step = this.#step({ kind });
@@ -218,12 +226,12 @@ class Journey implements Asker, Carrier {
     }
     if (step.kind === "retry") {
       this.#history.retries += 1;
-      if (this.#on.budgets.of(this.#cell).spend()) {
+      if (this.#on.ways.to(this.#cell).budget.spend()) {
         this.#on.counters.retries += 1;
         return this.#askOwner();
       }
     }
-    this.#on.breakers.of(this.#cell).failed(kind === "connect-timeout" ? "timeout" : kind);
+    this.#on.ways.to(this.#cell).breaker.failed(kind === "connect-timeout" ? "timeout" : kind);
     throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${detailOf[kind]}`, {
       cause: error,
     });
@@ -320,24 +328,26 @@ class Journey implements Asker, Carrier {
   }
 
   /** @throws CellplaneError cell-unavailable, cell-busy */
-  #enter(cell: CellId): void {
-    if (this.#entered === cell) return;
+  #enter(cell: CellId): Way {
+    const way = this.#on.ways.to(cell);
+    if (this.#entered && this.#way === way) return way;
     this.#leaveCell();
-    const breaker = this.#on.breakers.of(cell);
-    if (!breaker.pass()) throw fail("cell-unavailable", `Cell ${cell} did not answer lately.`);
-    if (!this.#on.cellInFlight.enter(cell, this.#on.cellCap)) {
-      breaker.gaveUp();
+    if (!way.breaker.pass()) throw fail("cell-unavailable", `Cell ${cell} did not answer lately.`);
+    if (!this.#on.cellInFlight.enter(way.load, this.#on.cellCap)) {
+      way.breaker.gaveUp();
       throw fail("cell-busy", `Cell ${cell} has ${this.#on.cellCap} requests in flight through this router.`);
     }
-    this.#entered = cell;
-    this.#on.budgets.of(cell).earn();
+    this.#way = way;
+    this.#entered = true;
+    way.budget.earn();
+    return way;
   }
 
   #leaveCell(): void {
-    if (this.#entered === null) return;
-    this.#on.cellInFlight.leave(this.#entered);
-    this.#on.breakers.of(this.#entered).gaveUp();
-    this.#entered = null;
+    if (!this.#entered || this.#way === null) return;
+    this.#entered = false;
+    this.#on.cellInFlight.leave(this.#way.load);
+    this.#way.breaker.gaveUp();
   }
 
   /** Lets go of an answer that nobody gets. Its connection is used again only if both sides of it are at a clean end. */
@@ -367,7 +377,7 @@ class Journey implements Asker, Carrier {
     this.#over = true;
     this.#thawed();
     this.#leaveCell();
-    this.#on.tenantInFlight.leave(this.#passage.tenant.id);
+    this.#on.tenantInFlight.leave(this.#passage.guest.load);
     this.#upstream?.destroy();
     this.#upstream = null;
   }

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { Clock } from "../../common/clock.ts";
 import type { CellplaneError } from "../../common/errors.ts";
 import type { Logger } from "../../common/log.ts";
@@ -6,6 +5,7 @@ import type { Counters } from "../admin/counters.ts";
 import type { TrustedPeers } from "../guard/peers.ts";
 import type { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import type { RequestBody } from "./body.ts";
 import { fail } from "../errors.ts";
 import { Timed, type DeadlineList, type Deadlines } from "./deadlines.ts";
@@ -60,9 +60,10 @@ export interface ClientContext {
 }
 
 export class ClientConnection extends Timed implements ClientSide {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly peer: string;
   readonly peerTrusted: boolean;
+  readonly proto: "http" | "https";
   readonly #context: ClientContext;
   #state: State = "idle";
   #exchange: Exchange | null = null;
@@ -77,8 +78,9 @@ export class ClientConnection extends Timed implements ClientSide {
   #thrownAway = 0;
   #advancing = false;
 
-  constructor(socket: Socket, context: ClientContext) {
+  constructor(socket: ClientSocket, proto: "http" | "https", context: ClientContext) {
     super();
+    this.proto = proto;
     this.socket = socket;
     this.#context = context;
     this.peer = plainAddress(socket.remoteAddress ?? "");
@@ -361,7 +363,7 @@ export class ClientConnection extends Timed implements ClientSide {
   }
 }
 
-const unparsed = { method: "", target: "", http10: false, fields: null as never };
+const unparsed = { method: "", target: "", http10: false, unplain: false, fields: null as never };
 
 /** An IPv4 address that came over an IPv6 socket, as IPv4. */
 function plainAddress(address: string): string {

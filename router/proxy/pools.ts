@@ -22,7 +22,8 @@ interface PoolDeadlines {
 }
 
 /** The connections to one slot of a cell that stand idle, last used first: what is not needed ages at the bottom. */
-class Pool implements Keeper {
+export class Pool implements Keeper {
+  readonly url: string;
   readonly host: string;
   readonly port: number;
   readonly firstByte: DeadlineList;
@@ -31,11 +32,16 @@ class Pool implements Keeper {
   #retired = false;
 
   constructor(url: string, deadlines: PoolDeadlines) {
+    this.url = url;
     const { hostname, port } = new URL(url);
     this.host = hostname;
     this.port = Number(port === "" ? 80 : port);
     this.#deadlines = deadlines;
     this.firstByte = deadlines.firstByte;
+  }
+
+  get retired(): boolean {
+    return this.#retired;
   }
 
   /** @returns a connection for one request; where it is still `connecting`, the asker hears when it is there. */

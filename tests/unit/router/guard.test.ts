@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
-import type { TenantRow } from "../../../common/contracts/fleet.ts";
+import type { KeyRow, TenantRow } from "../../../common/contracts/fleet.ts";
 import { Assertion } from "../../../common/contracts/assertion.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../../common/ids.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
@@ -13,13 +13,16 @@ import { Breaker } from "../../../router/guard/breaker.ts";
 import { fieldsFromCell, headToCell, type ToCell } from "../../../router/guard/fields.ts";
 import { checkHead } from "../../../router/guard/head.ts";
 import { InFlight } from "../../../router/guard/in-flight.ts";
-import { KeyDigests, keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
+import { keyDigestOf, Keys, looksLikeKey } from "../../../router/guard/key.ts";
+import { KnownFields } from "../../../router/guard/known-fields.ts";
 import { ParkingLot } from "../../../router/guard/parking.ts";
 import { TrustedPeers } from "../../../router/guard/peers.ts";
 import { RateLimits } from "../../../router/guard/rate.ts";
 import { RetryBudget } from "../../../router/guard/retry-budget.ts";
-import { FieldBlock } from "../../../router/wire/field-block.ts";
-import { fieldNameOf, isInternal } from "../../../router/wire/field-names.ts";
+import type { RoutingTable } from "../../../router/table/table.ts";
+import { framingOfAnswer, type AnswerHead } from "../../../router/wire/answer-head.ts";
+import { AnswerParser } from "../../../router/wire/answer-parser.ts";
+import { isInternal } from "../../../router/wire/field-names.ts";
 import { RequestParser } from "../../../router/wire/request-parser.ts";
 
 class HandClock implements Clock {
@@ -114,6 +117,7 @@ describe("fields", () => {
     const parsed = head({ fields });
     const text = headToCell({
       head: checkHead(parsed),
+      lineStands: true,
       fields: parsed.fields,
       stripAuthorization: false,
       requestId: "r",
@@ -121,6 +125,7 @@ describe("fields", () => {
       traceContinued: false,
       peer: "10.0.0.1",
       peerTrusted: false,
+      proto: "http",
       ...more,
     });
     const [line, ...lines] = text.split("\r\n").slice(0, -1);
@@ -129,10 +134,26 @@ describe("fields", () => {
   };
 
   it("of our own are known in every spelling", () => {
-    for (const name of ["cellplane-assertion", "cellplane_assertion", "CELLPLANE_Slot", "cellplane-a_b", "cellplane_"])
-      assert.ok(isInternal(fieldNameOf(name).kind), name);
-    for (const name of ["cellplane", "x-cellplane-a", "cellplanes-a", "__proto__", "constructor"])
-      assert.ok(!isInternal(fieldNameOf(name).kind), name);
+    const internal = (names: readonly string[]) => {
+      const { fields } = head({ fields: ["Host", "acme.example", ...names.flatMap((name) => [name, "x"])] });
+      return names.filter((_, index) => isInternal(fields.kind(index + 1)));
+    };
+    const ours = ["cellplane-assertion", "cellplane_assertion", "CELLPLANE_Slot", "cellplane-a_b", "cellplane_"];
+    assert.deepEqual(internal(ours), ours);
+    assert.deepEqual(internal(["cellplane", "x-cellplane-a", "cellplanes-a", "__proto__", "constructor"]), []);
+  });
+
+  it("are told apart by their bytes, however many there are: names that share a place share nothing else", () => {
+    for (let round = 0; round < 3; round += 1) {
+      for (let first = 0; first < 20_000; first += 100) {
+        const names = Array.from({ length: 100 }, (_, index) => `x-${(first + index).toString(36)}`);
+        const { fields } = head({ fields: ["Host", "acme.example", ...names.flatMap((name) => [name, "x"])] });
+        assert.deepEqual(
+          names.map((_, index) => fields.name(index + 1)),
+          names,
+        );
+      }
+    }
   });
 
   it("framing and host stand once and are ours, whatever Connection names", () => {
@@ -147,7 +168,7 @@ describe("fields", () => {
       "evil",
     ]);
     assert.deepEqual(out, [
-      ["host", "acme.example"],
+      ["Host", "acme.example"],
       ["x-forwarded-for", "10.0.0.1"],
       ["x-forwarded-host", "acme.example"],
       ["x-forwarded-proto", "http"],
@@ -185,7 +206,7 @@ describe("fields", () => {
   });
 
   it("of a cell are taken apart; a slot or release that is none is nothing", () => {
-    const block = new FieldBlock();
+    const parser = new AnswerParser();
     const lines = linesOf([
       "Cellplane-Slot",
       "c",
@@ -204,10 +225,13 @@ describe("fields", () => {
       "X-Hop",
       "2",
     ]);
-    const bytes = Buffer.from(`${lines}\r\n`);
-    block.parse(bytes, 0, 0, bytes.length);
-    assert.deepEqual(fieldsFromCell(block, "x-hop, content-length", true), {
-      lines: "X-A: 1\r\nContent-Length: 0\r\n",
+    const answer = (version: string, more: string): AnswerHead => {
+      const bytes = Buffer.from(`HTTP/${version} 200 Fine\r\n${lines}${more}\r\n`);
+      parser.parse(bytes, 0, bytes.length);
+      return framingOfAnswer(parser, "GET");
+    };
+    assert.deepEqual(fieldsFromCell(answer("1.1", "Connection: x-hop, content-length\r\n"), true), {
+      lines: "HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 0\r\n",
       release: "pulse@2",
       slot: null,
       notExecuted: "slot-not-live",
@@ -215,28 +239,58 @@ describe("fields", () => {
       eventStream: false,
       dated: false,
     });
-    assert.equal(fieldsFromCell(block, null, false).lines, "X-A: 1\r\nX-Hop: 2\r\n");
+    assert.equal(fieldsFromCell(answer("1.0", ""), false).lines, "HTTP/1.1 200 Fine\r\nX-A: 1\r\nX-Hop: 2\r\n");
   });
 });
 
 describe("keys, peers", () => {
   it("a key is taken from a well-formed bearer alone, and anything like one is ours to judge", () => {
     assert.match(keyDigestOf("bearer  cpk_abc-1_2 ") ?? "", /^[0-9a-f]{64}$/);
-    for (const given of [undefined, "Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"])
+    for (const given of ["Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"])
       assert.equal(keyDigestOf(given), null, given);
-    assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw") && !looksLikeKey(undefined));
+    assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw"));
   });
 
-  it("digests are remembered for keys that were right, and a revoked key is not right again", () => {
-    const digests = new KeyDigests();
-    const field = "Bearer cpk_abc";
-    const digest = digests.of(field) ?? "";
-    assert.equal(digest, keyDigestOf(field));
-    digests.remember(field, digest);
-    assert.equal(digests.of(field), digest);
-    assert.equal(digests.of("Bearer cpk_abd"), keyDigestOf("Bearer cpk_abd"));
-    for (let index = 0; index < 20_001; index++) digests.remember(`Bearer cpk_${index}`, String(index));
-    assert.equal(digests.of(field), digest, "what was pushed out is hashed anew");
+  it("a key that was right is remembered as long as the table is the same, and a revoked one is not right again", () => {
+    const row = (key: string) => ({ id: "k", tenant, digest: keyDigestOf(`Bearer ${key}`) ?? "" }) as unknown as KeyRow;
+    const table = { revision: 1, rows: [row("cpk_abc")], asked: 0, keyOf(digest: string) {
+      this.asked += 1;
+      return this.rows.find((each) => each.digest === digest);
+    } }; // prettier-ignore
+    const known = new Keys(table as unknown as RoutingTable);
+    const bearer = (field: string) => {
+      const { fields } = head({ fields: ["Host", "acme.example", "Authorization", field] });
+      return known.bearerAt(fields, 1);
+    };
+    const right = bearer("Bearer cpk_abc");
+    assert.equal(right.kind, "key");
+    assert.deepEqual([bearer("Bearer cpk_abc"), table.asked], [right, 1]);
+    assert.deepEqual(
+      ["Bearer cpk_abd", "Basic cpk_abc", "Basic dTpw"].map((field) => bearer(field).kind),
+      ["unknown", "malformed", "none"],
+    );
+    assert.equal(known.bearerAt(head().fields, -1).kind, "none");
+    table.revision += 1;
+    assert.equal(bearer("Bearer cpk_abc"), right, "the same key in another table");
+    table.rows = [];
+    table.revision += 1;
+    assert.equal(bearer("Bearer cpk_abc").kind, "unknown");
+    table.rows = [row("cpk_abc")];
+    table.revision += 1;
+    assert.equal(bearer("Bearer cpk_abc").kind, "key");
+  });
+
+  it("what is known of a field's values is bounded, and what was used lately stays", () => {
+    const known = new KnownFields<number>(100);
+    const at = (value: string) => head({ fields: ["Host", value] }).fields;
+    known.keep(at("used"), 0, -1);
+    for (let index = 0; index < 1_000; index += 1) {
+      known.keep(at(`value-${index}`), 0, index);
+      assert.equal(known.find(at("used"), 0), -1);
+    }
+    const found = Array.from({ length: 1_000 }, (_, index) => known.find(at(`value-${index}`), 0)).filter((value) => value !== undefined);
+    assert.ok(found.length >= 99 && found.length <= 200, `${found.length}`);
+    assert.equal(known.find(at("value"), 0), undefined);
   });
 
   it("trusted peers are addresses and ranges, and nothing else", () => {
@@ -255,23 +309,30 @@ describe("limits", () => {
   it("the bucket holds a second's worth and fills at the rate, shared among the routers", () => {
     const clock = new HandClock();
     const rates = new RateLimits(clock);
-    for (let index = 0; index < 5; index++) assert.equal(rates.take(tenant, 10, 2), 0);
-    assert.equal(rates.take(tenant, 10, 2), 0.2);
+    const bucket = rates.bucketOf(tenant);
+    assert.equal(rates.bucketOf(tenant), bucket);
+    for (let index = 0; index < 5; index++) assert.equal(rates.take(bucket, 10, 2), 0);
+    assert.equal(rates.take(bucket, 10, 2), 0.2);
     clock.ms += 200;
-    assert.equal(rates.take(tenant, 10, 2), 0);
-    assert.ok(rates.take(tenant, 10, 2) > 0);
+    assert.equal(rates.take(bucket, 10, 2), 0);
+    assert.ok(rates.take(bucket, 10, 2) > 0);
     clock.ms += 60_000;
-    for (let index = 0; index < 5; index++) assert.equal(rates.take(tenant, 10, 2), 0);
-    assert.ok(rates.take(tenant, 10, 2) > 0);
+    for (let index = 0; index < 5; index++) assert.equal(rates.take(bucket, 10, 2), 0);
+    assert.ok(rates.take(bucket, 10, 2) > 0);
   });
 
-  it("in flight never goes beyond the cap, nor below nothing", () => {
+  it("in flight never goes beyond the cap", () => {
     const inFlight = new InFlight<string>();
-    assert.deepEqual([inFlight.enter("x", 2), inFlight.enter("x", 2), inFlight.enter("x", 2)], [true, true, false]);
-    inFlight.leave("x");
-    assert.equal(inFlight.enter("x", 2), true);
-    for (let index = 0; index < 5; index++) inFlight.leave("x");
-    assert.equal(inFlight.of("x"), 0);
+    const load = inFlight.load("x");
+    assert.equal(inFlight.load("x"), load);
+    assert.deepEqual([inFlight.enter(load, 2), inFlight.enter(load, 2), inFlight.enter(load, 2)], [true, true, false]);
+    assert.equal(inFlight.of("x"), 2);
+    inFlight.leave(load);
+    assert.equal(inFlight.enter(load, 2), true);
+    assert.deepEqual([inFlight.refused, inFlight.of("y")], [1, 0]);
+    // A name in flight is never forgotten, however many idle ones come.
+    for (let index = 0; index < 100_001; index++) inFlight.load(`idle-${index}`);
+    assert.equal(inFlight.load("x"), load);
   });
 
   it("retries are a fifth of the requests", () => {
@@ -355,25 +416,39 @@ describe("assertions", () => {
   it("are made once per tenant and key and reused until near their end, never at another epoch or cell, nor after a clock was set back", async () => {
     const key = generateSigningKey();
     const clock = new HandClock();
-    const assertions = new Assertions("router-1" as PartId, key, clock);
+    let keyNow = key;
+    const assertions = new Assertions("router-1" as PartId, () => keyNow, clock);
+    const kept = { assertion: null };
+    const tokenOf = (line: string) => /^cellplane-assertion: (.*)\r\n$/.exec(line)?.[1] ?? "";
     const cell = "cell-1" as CellId;
     const row = { id: tenant, synthetic: false } as TenantRow;
-    const first = assertions.of(cell, 1, row, "anonymous");
+    const first = assertions.line(kept, cell, 1, row, "anonymous");
     clock.ms += 39_000;
-    assert.equal(assertions.of(cell, 1, row, "anonymous"), first);
+    assert.equal(assertions.line(kept, cell, 1, row, "anonymous"), first);
     clock.ms += 2_000;
-    const second = assertions.of(cell, 1, row, "anonymous");
+    const second = assertions.line(kept, cell, 1, row, "anonymous");
     assert.notEqual(second, first);
     const others = [
-      assertions.of(cell, 2, row, "anonymous"),
-      assertions.of("cell-2" as CellId, 2, row, "anonymous"),
-      assertions.of(cell, 1, { ...row, synthetic: true }, "anonymous"),
-      assertions.of(cell, 1, row, "01890000-0000-7000-8000-000000000101" as KeyId),
+      assertions.line(kept, cell, 2, row, "anonymous"),
+      assertions.line(kept, "cell-2" as CellId, 2, row, "anonymous"),
+      assertions.line(kept, cell, 1, { ...row, synthetic: true }, "anonymous"),
+      assertions.line({ assertion: null }, cell, 1, row, "01890000-0000-7000-8000-000000000101" as KeyId),
     ];
     assert.equal(new Set([first, second, ...others]).size, 6);
     clock.ms -= 120_000;
-    assert.notEqual(assertions.of(cell, 1, row, "anonymous"), second);
-    const { payload } = await verifyToken(first, {
+    assert.notEqual(assertions.line(kept, cell, 1, row, "anonymous"), second);
+    const third = assertions.line(kept, cell, 1, row, "anonymous");
+    keyNow = generateSigningKey();
+    const rotated = assertions.line(kept, cell, 1, row, "anonymous");
+    assert.notEqual(rotated, third);
+    const { kid } = await verifyToken(tokenOf(rotated), {
+      type: "cp-assertion",
+      schema: Assertion,
+      keys: () => keyNow.publicKey,
+      audience: "cell-1",
+    });
+    assert.equal(kid, keyNow.kid);
+    const { payload } = await verifyToken(tokenOf(first), {
       type: "cp-assertion",
       schema: Assertion,
       keys: () => key.publicKey,
