@@ -11,6 +11,7 @@ import type { RateLimits } from "./guard/rate.ts";
 import { traceOf } from "./guard/trace.ts";
 import type { Caller, Carriage } from "./proxy/carriage.ts";
 import { carry } from "./proxy/carry.ts";
+import type { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import type { Exchange } from "./proxy/exchange.ts";
 import type { Spans } from "./proxy/spans.ts";
 import type { FieldBlock } from "./wire/field-block.ts";
@@ -21,6 +22,7 @@ export interface RouterParts extends Carriage {
   readonly peers: TrustedPeers;
   readonly keys: Keys;
   readonly spans: Spans;
+  readonly elsewhere: ElsewhereChoice;
   /** Whether the table is too old for a definite "unknown". */
   readonly stale: () => boolean;
 }
@@ -45,7 +47,9 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => void {
     if (!parts.tenantInFlight.enter(guest.load, mostInFlight)) {
       throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
-    carry(exchange, { tenant, guest, caller, head: headFor(parts, exchange, head, caller, tenant) }, parts);
+    const elsewhere = parts.elsewhere.of(head, fields, guest, caller);
+    const forCell = headFor(parts, exchange, head, caller, tenant);
+    carry(exchange, { tenant, guest, caller, elsewhere, head: forCell }, parts);
   };
 }
 

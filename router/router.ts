@@ -21,6 +21,7 @@ import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
 import type { ClientSocket } from "./proxy/client-socket.ts";
 import { Deadlines } from "./proxy/deadlines.ts";
+import { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import { Pools } from "./proxy/pools.ts";
 import { Spans } from "./proxy/spans.ts";
 import { TenantServer } from "./proxy/server.ts";
@@ -29,6 +30,7 @@ import { Certificates } from "./tls/certificates.ts";
 import { TlsServer } from "./tls/server.ts";
 import { LiveSlots } from "./table/live-slots.ts";
 import { Owners } from "./table/owners.ts";
+import { StatelessRoutes } from "./table/stateless-routes.ts";
 import { RoutingTable } from "./table/table.ts";
 
 export interface RunningRouter {
@@ -150,6 +152,7 @@ function createParts(
 ): RouterParts {
   const breakers = new Breakers(clock);
   const cellInFlight = new InFlight<CellId>();
+  const statelessRoutes = new StatelessRoutes();
   const tenantInFlight = new InFlight<TenantId>();
   const rates = new RateLimits(clock);
   const ways = new Ways(breakers, new RetryBudgets(), cellInFlight, pools);
@@ -173,6 +176,8 @@ function createParts(
     table,
     owners: new Owners(table),
     liveSlots,
+    statelessRoutes,
+    elsewhere: new ElsewhereChoice(statelessRoutes, table, breakers, Math.random),
     trust: subscription.trust,
     assertions: new Assertions(id, () => ownKey.now, clock),
     breakers,

@@ -78,6 +78,8 @@ export async function createTenantServer<Settings extends TObject>(
   server.addHook("onRequest", async (request) => {
     if (!options.trustKnown())
       throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
+    const { stateless } = request.routeOptions.config;
+    if (stateless !== undefined) reply.header(internalHeaders.stateless, statelessWord(request, stateless));
     const assertion = await options.assertions.verify(request.headers[internalHeaders.assertion]);
     request.tenant = new TenantContext(assertion, services);
     refuseWhereNotServed(assertion, state);
@@ -106,6 +108,12 @@ export async function createTenantServer<Settings extends TObject>(
     await options.app.routes(scope as Server, { settings: options.settings });
   });
   return server;
+}
+
+/** How the router is told of a stateless route. */
+function statelessWord({ method, routeOptions }: FastifyRequest, stateless: "random" | { readonly user: string }): string {
+  const how = stateless === "random" ? "random" : stateless.user.toLowerCase();
+  return `${how} ${method} ${routeOptions.url ?? "/"}`;
 }
 
 function isTenants(request: FastifyRequest): boolean {

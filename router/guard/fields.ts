@@ -116,6 +116,8 @@ export interface FromCell {
   /** Null when something may have been executed; else the reason, or empty. */
   readonly notExecuted: string | null;
   readonly leaseWord: string | null;
+  /** The route, where the cell says that it may go to any. */
+  readonly stateless: string | null;
   /** Whether it is a stream of server-sent events, which has no end of its own. */
   readonly eventStream: boolean;
   readonly dated: boolean;
@@ -132,6 +134,7 @@ export function fieldsFromCell(head: AnswerHead, keepLength: boolean): FromCell 
   let slot: Slot | null = null;
   let notExecuted: string | null = null;
   let leaseWord: string | null = null;
+  let stateless: string | null = null;
   let eventStream = false;
   let dated = false;
   for (let index = 0; index < fields.count; index += 1) {
@@ -142,6 +145,7 @@ export function fieldsFromCell(head: AnswerHead, keepLength: boolean): FromCell 
       else if (kind === Kind.slot) slot = slots.find((known) => known === fields.value(index)) ?? null;
       else if (kind === Kind.notExecuted) notExecuted = fields.value(index);
       else if (kind === Kind.leaseWord) leaseWord = fields.value(index);
+      else if (kind === Kind.stateless) stateless = fields.value(index);
       else if (kind === Kind.date) dated = true;
       else if (kind === Kind.contentType) eventStream = fields.value(index).startsWith("text/event-stream");
       keep = passesToClient(kind, keepLength);
@@ -156,7 +160,7 @@ export function fieldsFromCell(head: AnswerHead, keepLength: boolean): FromCell 
     }
   }
   if (run >= 0) lines += fields.text.slice(run, fields.lineAt(fields.count));
-  return { lines, release, slot, notExecuted, leaseWord, eventStream, dated };
+  return { lines, release, slot, notExecuted, leaseWord, stateless, eventStream, dated };
 }
 
 function passesToClient(kind: Kind, keepLength: boolean): boolean {

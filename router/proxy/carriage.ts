@@ -12,7 +12,9 @@ import type { InFlight } from "../guard/in-flight.ts";
 import type { ParkingLot } from "../guard/parking.ts";
 import type { LiveSlots } from "../table/live-slots.ts";
 import type { Owners } from "../table/owners.ts";
+import type { StatelessRoutes } from "../table/stateless-routes.ts";
 import type { RoutingTable } from "../table/table.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { Ways } from "./ways.ts";
 
 /** All that a request needs on its way to a cell and back. */
@@ -20,6 +22,7 @@ export interface Carriage {
   readonly table: RoutingTable;
   readonly owners: Owners;
   readonly liveSlots: LiveSlots;
+  readonly statelessRoutes: StatelessRoutes;
   readonly trust: TrustStore;
   readonly assertions: Assertions;
   readonly breakers: Breakers;
@@ -46,6 +49,8 @@ export interface Passage {
   readonly tenant: TenantRow;
   readonly guest: Guest;
   readonly caller: Caller;
+  /** Where any cell may answer: the one that was picked. */
+  readonly elsewhere: Elsewhere | null;
   /** The head for the cell, without its end, which changes from try to try. */
   readonly head: string;
 }

@@ -3,14 +3,16 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
 import { fail } from "../errors.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
-import type { Place, Word as ParkingWord } from "../guard/parking.ts";
+import type { Word as ParkingWord } from "../guard/parking.ts";
 import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
 import type { Carriage, Passage } from "./carriage.ts";
+import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
+import { ParkedRequest } from "./parked.ts";
 import { isForClient, nextStep, type History, type Result, type Step } from "./steps.ts";
-import type { Asker, Failure, Upstream } from "./upstream.ts";
+import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
 import type { Way } from "./ways.ts";
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -40,6 +42,8 @@ class Journey implements Asker, Carrier {
   readonly #on: Carriage;
   readonly #history: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
   #owner: Owner | null = null;
+  /** The cell that is asked instead of the owner; null as soon as it is the owner. */
+  #elsewhere: Elsewhere | null;
   /** The way to the owner; where it is `#entered`, its cap and breaker count this request. */
   #way: Way | null = null;
   #entered = false;
@@ -49,15 +53,14 @@ class Journey implements Asker, Carrier {
   #upstream: Upstream | null = null;
   /** What is sent as soon as the connection is there. */
   #head = "";
-  #place: Place | null = null;
-  #probing = false;
-  #parkedUntil: number | null = null;
+  #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
 
   constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
     this.#exchange = exchange;
     this.#passage = passage;
+    this.#elsewhere = passage.elsewhere;
     this.#on = carriage;
     this.method = exchange.head.method;
     this.websocket = exchange.head.websocket;
@@ -66,8 +69,7 @@ class Journey implements Asker, Carrier {
   begin(): void {
     try {
       const { tenant } = this.#passage;
-      const owner = this.#on.owners.ownerOf(tenant);
-      if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
+      const owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
       this.#owner = owner;
       this.#exchange.sendContinue();
       this.#ask(owner);
@@ -77,7 +79,7 @@ class Journey implements Asker, Carrier {
   }
 
   abandon(): void {
-    this.#place?.leave();
+    this.#parked?.leave();
     this.#end();
   }
 
@@ -163,7 +165,7 @@ class Journey implements Asker, Carrier {
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
     const { tenant, caller } = this.#passage;
     const { cell, epoch } = owner;
-    const assertion = this.#on.assertions.line(caller.kept, cell, epoch, tenant, caller.principal);
+    const assertion = this.#on.assertions.line(this.#elsewhere?.kept ?? caller.kept, cell, epoch, tenant, caller.principal);
     this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
@@ -192,6 +194,7 @@ class Journey implements Asker, Carrier {
     };
     const step = this.#step(result);
     if (step.kind !== "relay") this.#letGo();
+    if (this.#elsewhere !== null && status === 421) return this.#comeHome(this.#elsewhere);
     switch (step.kind) {
       case "relay":
         return this.#relay(head, from);
@@ -212,8 +215,9 @@ class Journey implements Asker, Carrier {
   }
 
   #relay(head: AnswerHead, from: FromCell): void {
-    this.#thawed();
+    this.#parked?.thawed();
     this.#count(from, head.status);
+    if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
     this.#exchange.relayHead(head, from);
   }
 
@@ -232,7 +236,9 @@ class Journey implements Asker, Carrier {
       }
     }
     this.#on.ways.to(this.#cell).breaker.failed(kind === "connect-timeout" ? "timeout" : kind);
-    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${detailOf[kind]}`, {
+    // Nothing was sent, and the owner may well be there.
+    if (this.#elsewhere !== null && (kind === "refused" || kind === "connect-timeout")) return this.#goHome();
+    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${failureDetails[kind]}`, {
       cause: error,
     });
   }
@@ -244,6 +250,27 @@ class Journey implements Asker, Carrier {
       safe: safeMethods.has(this.method),
     };
     return nextStep(result, this.#history, situation);
+  }
+
+  /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
+  #comeHome({ pattern }: Elsewhere): void {
+    this.#on.statelessRoutes.forget(pattern);
+    if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
+    this.#goHome();
+  }
+
+  #goHome(): void {
+    this.#elsewhere = null;
+    this.#slot = null;
+    this.#owner = this.#ownerNow(this.#tenantNow());
+    this.#ask(this.#owner);
+  }
+
+  /** @throws CellplaneError cell-unavailable */
+  #ownerNow(tenant: TenantRow): Owner {
+    const owner = this.#on.owners.ownerOf(tenant);
+    if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
+    return owner;
   }
 
   #turn(slot: Slot): void {
@@ -288,14 +315,9 @@ class Journey implements Asker, Carrier {
 
   /** Waits until the tenant may be thawed. */
   async #park(): Promise<void> {
-    const { tenant } = this.#passage;
-    this.#parkedUntil ??= this.#on.clock.monotonic() + this.#on.parkMs;
+    this.#parked ??= new ParkedRequest(this.#on, this.#passage.tenant.id);
     try {
-      const { keptBytes } = this.#exchange.body;
-      this.#place = this.#on.parking.park(tenant.id, keptBytes, this.#parkedUntil, this.#probing);
-      this.#probing = false;
-      if (this.#place === null) throw fail("tenant-frozen", "Too many requests are waiting already.");
-      this.#goOn(await this.#place.word);
+      this.#goOn(await this.#parked.wait(this.#exchange.body.keptBytes));
     } catch (error) {
       this.#fail(error);
     }
@@ -303,13 +325,8 @@ class Journey implements Asker, Carrier {
 
   /** @throws CellplaneError tenant-frozen, and what a try throws */
   #goOn(word: ParkingWord): void {
-    this.#place = null;
-    if (this.#over) {
-      // Told to probe in the moment in which the client went away: the next in line is.
-      if (word === "probe") this.#on.parking.thawed(this.#passage.tenant.id);
-      return;
-    }
-    this.#probing = word === "probe";
+    // Told to probe in the moment in which the client went away: the next in line is.
+    if (this.#over) return this.#parked?.thawed();
     if (word === "expired")
       throw fail("tenant-frozen", "The tenant's writes were paused for longer than requests are held.");
     this.#owner = this.#on.owners.ownerOf(this.#tenantNow()) ?? this.#owner;
@@ -319,12 +336,6 @@ class Journey implements Asker, Carrier {
   /** The tenant's row as it is now; the document may have changed while the request was on its way. */
   #tenantNow(): TenantRow {
     return this.#on.table.tenant(this.#passage.tenant.id) ?? this.#passage.tenant;
-  }
-
-  #thawed(): void {
-    if (!this.#probing) return;
-    this.#probing = false;
-    this.#on.parking.thawed(this.#passage.tenant.id);
   }
 
   /** @throws CellplaneError cell-unavailable, cell-busy */
@@ -375,17 +386,10 @@ class Journey implements Asker, Carrier {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#thawed();
+    this.#parked?.thawed();
     this.#leaveCell();
     this.#on.tenantInFlight.leave(this.#passage.guest.load);
     this.#upstream?.destroy();
     this.#upstream = null;
   }
 }
-
-const detailOf = {
-  refused: "no connection could be made.",
-  "connect-timeout": "no connection came about in time.",
-  silent: "no answer came in time.",
-  broken: "the connection broke before an answer.",
-} as const;

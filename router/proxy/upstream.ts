@@ -18,6 +18,14 @@ type State = "connecting" | "waiting" | "answering" | "discarding" | "idle" | "j
 /** How a try ended without an answer. */
 export type Failure = "refused" | "connect-timeout" | "silent" | "broken";
 
+/** What a client is told of it. */
+export const failureDetails = {
+  refused: "no connection could be made.",
+  "connect-timeout": "no connection came about in time.",
+  silent: "no answer came in time.",
+  broken: "the connection broke before an answer.",
+} as const satisfies Record<Failure, string>;
+
 /** Who asked on a connection and hears how it goes. Bytes are lent: they are another message's after the call. */
 export interface Asker {
   readonly method: string;

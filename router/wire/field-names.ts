@@ -30,6 +30,7 @@ export const Kind = {
   slot: 21,
   release: 22,
   leaseWord: 23,
+  stateless: 24,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -66,6 +67,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   [internalHeaders.release]: Kind.release,
   [internalHeaders.leaseWord]: Kind.leaseWord,
   [internalHeaders.releaseRecord]: Kind.leaseWord,
+  [internalHeaders.stateless]: Kind.stateless,
 };
 
 const forwarding = new Set([

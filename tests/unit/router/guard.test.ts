@@ -236,6 +236,7 @@ describe("fields", () => {
       slot: null,
       notExecuted: "slot-not-live",
       leaseWord: null,
+      stateless: null,
       eventStream: false,
       dated: false,
     });
@@ -355,8 +356,9 @@ describe("a breaker", () => {
     for (let index = 0; index < 3; index++) breaker.failed("refused");
     assert.equal(breaker.pass(), true);
     breaker.failed("refused");
-    assert.deepEqual([breaker.state, breaker.pass()], ["open", false]);
+    assert.deepEqual([breaker.state, breaker.refusing, breaker.pass()], ["open", true, false]);
     clock.ms += 200;
+    assert.equal(breaker.refusing, false);
     assert.deepEqual([breaker.pass(), breaker.pass()], [true, false]);
     breaker.failed("refused");
     clock.ms += 200;
