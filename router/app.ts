@@ -3,9 +3,8 @@ import type { CellplaneError } from "../common/errors.ts";
 import { fail } from "./errors.ts";
 import { headToCell } from "./guard/fields.ts";
 import { checkHead, type CheckedHead } from "./guard/head.ts";
-import type { Bucket } from "./guard/rate.ts";
 import type { Guest, Hosts } from "./guard/hosts.ts";
-import type { Keys } from "./guard/key.ts";
+import { isKeyOf, type Keys } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
 import { traceOf } from "./guard/trace.ts";
@@ -41,7 +40,7 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => void {
     const { tenant } = guest;
     const caller = findCaller(parts, head, fields, guest);
     checkState(tenant);
-    checkRate(parts, tenant, guest.bucket);
+    checkRate(parts, guest, exchange.startedAt);
     exchange.body.limit(tenant.limits.bodyBytes);
     const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
     if (!parts.tenantInFlight.enter(guest.load, mostInFlight)) {
@@ -67,7 +66,7 @@ function nobodyAt(parts: RouterParts, host: string): CellplaneError {
 function findCaller(parts: RouterParts, head: CheckedHead, fields: FieldBlock, guest: Guest): Caller {
   const bearer = parts.keys.bearerAt(fields, head.authorizationAt);
   if (bearer.kind === "none") return { principal: "anonymous", kept: guest };
-  if (bearer.kind === "key" && bearer.key.row.tenant === guest.tenant.id)
+  if (bearer.kind === "key" && isKeyOf(bearer.key, guest.tenant))
     return { principal: bearer.key.row.id, kept: bearer.key };
   if (bearer.kind === "unknown" && parts.stale()) {
     throw fail("table-stale", "The key is not known here.", { extra: { retryAfterSeconds: 5 } });
@@ -91,9 +90,9 @@ function checkState(tenant: TenantRow): void {
   }
 }
 
-function checkRate(parts: RouterParts, tenant: TenantRow, bucket: Bucket): void {
+function checkRate(parts: RouterParts, { tenant, bucket }: Guest, now: number): void {
   const { requestsPerSecond } = tenant.limits;
-  const waitSeconds = parts.rates.take(bucket, requestsPerSecond, parts.table.routers);
+  const waitSeconds = parts.rates.take(bucket, requestsPerSecond, parts.table.routers, now);
   if (waitSeconds === 0) return;
   const extra = { retryAfterSeconds: Math.ceil(waitSeconds), requestsPerSecond };
   throw fail("rate-limited", `This tenant may send ${requestsPerSecond} requests a second.`, { extra });

@@ -57,6 +57,11 @@ export const RouterConfig = Type.Object({
     minimum: 1,
     description: "longest wait for the head of a cell's answer",
   }),
+  ANSWER_IDLE_TIMEOUT_MS: Type.Integer({
+    default: 60_000,
+    minimum: 1,
+    description: "longest pause within an answer, of the cell or of a client that does not read; not for event streams and WebSockets",
+  }),
   HEAD_TIMEOUT_MS: Type.Integer({
     default: 10_000,
     minimum: 1,

@@ -68,6 +68,7 @@ export async function startRouter(
   const pools = new Pools(deadlines, {
     connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
     firstByteTimeoutMs: config.FIRST_BYTE_TIMEOUT_MS,
+    answerIdleTimeoutMs: config.ANSWER_IDLE_TIMEOUT_MS,
   });
   const parts = createParts(config, ownKey, clock, log, { id, table, subscription, pools });
   const answerLog = new AnswerLog(log, clock, config.ACCESS_LOG_EVERY);

@@ -63,7 +63,7 @@ export function costsOfFeatures(): string {
     ["tenant by Host", found - parsed],
     ["key by digest", costOf((round) => (parse(round), keys.bearerAt(parser.fields, keyAt))) - parsed],
     ["a key seen for the first time", costOf((round) => (parse(round), new Keys(table).bearerAt(parser.fields, keyAt))) - parsed],
-    ["rate", costOf((round) => rates.take(find(round).bucket, 1_000_000, 1)) - found],
+    ["rate", costOf((round) => rates.take(find(round).bucket, 1_000_000, 1, round)) - found],
     ["in-flight cap", costOf((round) => {
       const { load } = find(round);
       inFlight.enter(load, 1_000);

@@ -34,9 +34,17 @@ export class Stage {
   readonly #feed: Feed;
   readonly #cells: readonly ChildProcess[];
   readonly #sleepAgain: (() => void) | null;
+  readonly #firstCell: number;
 
-  private constructor(folder: string, feed: Feed, cells: readonly ChildProcess[], contenders: Stage["contenders"]) {
+  private constructor(
+    folder: string,
+    firstCell: number,
+    feed: Feed,
+    cells: readonly ChildProcess[],
+    contenders: Stage["contenders"],
+  ) {
     this.folder = folder;
+    this.#firstCell = firstCell;
     this.#feed = feed;
     this.#cells = cells;
     this.contenders = contenders;
@@ -60,7 +68,7 @@ export class Stage {
     const contenders = {} as Record<Side, Contender>;
     for (const side of wanted) contenders[side] = contend(side, folder, await freePort(), firstCell, feed);
     for (const contender of Object.values(contenders)) await contender.ready();
-    const stage = new Stage(folder, feed, cells, contenders);
+    const stage = new Stage(folder, firstCell, feed, cells, contenders);
     await stage.#untilRouted();
     return stage;
   }
@@ -73,6 +81,11 @@ export class Stage {
     this.example ??= result.example;
     const perCpuSecond = result.answered / (contender.cpuSeconds() - before);
     return { perCpuSecond, perSecond: result.answered / load.seconds };
+  }
+
+  /** Where a cell itself listens. */
+  cellPort(cell: number): number {
+    return this.#firstCell + cell;
   }
 
   async stop(): Promise<void> {

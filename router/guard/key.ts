@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { KeyRow } from "../../common/contracts/fleet.ts";
+import type { KeyRow, TenantRow } from "../../common/contracts/fleet.ts";
 import type { RoutingTable } from "../table/table.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
 import type { Kept } from "./assertions.ts";
@@ -29,6 +29,13 @@ interface KnownKey extends Kept {
   /** Of the table in which the row was found. */
   revision: number;
   row: KeyRow;
+  /** The row of its tenant in that table: one comparison tells whether it is the Host's. */
+  tenant: TenantRow | undefined;
+}
+
+/** Whether a key is this tenant's. */
+export function isKeyOf(key: KnownKey, tenant: TenantRow): boolean {
+  return key.tenant === tenant || key.row.tenant === tenant.id;
 }
 
 /** What an Authorization field holds: no key of ours, a key of the table, or one that is not in it. */
@@ -60,6 +67,7 @@ export class Keys {
     const row = this.#table.keyOf(key.digest);
     if (row === undefined) return unknown;
     key.row = row;
+    key.tenant = this.#table.tenant(row.tenant);
     key.revision = this.#table.revision;
     return known;
   }
@@ -71,7 +79,9 @@ export class Keys {
     if (digest === null) return malformed;
     const row = this.#table.keyOf(digest);
     if (row === undefined) return unknown;
-    const found = { kind: "key", key: { digest, revision: this.#table.revision, row, assertion: null } } as const;
+    const { revision } = this.#table;
+    const key = { digest, revision, row, tenant: this.#table.tenant(row.tenant), assertion: null };
+    const found = { kind: "key", key } as const;
     this.#known.keep(fields, index, found);
     return found;
   }

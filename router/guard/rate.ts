@@ -23,11 +23,10 @@ export class RateLimits {
     this.#clock = clock;
   }
 
-  /** Takes one token of a tenant's. @returns 0 when there was one, else the seconds until there is. */
-  take(bucket: Bucket, requestsPerSecond: number, routers: number): number {
+  /** Takes one token of a tenant's. @param now monotonic milliseconds. @returns 0 when there was one, else the seconds until there is. */
+  take(bucket: Bucket, requestsPerSecond: number, routers: number, now: number): number {
     const rate = requestsPerSecond / routers;
     const size = Math.max(1, rate);
-    const now = this.#clock.monotonic();
     bucket.tokens = Math.min(size, bucket.tokens + ((now - bucket.filledAt) * rate) / 1000);
     bucket.filledAt = now;
     if (bucket.tokens >= 1) {

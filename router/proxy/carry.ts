@@ -217,6 +217,7 @@ class Journey implements Asker, Carrier {
   #relay(head: AnswerHead, from: FromCell): void {
     this.#parked?.thawed();
     this.#count(from, head.status);
+    if (from.eventStream) this.#upstream?.endless();
     if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
     this.#exchange.relayHead(head, from);
   }

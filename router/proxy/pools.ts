@@ -12,12 +12,14 @@ const maxIdle = 128;
 export interface PoolTimes {
   readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
+  readonly answerIdleTimeoutMs: number;
 }
 
 /** What connections to cells may wait for. */
 interface PoolDeadlines {
   readonly connect: DeadlineList;
   readonly firstByte: DeadlineList;
+  readonly moreBytes: DeadlineList;
   readonly idle: DeadlineList;
 }
 
@@ -27,6 +29,7 @@ export class Pool implements Keeper {
   readonly host: string;
   readonly port: number;
   readonly firstByte: DeadlineList;
+  readonly moreBytes: DeadlineList;
   readonly #deadlines: PoolDeadlines;
   readonly #idle: Upstream[] = [];
   #retired = false;
@@ -38,6 +41,7 @@ export class Pool implements Keeper {
     this.port = Number(port === "" ? 80 : port);
     this.#deadlines = deadlines;
     this.firstByte = deadlines.firstByte;
+    this.moreBytes = deadlines.moreBytes;
   }
 
   get retired(): boolean {
@@ -88,6 +92,7 @@ export class Pools {
     this.#deadlines = {
       connect: deadlines.list(times.connectTimeoutMs, tooLong),
       firstByte: deadlines.list(times.firstByteTimeoutMs, tooLong),
+      moreBytes: deadlines.list(times.answerIdleTimeoutMs, tooLong),
       idle: deadlines.list(idleMs, tooLong),
     };
   }

@@ -56,6 +56,8 @@ export interface Keeper {
   readonly port: number;
   /** Those that wait for the head of an answer. */
   readonly firstByte: DeadlineList;
+  /** Those that wait for more of an answer. */
+  readonly moreBytes: DeadlineList;
   /** @returns whether the connection is kept for another request; else it has to be closed. */
   keep(upstream: Upstream): boolean;
   remove(upstream: Upstream): void;
@@ -81,6 +83,7 @@ export class Upstream extends Timed {
   #frame: BodyFrame | null = null;
   #pending: Buffer | null = null;
   #requestSent = false;
+  #endless = false;
   #reusable = true;
   #interim = 0;
   #discarded = 0;
@@ -116,6 +119,7 @@ export class Upstream extends Timed {
     this.#asker = asker;
     this.#state = "waiting";
     this.#requestSent = false;
+    this.#endless = false;
     this.#interim = 0;
   }
 
@@ -128,6 +132,11 @@ export class Upstream extends Timed {
   requestSent(): void {
     this.#requestSent = true;
     if (this.#state === "waiting") this.#pool.firstByte.arm(this);
+  }
+
+  /** This answer may say nothing for as long as it likes: a stream of events. */
+  endless(): void {
+    this.#endless = true;
   }
 
   /** Nobody gets this answer. The connection is used again if both messages come to a clean end soon. */
@@ -228,6 +237,7 @@ export class Upstream extends Timed {
     this.#frame = new BodyFrame(head.framing);
     asker.answered(head);
     if (this.#frame.done) this.#finish(next < end);
+    else if (!this.#endless && !this.socket.destroyed) this.#pool.moreBytes.arm(this);
     return next;
   }
 
@@ -242,6 +252,7 @@ export class Upstream extends Timed {
       }
     } else if (frame.to > frame.from) this.#asker?.piece(bytes, frame.from, frame.to);
     if (frame.done) this.#finish(next < end);
+    else if (this.list !== null) this.#pool.moreBytes.arm(this);
     return next;
   }
 
@@ -251,6 +262,7 @@ export class Upstream extends Timed {
     const trailers = this.#frame?.trailers ?? "";
     this.#asker = null;
     this.#frame = null;
+    this.disarm();
     if (this.socket.isPaused()) this.socket.resume();
     if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
       this.destroy();

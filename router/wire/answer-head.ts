@@ -48,9 +48,11 @@ export function framingOfAnswer(parser: AnswerParser, method: string): AnswerHea
   if (encoding !== null && (http10 || encoding !== "chunked" || length !== null))
     throw new BadBytes("The answer's Transfer-Encoding is not `chunked` alone.");
   const bytes = length === null ? null : lengthOf(length);
-  const keepAlive = !http10 && (connection === null || !/(^|[ ,\t])close($|[ ,\t])/i.test(connection));
+  const keepAlive = !http10 && (connection === null || connection === "keep-alive" || !closes.test(connection));
   return { status, http10, fields, connection, keepAlive, framing: bodyOf(status, method, encoding, bytes) };
 }
+
+const closes = /(^|[ ,\t])close($|[ ,\t])/i;
 
 function bodyOf(status: number, method: string, encoding: string | null, bytes: number | null): Framing {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return noBody;

@@ -88,6 +88,12 @@ describe("a tenant's request", () => {
     assert.equal((await ask(bed.port)).status, 200);
   });
 
+  it("is served as ever while its cell is cordoned", async () => {
+    await bed.publish({ "cell/cell-1": { ...bed.one.row(), cordoned: true } });
+    assert.equal((await ask(bed.port)).json["cell"], "cell-1");
+    await bed.publish({ "cell/cell-1": bed.one.row() });
+  });
+
   it("loses its raw key, every internal name in any spelling, and whatever Connection names", async () => {
     await ask(bed.port, {
       headers: {
