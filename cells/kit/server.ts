@@ -75,7 +75,7 @@ export async function createTenantServer<Settings extends TObject>(
 
   await speakWebSocket(server);
   server.decorateRequest("tenant");
-  server.addHook("onRequest", async (request) => {
+  server.addHook("onRequest", async (request, reply) => {
     if (!options.trustKnown())
       throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
     const { stateless } = request.routeOptions.config;
