@@ -13,7 +13,12 @@ import type { Order, Result } from "./load.ts";
 const shares = [0.1, 0.2, 0.4] as const;
 const contenders = ["direct", "router", "nginx", "haproxy"] as const;
 type Contender = (typeof contenders)[number];
-const names: Readonly<Record<Contender, string>> = { direct: "the direct way", router: "Cellplane", nginx: nginx.name, haproxy: haproxy.name };
+const names: Readonly<Record<Contender, string>> = {
+  direct: "the direct way",
+  router: "Cellplane",
+  nginx: nginx.name,
+  haproxy: haproxy.name,
+};
 const asking = 500;
 /** A round in which the host took the CPU away is run again so often, in all. */
 const mostThrownOut = 20;
@@ -31,7 +36,8 @@ export default {
     const stage = await Stage.start(context.folder, ["router", "nginx", "haproxy"]);
     const load = new Generator<Order, Result>(join(import.meta.dirname, "load.ts"));
     try {
-      const get = (assertion: boolean) => askingFor({ method: "GET", path: "/v1/stats?bucket=hour", bodyBytes: 0, assertion });
+      const get = (assertion: boolean) =>
+        askingFor({ method: "GET", path: "/v1/stats?bucket=hour", bodyBytes: 0, assertion });
       await stage.measure("router", get(true), { inFlight: 64, seconds: 3 });
       const { perSecond: saturation } = await stage.measure("nginx", get(false), { inFlight: 64, seconds: 3 });
       const rows: Row[] = [];
@@ -54,7 +60,12 @@ export default {
   },
 } satisfies Bench;
 
-async function measure(stage: Stage, load: Generator<Order, Result>, perSecond: number, context: BenchContext): Promise<Rounds> {
+async function measure(
+  stage: Stage,
+  load: Generator<Order, Result>,
+  perSecond: number,
+  context: BenchContext,
+): Promise<Rounds> {
   const rounds: Rounds = { direct: [], router: [], nginx: [], haproxy: [] };
   let thrownOut = 0;
   while (rounds.direct.length < context.pairs) {
@@ -75,7 +86,9 @@ async function measure(stage: Stage, load: Generator<Order, Result>, perSecond: 
       stage.example ??= result.example;
     }
   }
-  context.say(`  ${perSecond}/s: ${contenders.map((each) => `${each} ${Math.round(medianOf(rounds[each], "p50"))}`).join(", ")} µs`);
+  context.say(
+    `  ${perSecond}/s: ${contenders.map((each) => `${each} ${Math.round(medianOf(rounds[each], "p50"))}`).join(", ")} µs`,
+  );
   return rounds;
 }
 
@@ -91,19 +104,30 @@ function requestsTo(stage: Stage, contender: Contender): Order["requests"] {
 function rowsOf(size: string, rounds: Rounds): Row[] {
   return quantiles.flatMap((quantile) =>
     contenders.map((contender) => {
-      const added = rounds[contender].map((result, round) => result[quantile] - (contender === "direct" ? 0 : (rounds.direct[round]?.[quantile] ?? 0)));
+      const added = rounds[contender].map(
+        (result, round) => result[quantile] - (contender === "direct" ? 0 : (rounds.direct[round]?.[quantile] ?? 0)),
+      );
       const ours = rounds.router.map((result, round) => result[quantile] - (rounds.direct[round]?.[quantile] ?? 0));
       const { median, min, max } = spreadOf(added);
-      const ratio = contender === "router" ? "1.00" : contender === "direct" ? "" : (spreadOf(ours).median / median).toFixed(2);
+      const ratio =
+        contender === "router" ? "1.00" : contender === "direct" ? "" : (spreadOf(ours).median / median).toFixed(2);
       const what = contender === "direct" ? quantile : `${quantile}, added`;
       const show = (us: number): string => `${Math.round(us).toLocaleString("en")} µs`;
-      return { contender: names[contender], size: `${what}, at ${size}`, median: show(median), min: show(min), max: show(max), ratio };
+      return {
+        contender: names[contender],
+        size: `${what}, at ${size}`,
+        median: show(median),
+        min: show(min),
+        max: show(max),
+        ratio,
+      };
     }),
   );
 }
 
 function verdictOf(size: string, rounds: Rounds): string {
-  const added = (contender: "router" | "nginx"): number => medianOf(rounds[contender], "p50") - medianOf(rounds.direct, "p50");
+  const added = (contender: "router" | "nginx"): number =>
+    medianOf(rounds[contender], "p50") - medianOf(rounds.direct, "p50");
   const ratio = added("router") / added("nginx");
   const later = (medianOf(rounds.router, "p99") - medianOf(rounds.nginx, "p99")) / 1_000;
   const met = ratio <= 1.15 && later <= 2 ? "met" : "not met";

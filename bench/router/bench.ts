@@ -73,7 +73,8 @@ export default {
       const found: string[] = [];
       const clock: string[] = [];
       let thrownOut = 0;
-      for (const size of sizes) await stage.measure("router", size.asking(true), { inFlight: size.inFlight, seconds: 2 });
+      for (const size of sizes)
+        await stage.measure("router", size.asking(true), { inFlight: size.inFlight, seconds: 2 });
       for (const [side, peer, goal] of peers) {
         const ratios: number[] = [];
         for (const size of sizes) {
@@ -112,7 +113,9 @@ export default {
         notes: [
           ...found,
           "A figure is right answers for a second of the proxy's own CPU time, system time and garbage collection included, so that the generator's speed does not decide it.",
-          stage.halting ? "Idle cores could halt: what the proxy writes then costs a wake-up, the more the slower it is." : "Idle cores were kept from halting.",
+          stage.halting
+            ? "Idle cores could halt: what the proxy writes then costs a wake-up, the more the slower it is."
+            : "Idle cores were kept from halting.",
           `What each feature costs of a request, in µs, alone and warm: ${costsOfFeatures()}.`,
           `Rounds thrown out because the host took the CPU away: ${thrownOut}.`,
           ...(stage.example === null ? [] : [`A wrong answer: ${stage.example}`]),
@@ -126,5 +129,8 @@ export default {
 } satisfies Bench;
 
 function medianOf(measured: readonly Measured[]): number {
-  return quantileOf(measured.map(({ perSecond }) => perSecond), 0.5);
+  return quantileOf(
+    measured.map(({ perSecond }) => perSecond),
+    0.5,
+  );
 }

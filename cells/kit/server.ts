@@ -111,7 +111,10 @@ export async function createTenantServer<Settings extends TObject>(
 }
 
 /** How the router is told of a stateless route. */
-function statelessWord({ method, routeOptions }: FastifyRequest, stateless: "random" | { readonly user: string }): string {
+function statelessWord(
+  { method, routeOptions }: FastifyRequest,
+  stateless: "random" | { readonly user: string },
+): string {
   const how = stateless === "random" ? "random" : stateless.user.toLowerCase();
   return `${how} ${method} ${routeOptions.url ?? "/"}`;
 }

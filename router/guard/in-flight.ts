@@ -38,7 +38,8 @@ export class InFlight<Name extends string> {
   }
 
   #know(name: Name): Load {
-    if (this.#loads.size >= maxKnown) for (const [other, { count }] of this.#loads) if (count === 0) this.#loads.delete(other);
+    if (this.#loads.size >= maxKnown)
+      for (const [other, { count }] of this.#loads) if (count === 0) this.#loads.delete(other);
     const made = { count: 0 };
     this.#loads.set(name, made);
     return made;

@@ -39,7 +39,9 @@ export function isKeyOf(key: KnownKey, tenant: TenantRow): boolean {
 }
 
 /** What an Authorization field holds: no key of ours, a key of the table, or one that is not in it. */
-export type Bearer = { readonly kind: "none" | "unknown" | "malformed" } | { readonly kind: "key"; readonly key: KnownKey };
+export type Bearer =
+  | { readonly kind: "none" | "unknown" | "malformed" }
+  | { readonly kind: "key"; readonly key: KnownKey };
 
 const none: Bearer = { kind: "none" };
 const unknown: Bearer = { kind: "unknown" };

@@ -165,7 +165,13 @@ class Journey implements Asker, Carrier {
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
     const { tenant, caller } = this.#passage;
     const { cell, epoch } = owner;
-    const assertion = this.#on.assertions.line(this.#elsewhere?.kept ?? caller.kept, cell, epoch, tenant, caller.principal);
+    const assertion = this.#on.assertions.line(
+      this.#elsewhere?.kept ?? caller.kept,
+      cell,
+      epoch,
+      tenant,
+      caller.principal,
+    );
     this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;

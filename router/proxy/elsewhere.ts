@@ -49,7 +49,9 @@ export class ElsewhereChoice {
     if (match === null || own === undefined) return null;
     const user = match.userField === null ? undefined : valueOf(fields, match.userField);
     const choice =
-      user === undefined ? { by: "random" as const, roll: this.#roll() } : { by: "user" as const, user: `${tenant.id} ${user}` };
+      user === undefined
+        ? { by: "random" as const, roll: this.#roll() }
+        : { by: "user" as const, user: `${tenant.id} ${user}` };
     const serves = (cell: CellRow["id"]) => !this.#breakers.of(cell).refusing;
     const cell = pickCell(this.#table.cells(), own, serves, choice);
     if (cell === null || cell.id === own.id) return null;

@@ -42,7 +42,10 @@ export class StatelessRoutes {
     if (this.#routes.has(named) || this.#routes.size >= maxRoutes || named.length > maxPatternBytes) return;
     const [, how, method = "", path = ""] = shape.exec(named) ?? [];
     if (how === undefined || !methods.has(method)) return;
-    const segments = path.slice(1).split("/").map((segment) => (segment === "*" || segment.startsWith(":") ? null : segment));
+    const segments = path
+      .slice(1)
+      .split("/")
+      .map((segment) => (segment === "*" || segment.startsWith(":") ? null : segment));
     const userField = how === "random" ? null : how;
     this.#routes.set(named, { userField, method, segments, open: path.endsWith("*") });
   }

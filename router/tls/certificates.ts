@@ -91,7 +91,8 @@ export class Certificates {
       const pair = await this.#readPair(name, before);
       if (pair !== undefined) pairs.set(name, pair);
     }
-    if (names.length > maxPairs) this.#log.error({ event: "too-many-certificates", count: names.length, taken: maxPairs });
+    if (names.length > maxPairs)
+      this.#log.error({ event: "too-many-certificates", count: names.length, taken: maxPairs });
     this.#pairs = pairs;
     this.#byName = namesOf(pairs.values());
   }
@@ -105,7 +106,12 @@ export class Certificates {
       const [cert, key] = await Promise.all(files.map((file) => readFile(file)));
       const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
       const certificate = new X509Certificate(cert ?? "");
-      this.#log.info({ event: "certificate-read", pair: name, names: hostsOf(certificate), until: certificate.validTo });
+      this.#log.info({
+        event: "certificate-read",
+        pair: name,
+        names: hostsOf(certificate),
+        until: certificate.validTo,
+      });
       return { mark, context, certificate };
     } catch (error) {
       this.refused += 1;

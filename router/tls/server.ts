@@ -79,7 +79,9 @@ export class TlsServer {
   }
 
   #takeSession(socket: TLSSocket): void {
-    const session = performServerHandshake(socket, { settings: { maxConcurrentStreams: maxStreams, enablePush: false } });
+    const session = performServerHandshake(socket, {
+      settings: { maxConcurrentStreams: maxStreams, enablePush: false },
+    });
     const peer = socket.remoteAddress;
     this.#sessions.add(session);
     session.on("close", () => this.#sessions.delete(session));

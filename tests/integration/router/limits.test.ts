@@ -148,14 +148,16 @@ describe("limits and time-outs", () => {
   });
 
   it("an answer that pauses for too long is cut off; a stream of events may", async () => {
-    const pausing = (type: string): Script => (_, response) => {
-      response.writeHead(200, { "content-type": type });
-      response.write("data: 1\n\n");
-      response.on("close", () => {
-        gone += 1;
-      });
-      return true;
-    };
+    const pausing =
+      (type: string): Script =>
+      (_, response) => {
+        response.writeHead(200, { "content-type": type });
+        response.write("data: 1\n\n");
+        response.on("close", () => {
+          gone += 1;
+        });
+        return true;
+      };
     let gone = 0;
     bed.one.script = pausing("application/json");
     await assert.rejects(ask(bed.port));

@@ -199,7 +199,11 @@ describe("two routers on one port", () => {
   });
 
   const answeredBy = async (router: RouterProcess) =>
-    Number(/cellplane_router_latency_seconds_count\{[^}]*\} (\d+)/.exec((await ask(router.adminPort, { path: "/metrics" })).text)?.[1] ?? 0);
+    Number(
+      /cellplane_router_latency_seconds_count\{[^}]*\} (\d+)/.exec(
+        (await ask(router.adminPort, { path: "/metrics" })).text,
+      )?.[1] ?? 0,
+    );
 
   it("fault 1: they share its connections, and when one is killed -9 the other serves on", async () => {
     const [one, two] = routers as [RouterProcess, RouterProcess];

@@ -50,7 +50,8 @@ describe("stateless routes", () => {
     for (let user = 0; user < 30; user += 1) {
       const cell = await cellOf("/v1/by-user/a/b", { "x-user": `u${user}` });
       seen.add(cell);
-      for (let again = 0; again < 3; again += 1) assert.equal(await cellOf("/v1/by-user/c", { "x-user": `u${user}` }), cell);
+      for (let again = 0; again < 3; again += 1)
+        assert.equal(await cellOf("/v1/by-user/c", { "x-user": `u${user}` }), cell);
     }
     assert.equal(seen.size, 2);
   });
@@ -87,11 +88,20 @@ describe("stateless routes", () => {
   });
 
   it("what is no route is not learned, and a suspended tenant is not served anywhere", async () => {
-    for (const named of ["random", "random GET", "random BREW /x", "random GET x", "a b GET /x", `random GET /${"x".repeat(300)}`]) both(named);
+    for (const named of [
+      "random",
+      "random GET",
+      "random BREW /x",
+      "random GET x",
+      "a b GET /x",
+      `random GET /${"x".repeat(300)}`,
+    ])
+      both(named);
     const path = `/${"x".repeat(300)}`;
     for (let index = 0; index < 8; index += 1) assert.equal(await cellOf(path), "cell-1");
-    await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { state: "suspended", reason: "unpaid" }) });
+    await bed.publish({
+      [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { state: "suspended", reason: "unpaid" }),
+    });
     assert.equal((await ask(bed.port, { path: "/v1/preview/1" })).status, 403);
   });
-
 });

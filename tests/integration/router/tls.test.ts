@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import {
+  connect as connectHttp2,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,7 +53,14 @@ describe("TLS from clients", () => {
 
   it("HTTP/1.1 over TLS is served as any other, and the cell is told that it was https", async () => {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-    const options = { port, host: "127.0.0.1", servername: acme, ca: wildcard.cert, headers: { host: acme }, agent: false };
+    const options = {
+      port,
+      host: "127.0.0.1",
+      servername: acme,
+      ca: wildcard.cert,
+      headers: { host: acme },
+      agent: false,
+    };
     const request = httpsRequest({ ...options, method: "POST" }, (response) => {
       let text = "";
       response.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -86,7 +98,8 @@ describe("TLS from clients", () => {
     let session: ClientHttp2Session;
     before(async () => {
       session = connectHttp2(`https://${acme}:${port}`, {
-        createConnection: () => connectTls({ port, host: "127.0.0.1", servername: acme, rejectUnauthorized: false, ALPNProtocols: ["h2"] }),
+        createConnection: () =>
+          connectTls({ port, host: "127.0.0.1", servername: acme, rejectUnauthorized: false, ALPNProtocols: ["h2"] }),
       });
       await once(session, "connect");
     });
@@ -94,7 +107,9 @@ describe("TLS from clients", () => {
 
     it("requests at once on one session, each with its own answer", async () => {
       const answers = await Promise.all(
-        Array.from({ length: 50 }, (_, index) => ask2(session, { ":path": `/each/${index}`, authorization: `Bearer ${keys.acme}` })),
+        Array.from({ length: 50 }, (_, index) =>
+          ask2(session, { ":path": `/each/${index}`, authorization: `Bearer ${keys.acme}` }),
+        ),
       );
       answers.forEach(({ headers, text }, index) => {
         assert.equal(headers[":status"], 200);
@@ -121,7 +136,11 @@ describe("TLS from clients", () => {
       };
       for (const length of [true, false]) {
         const headers = length ? { "content-length": String(body.length / 4) } : {};
-        const { headers: answer, text } = await ask2(session, { ":method": "POST", ...headers }, body.subarray(0, body.length / 4));
+        const { headers: answer, text } = await ask2(
+          session,
+          { ":method": "POST", ...headers },
+          body.subarray(0, body.length / 4),
+        );
         assert.deepEqual([answer[":status"], text.length], [200, body.length / 4]);
       }
       bed.one.script = (_, response) => {

@@ -289,7 +289,9 @@ describe("keys, peers", () => {
       known.keep(at(`value-${index}`), 0, index);
       assert.equal(known.find(at("used"), 0), -1);
     }
-    const found = Array.from({ length: 1_000 }, (_, index) => known.find(at(`value-${index}`), 0)).filter((value) => value !== undefined);
+    const found = Array.from({ length: 1_000 }, (_, index) => known.find(at(`value-${index}`), 0)).filter(
+      (value) => value !== undefined,
+    );
     assert.ok(found.length >= 99 && found.length <= 200, `${found.length}`);
     assert.equal(known.find(at("value"), 0), undefined);
   });
