@@ -1,4 +1,6 @@
 import type { Clock } from "../common/clock.ts";
+import { CompactRows } from "../common/fleet/compact/rows.ts";
+import { SealedBundle } from "../common/fleet/sealed-bundle.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { CellId, PartId, TenantId } from "../common/ids.ts";
 import type { SigningKey } from "../common/keys.ts";
@@ -45,7 +47,8 @@ export async function startRouter(
     part: id,
     key,
     trustKeys: listOf(config.FLEET_TRUST_KEYS),
-    directory: config.FLEET_DIRECTORY,
+    keeper: new SealedBundle(config.FLEET_DIRECTORY, key),
+    createRows: () => new CompactRows(),
     clock,
     log,
     onChange: (document, changes) => table.apply(document, changes),
@@ -101,7 +104,7 @@ export async function startRouter(
 interface Base {
   readonly id: PartId;
   readonly table: RoutingTable;
-  readonly subscription: FleetSubscription;
+  readonly subscription: FleetSubscription<CompactRows>;
   readonly pools: Pools;
 }
 
@@ -123,6 +126,7 @@ function createParts(
   table.listen({
     // A parked request of a tenant that moved goes to the new owner at once.
     tenantChanged: (tenant) => parking.thawed(tenant),
+    watchedTenants: () => parking.tenants(),
     cellChanged: (cell, row, before) => {
       for (const slot of ["a", "b"] as const) {
         if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.retire(before.slots[slot].url);

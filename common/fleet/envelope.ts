@@ -12,7 +12,7 @@ export const maxPayloadBytes = 1_000_000_000;
 /** Why a snapshot or delta was refused. */
 export class EnvelopeRefused extends Error {
   override readonly name = "EnvelopeRefused";
-  readonly reason: "malformed" | "oversized" | "unknown-key" | "bad-signature" | "wrong-hash";
+  readonly reason: "malformed" | "oversized" | "unknown-key" | "bad-signature" | "wrong-hash" | "older";
   constructor(reason: EnvelopeRefused["reason"], detail: string, options?: { cause?: unknown }) {
     super(detail, options);
     this.reason = reason;

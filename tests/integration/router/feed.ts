@@ -4,17 +4,23 @@ import type { AddressInfo } from "node:net";
 import type { Envelope, Generation } from "../../../common/contracts/fleet.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
+import type { MapRows } from "../../../common/fleet/rows.ts";
 import { generateSigningKey, type SigningKey } from "../../../common/keys.ts";
 
 /** A control plane's fleet feed, real on the wire: signed snapshot, signed deltas, checks; nothing else of a control plane. */
 export class Feed {
   readonly key: SigningKey = generateSigningKey();
-  readonly #document: FleetDocument;
+  readonly #document: FleetDocument<MapRows>;
   readonly #streams = new Set<ServerResponse>();
   readonly #server = createServer((request, response) => {
     if (request.url === "/v1/fleet/snapshot") {
+      this.snapshots += 1;
+      if (this.spoilt !== null) {
+        response.setHeader("content-type", "application/json").end(this.spoilt);
+        return;
+      }
       const { generation, hash } = this.#document;
-      const snapshot = sealEnvelope({ kind: "snapshot", generation, hash, rows: this.#document.toRows() }, this.key);
+      const snapshot = sealEnvelope({ kind: "snapshot", generation, hash, rows: Object.fromEntries(this.#document.rows.entries()) }, this.key);
       response.setHeader("content-type", "application/json").end(JSON.stringify(snapshot));
     } else {
       response.writeHead(200, { "content-type": "text/event-stream" });
@@ -24,6 +30,10 @@ export class Feed {
     }
   });
   url = "";
+  /** How often the snapshot was asked for. */
+  snapshots = 0;
+  /** What is answered instead of the snapshot. */
+  spoilt: string | null = null;
 
   constructor(rows: Record<string, unknown>) {
     const publisher = { id: "publisher", role: "publisher", keys: [this.key.spki], url: null };
@@ -50,12 +60,35 @@ export class Feed {
   publish(changes: Record<string, unknown>): void {
     const from = this.#document.generation;
     const to = { term: from.term, n: from.n + 1 };
-    const after = FleetDocument.of(this.#document.toRows(), from);
+    const after = FleetDocument.of(Object.fromEntries(this.#document.rows.entries()), from);
     for (const [name, value] of Object.entries(changes))
       after.apply({ [name]: value }, to, hashAfter(after, name, value, to));
     this.#document.apply(changes, to, after.hash);
     const delta = sealEnvelope({ kind: "delta", from, to, hash: after.hash, changes }, this.key);
     for (const stream of this.#streams) this.#send(stream, "delta", delta);
+  }
+
+  /** The signed form of a value, by the publisher or somebody else. */
+  sealed(value: unknown, key: SigningKey = this.key): Envelope {
+    return sealEnvelope(value, key);
+  }
+
+  /** Sends an event to everybody who listens, as it is. */
+  sendRaw(event: string, data: string): void {
+    for (const stream of this.#streams) stream.write(`event: ${event}\ndata: ${data}\n\n`);
+  }
+
+  /** The delta that would come next, without its coming: what a router gets then is up to the test. */
+  nextDelta(changes: Record<string, unknown>): { from: Generation; to: Generation; hash: string; changes: object } {
+    const from = this.#document.generation;
+    const to = { term: from.term, n: from.n + 1 };
+    const rows = { ...Object.fromEntries(this.#document.rows.entries()), ...changes };
+    return { from, to, hash: FleetDocument.of(rows, to).hash, changes };
+  }
+
+  /** Ends all streams: subscribers come again. */
+  cut(): void {
+    for (const stream of this.#streams) stream.destroy();
   }
 
   async stop(): Promise<void> {
@@ -77,8 +110,8 @@ export class Feed {
 }
 
 /** The document's hash once the row has that value. */
-function hashAfter(document: FleetDocument, name: string, value: unknown, to: Generation): string {
-  const rows = document.toRows();
+function hashAfter(document: FleetDocument<MapRows>, name: string, value: unknown, to: Generation): string {
+  const rows = Object.fromEntries(document.rows.entries());
   if (value === null) delete rows[name];
   else rows[name] = value;
   return FleetDocument.of(rows, to).hash;

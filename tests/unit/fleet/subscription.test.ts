@@ -11,6 +11,7 @@ import type { Envelope } from "../../../common/contracts/fleet.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
+import { MapRows } from "../../../common/fleet/rows.ts";
 import { FleetSubscription } from "../../../common/fleet/subscription.ts";
 import { generateSigningKey, type SigningKey } from "../../../common/keys.ts";
 import { createLog } from "../../../common/log.ts";
@@ -107,7 +108,8 @@ describe("a subscription to the fleet document", () => {
       part: "router-1",
       key: generateSigningKey(),
       trustKeys,
-      directory,
+      keeper: new FleetBundle(directory),
+      createRows: () => new MapRows(),
       clock: systemClock,
       log,
     });
