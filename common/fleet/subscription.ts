@@ -63,8 +63,11 @@ export interface SubscriptionStatus {
   readonly ageSeconds: number;
   /** How many documents were refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** How often the disk did not take what was to be kept. */
+  /** Seconds since the last of them; infinite when there was none. */
+  readonly refusedAgoSeconds: number;
+  /** How often the disk did not take what was to be kept, and whether it lacks something now. */
   readonly notKept: number;
+  readonly kept: boolean;
 }
 
 /** Follows the fleet document: boots from disk, then lives by the feed, for ever. It never throws once constructed. */
@@ -79,6 +82,7 @@ export class FleetSubscription<Rows extends RowStore = RowStore> {
   #source: SubscriptionStatus["source"] = "none";
   #currentAt: number | null = null;
   #lagging = false;
+  #refusedAt: number | null = null;
   #notKept = 0;
   /** When the disk is tried again, where it failed last; null where all is kept. */
   #keepAgainAt: number | null = null;
@@ -96,15 +100,17 @@ export class FleetSubscription<Rows extends RowStore = RowStore> {
   }
 
   get status(): SubscriptionStatus {
-    const ageMs =
-      this.#currentAt === null ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - this.#currentAt;
+    const now = this.#options.clock.monotonic();
+    const secondsSince = (at: number | null) => (at === null ? Number.POSITIVE_INFINITY : (now - at) / 1000);
     return {
       state: this.#state,
       generation: this.#document?.generation ?? null,
       source: this.#source,
-      ageSeconds: ageMs / 1000,
+      ageSeconds: secondsSince(this.#currentAt),
       refused: { ...this.#refused },
+      refusedAgoSeconds: secondsSince(this.#refusedAt),
       notKept: this.#notKept,
+      kept: this.#keepAgainAt === null,
     };
   }
 
@@ -333,6 +339,7 @@ export class FleetSubscription<Rows extends RowStore = RowStore> {
 
   #count(reason: string): void {
     this.#refused[reason] = (this.#refused[reason] ?? 0) + 1;
+    this.#refusedAt = this.#options.clock.monotonic();
   }
 
   async #pause(failures: number): Promise<void> {

@@ -69,6 +69,12 @@ export class Bed {
   }
 
   async startRouter(settings: Record<string, string> = {}): Promise<void> {
+    await this.startRouterAlone(settings);
+    await until(() => this.feed.listeners > 0, "the router listens to changes", 60_000);
+  }
+
+  /** The feed may be dead: what is on disk must do. */
+  async startRouterAlone(settings: Record<string, string> = {}): Promise<void> {
     const config = loadConfig({ ...this.settings(), ...settings });
     this.router = await startRouter(config, this.routerKey, systemClock, createLog("router", "silent"));
     await until(
@@ -76,7 +82,6 @@ export class Bed {
       "the router is ready",
       60_000,
     );
-    await until(() => this.feed.listeners > 0, "the router listens to changes", 60_000);
   }
 
   settings(): Record<string, string> {

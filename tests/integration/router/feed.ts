@@ -20,15 +20,19 @@ export class Feed {
         return;
       }
       const { generation, hash } = this.#document;
-      const snapshot = sealEnvelope({ kind: "snapshot", generation, hash, rows: Object.fromEntries(this.#document.rows.entries()) }, this.key);
+      const snapshot = sealEnvelope({ kind: "snapshot", generation, hash, rows: Object.fromEntries(this.#document.rows.entries()) }, this.#signer);
       response.setHeader("content-type", "application/json").end(JSON.stringify(snapshot));
     } else {
       response.writeHead(200, { "content-type": "text/event-stream" });
       this.#streams.add(response);
+      // One that is behind fetches the snapshot: what was published meanwhile is not kept here.
+      const n = Number(new URL(request.url ?? "/", "http://feed").searchParams.get("n"));
+      if (n < this.#document.generation.n) this.#send(response, "reset", {});
       response.on("close", () => this.#streams.delete(response));
       this.#check(response);
     }
   });
+  #signer = this.key;
   url = "";
   /** How often the snapshot was asked for. */
   snapshots = 0;
@@ -64,13 +68,24 @@ export class Feed {
     for (const [name, value] of Object.entries(changes))
       after.apply({ [name]: value }, to, hashAfter(after, name, value, to));
     this.#document.apply(changes, to, after.hash);
-    const delta = sealEnvelope({ kind: "delta", from, to, hash: after.hash, changes }, this.key);
+    const delta = this.sealed({ kind: "delta", from, to, hash: after.hash, changes });
     for (const stream of this.#streams) this.#send(stream, "delta", delta);
   }
 
   /** The signed form of a value, by the publisher or somebody else. */
-  sealed(value: unknown, key: SigningKey = this.key): Envelope {
+  sealed(value: unknown, key: SigningKey = this.#signer): Envelope {
     return sealEnvelope(value, key);
+  }
+
+  /** A whole document, signed, as the snapshot is answered. */
+  sealedSnapshot(rows: Record<string, unknown>, generation: Generation): string {
+    const { hash } = FleetDocument.of(rows, generation);
+    return JSON.stringify(this.sealed({ kind: "snapshot", generation, hash, rows }));
+  }
+
+  /** From now on another key signs. */
+  signWith(key: SigningKey): void {
+    this.#signer = key;
   }
 
   /** Sends an event to everybody who listens, as it is. */
