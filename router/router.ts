@@ -5,9 +5,13 @@ import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { CellId, PartId, TenantId } from "../common/ids.ts";
 import type { SigningKey } from "../common/keys.ts";
 import type { Logger } from "../common/log.ts";
+import type { Family } from "../common/metrics/family.ts";
+import { OtlpExporter, headersOf } from "../common/metrics/otlp-exporter.ts";
 import { Counters } from "./admin/counters.ts";
 import { SampleCounters } from "./admin/samples.ts";
+import { collectMetrics } from "./admin/metrics.ts";
 import { createAdmin } from "./admin/server.ts";
+import { TopTenants } from "./admin/top-tenants.ts";
 import { createApp, type RouterParts } from "./app.ts";
 import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
@@ -16,12 +20,14 @@ import { InFlight } from "./guard/in-flight.ts";
 import { KeyDigests } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
 import { TrustedPeers } from "./guard/peers.ts";
+import { Probes } from "./guard/probes.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
 import { Deadlines } from "./proxy/deadlines.ts";
 import { Pools } from "./proxy/pools.ts";
 import { TenantServer } from "./proxy/server.ts";
+import { AlarmWatch, tableAlarms } from "./table/alarms.ts";
 import { LiveSlots } from "./table/live-slots.ts";
 import { Owners } from "./table/owners.ts";
 import { RoutingTable } from "./table/table.ts";
@@ -72,16 +78,27 @@ export async function startRouter(
     clock,
     log,
   });
-  let serving = true;
+  const alarms = () => tableAlarms(subscription.status, config.TABLE_STALE_SECONDS);
+  const metrics = () => collectMetrics({ parts, status: () => subscription.status, alarms, open: () => tenants.open });
+  let stopping = false;
   const admin = createAdmin({
     id,
     parts,
     subscription,
-    serving: () => serving,
-    open: () => tenants.open,
+    control: {
+      ready: () => !stopping && !tenants.draining,
+      draining: () => tenants.draining,
+      drain: (on) => tenants.drain(on || stopping),
+    },
+    alarms,
+    metrics,
+    envoyExport: config.ENVOY_EXPORT,
     startedAt: new Date(clock.now()),
     log,
   });
+  const probes = new Probes({ ...parts, inFlight: parts.cellInFlight });
+  const watch = new AlarmWatch(alarms, log);
+  const exporter = createExporter(config, metrics, clock, log);
 
   subscription.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
@@ -91,14 +108,39 @@ export async function startRouter(
     port,
     adminPort: typeof address === "object" && address !== null ? address.port : config.ADMIN_PORT,
     stop: async () => {
-      serving = false;
+      stopping = true;
+      await tenants.leave(config.DRAIN_MS);
       await tenants.stop(config.STOP_MS);
+      probes.stop();
+      watch.stop();
+      await exporter?.close();
       await subscription.stop();
       await admin.close();
       pools.close();
       deadlines.stop();
     },
   };
+}
+
+function createExporter(
+  config: RouterConfig,
+  collect: () => readonly Family[],
+  clock: Clock,
+  log: Logger,
+): OtlpExporter | null {
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT === "") return null;
+  const exporter = new OtlpExporter({
+    endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: headersOf(config.OTEL_EXPORTER_OTLP_HEADERS),
+    everyMs: config.OTEL_METRIC_EXPORT_INTERVAL,
+    resource: { "service.name": "cellplane-router", "service.instance.id": config.ROUTER_ID },
+    scope: "cellplane.router",
+    collect,
+    clock,
+    log,
+  });
+  exporter.start();
+  return exporter;
 }
 
 interface Base {
@@ -150,7 +192,7 @@ function createParts(
     parking,
     parkMs: config.PARK_MS,
     pools,
-    samples: new SampleCounters(id, clock),
+    samples: new SampleCounters(id, clock, new TopTenants(config.TOP_TENANTS)),
     counters: new Counters(),
     clock,
     log,

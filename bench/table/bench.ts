@@ -112,8 +112,7 @@ export default {
   peers: [{ name: peer, bring: async () => `Node ${process.versions.node}` }],
   async run(context) {
     const measured: Measured[] = [];
-    for (const keys of [false, true])
-      for (const tenants of sizes) measured.push(await measure(context, tenants, keys));
+    for (const keys of [false, true]) for (const tenants of sizes) measured.push(await measure(context, tenants, keys));
     const [bare, keyed] = [measured[sizes.length - 1], measured.at(-1)] as [Measured, Measured];
     const bytes = spreadOf(bare.ours.bytes).median;
     const cold = Math.max(spreadOf(bare.ours.coldMs).median, spreadOf(keyed.ours.coldMs).median);

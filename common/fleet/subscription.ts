@@ -247,7 +247,9 @@ export class FleetSubscription<Rows extends RowStore = RowStore> {
       "/v1/fleet/snapshot",
       AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)]),
     );
-    const envelope = parsed(await readLimited(response, this.#options.maxSnapshotBytes ?? maxSnapshotBytes)) as Envelope;
+    const envelope = parsed(
+      await readLimited(response, this.#options.maxSnapshotBytes ?? maxSnapshotBytes),
+    ) as Envelope;
     const snapshot = openEnvelope(envelope, Snapshot, lookupOf(this.#publisherKeys));
     const document = FleetDocument.into(this.#options.createRows(), snapshot.rows, snapshot.generation);
     if (document.hash !== snapshot.hash)

@@ -39,9 +39,11 @@ export class OtlpExporter {
     this.#timer.unref();
   }
 
-  stop(): void {
+  /** Sends a last time, so that what was counted since the last push is not lost. */
+  async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+    await this.push();
   }
 
   /** Sends once; one at a time. */

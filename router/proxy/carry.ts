@@ -1,6 +1,7 @@
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
+import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
 import type { Place, Word as ParkingWord } from "../guard/parking.ts";
@@ -52,6 +53,8 @@ class Journey implements Asker, Carrier {
   #parkedUntil: number | null = null;
   #joined = false;
   #over = false;
+  /** Where the answer counts. */
+  #series: Series | null = null;
 
   constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
     this.#exchange = exchange;
@@ -116,6 +119,7 @@ class Journey implements Asker, Carrier {
   }
 
   piece(bytes: Buffer, from: number, to: number): void {
+    if (this.#series !== null) this.#series.bytesOut += to - from;
     this.#exchange.relayPiece(bytes, from, to);
   }
 
@@ -258,7 +262,7 @@ class Journey implements Asker, Carrier {
 
   #count(from: FromCell, status: number): void {
     const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-    this.#on.samples.count(this.#cell, from.release, this.#passage.tenant.synthetic, status, latencyMs);
+    this.#series = this.#on.samples.count(this.#cell, from.release, this.#passage.tenant, status, latencyMs);
   }
 
   /** After 421: checks the cell's word and turns to whom it names. */
@@ -355,7 +359,7 @@ class Journey implements Asker, Carrier {
       const { tenant } = this.#passage;
       const cell = this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell;
       const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-      this.#on.samples.count(cell, null, tenant.synthetic, status, latencyMs);
+      this.#on.samples.count(cell, null, tenant, status, latencyMs);
     }
     this.#end();
     this.#exchange.fail(thrown);
@@ -365,6 +369,7 @@ class Journey implements Asker, Carrier {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#series !== null) this.#series.bytesIn += this.#exchange.body.receivedBytes;
     this.#thawed();
     this.#leaveCell();
     this.#on.tenantInFlight.leave(this.#passage.tenant.id);

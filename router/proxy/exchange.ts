@@ -56,6 +56,8 @@ export class Exchange {
   id = "";
   /** Of the answer; 0 until it begins. */
   status = 0;
+  /** Whether the answer is the router's own. */
+  refused = false;
   carrier: Carrier | null = null;
   /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
   closing = false;
@@ -215,6 +217,7 @@ export class Exchange {
     if (!this.#reusable() || this.connection.stopping || this.connection.halfClosed) this.closing = true;
     const refusal = renderRefusal(error, this.id, this.#head?.accept);
     this.status = refusal.status;
+    this.refused = true;
     this.connection.refused(this, error);
     const closing = this.closing ? "connection: close\r\n" : "";
     const body = this.parsed.method === "HEAD" ? "" : refusal.body;

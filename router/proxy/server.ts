@@ -38,6 +38,7 @@ export class TenantServer {
   readonly #connections = new Set<ClientConnection>();
   readonly #open = new Set<Exchange>();
   #stopping = false;
+  #draining = false;
 
   constructor(options: TenantServerOptions) {
     const context = this.#contextOf(options);
@@ -62,6 +63,25 @@ export class TenantServer {
       });
     });
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Whether every answer ends its connection. Requests are served as before. */
+  drain(on: boolean): void {
+    this.#draining = on;
+  }
+
+  /**
+   * Answers on, ending each connection with its answer, while a balancer learns that it should go elsewhere; for `ms`, or until no connection is left.
+   * What is idle is not closed: its client may be sending at this moment.
+   */
+  async leave(ms: number): Promise<void> {
+    this.#draining = true;
+    const deadline = performance.now() + ms;
+    while (this.#connections.size > 0 && performance.now() < deadline) await sleep(stopCheckMs);
   }
 
   /** Takes no new connections, says `Connection: close`, lets what is in flight finish for `graceMs`, then cuts it off. */
@@ -100,7 +120,7 @@ export class TenantServer {
       answerLog: options.answerLog,
       clock: options.clock,
       log: options.log,
-      stopping: () => this.#stopping,
+      stopping: () => this.#stopping || this.#draining,
     };
   }
 }

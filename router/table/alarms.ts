@@ -47,8 +47,7 @@ export class AlarmWatch {
 
   #tick(): void {
     const now = this.#look();
-    for (const { code, detail } of now)
-      if (!this.#known.has(code)) this.#log.error({ event: "alarm", code, detail });
+    for (const { code, detail } of now) if (!this.#known.has(code)) this.#log.error({ event: "alarm", code, detail });
     const codes = new Set<string>(now.map(({ code }) => code));
     for (const code of this.#known) if (!codes.has(code)) this.#log.info({ event: "alarm-ended", code });
     this.#known = codes;

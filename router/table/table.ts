@@ -45,6 +45,9 @@ export class RoutingTable {
   get bytes(): number {
     return this.#rows.bytes;
   }
+  get baseDomain(): string | null {
+    return this.#baseDomain;
+  }
   /** Rows left out because they did not fit their schema, since the process began. */
   get badRows(): number {
     return this.#badRows;
@@ -98,6 +101,11 @@ export class RoutingTable {
 
   cells(): IterableIterator<CellRow> {
     return this.#cells.values();
+  }
+
+  /** Every tenant's row, made as it is asked for. */
+  allTenants(): Iterable<TenantRow> {
+    return this.#rows.ofKind("tenant") as Iterable<TenantRow>;
   }
 
   /** How many tenants each cell has. Reads every record. */

@@ -202,7 +202,8 @@ export class TenantRecords {
   countByCell(): Map<CellId, number> {
     const counts = new Map<CellId, number>();
     for (const slot of this.slotsWithRow()) {
-      const cell = (this.#more.get(slot)?.cell ?? this.#cells.value(this.#records.get(slot, kindWord) >>> 16)) as CellId;
+      const cell = (this.#more.get(slot)?.cell ??
+        this.#cells.value(this.#records.get(slot, kindWord) >>> 16)) as CellId;
       counts.set(cell, (counts.get(cell) ?? 0) + 1);
     }
     return counts;

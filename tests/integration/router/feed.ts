@@ -20,7 +20,10 @@ export class Feed {
         return;
       }
       const { generation, hash } = this.#document;
-      const snapshot = sealEnvelope({ kind: "snapshot", generation, hash, rows: Object.fromEntries(this.#document.rows.entries()) }, this.#signer);
+      const snapshot = sealEnvelope(
+        { kind: "snapshot", generation, hash, rows: Object.fromEntries(this.#document.rows.entries()) },
+        this.#signer,
+      );
       response.setHeader("content-type", "application/json").end(JSON.stringify(snapshot));
     } else {
       response.writeHead(200, { "content-type": "text/event-stream" });

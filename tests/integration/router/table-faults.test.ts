@@ -43,7 +43,10 @@ describe("the router's table in trouble", () => {
     await serves();
     const after = await table();
     assert.deepEqual(after.generation, before.generation);
-    assert.ok(after.alarms.some(({ code }) => code === "table-refused"), JSON.stringify(after.alarms));
+    assert.ok(
+      after.alarms.some(({ code }) => code === "table-refused"),
+      JSON.stringify(after.alarms),
+    );
     const { text } = await ask(bed.router.adminPort, { path: "/metrics" });
     assert.match(text, new RegExp(`cellplane_router_documents_refused_total\\{reason="${reason}"\\} [1-9]`));
     await follows();
@@ -54,9 +57,7 @@ describe("the router's table in trouble", () => {
     const delta = () => ({ kind: "delta", ...bed.feed.nextDelta({ [`tenant/${ids.acme}`]: null }) });
     await refusesAs("malformed", () => bed.feed.sendRaw("delta", "{not json"));
     await refusesAs("malformed", () => bed.feed.sendRaw("delta", "{}"));
-    await refusesAs("unknown-key", () =>
-      bed.feed.sendRaw("delta", JSON.stringify(bed.feed.sealed(delta(), stranger))),
-    );
+    await refusesAs("unknown-key", () => bed.feed.sendRaw("delta", JSON.stringify(bed.feed.sealed(delta(), stranger))));
     await refusesAs("bad-signature", () => {
       const signed = bed.feed.sealed(delta());
       bed.feed.sendRaw("delta", JSON.stringify({ ...signed, payload: signed.payload.replace("null", "true") }));
@@ -129,7 +130,11 @@ describe("the router's table in trouble", () => {
   });
 
   it("fault 14: cut off from the control plane the table's age is shown and alarmed, and no answer becomes an error", async () => {
-    await until(async () => (await table()).alarms.some(({ code }) => code === "table-stale"), "the age is an alarm", 60_000);
+    await until(
+      async () => (await table()).alarms.some(({ code }) => code === "table-stale"),
+      "the age is an alarm",
+      60_000,
+    );
     const status = await bed.admin("/v1/table");
     const age = Number((status.json as unknown as TableStatus).ageSeconds);
     assert.ok(age > 1);
@@ -163,7 +168,11 @@ describe("the router's table in trouble", () => {
     assert.equal((await bed.admin("/v1/table")).json["source"], "disk");
     await serves();
     await bed.feed.start(Number(port));
-    await until(async () => (await bed.admin("/v1/tenants/acme")).json["epoch"] === 7, "it has what came meanwhile", 60_000);
+    await until(
+      async () => (await bed.admin("/v1/tenants/acme")).json["epoch"] === 7,
+      "it has what came meanwhile",
+      60_000,
+    );
     await follows();
     bed.feed.signWith(third);
     await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { epoch: 8 }) });

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, it } from "node:test";
@@ -162,7 +171,12 @@ describe("the table on disk", () => {
     assert.equal(upgraded.full, true, "nothing is appended to what is not there");
     await upgraded.fold(loaded.document, loaded.keys);
     assert.ok(!existsSync(join(directory, "fleet.log")));
-    assert.deepEqual(bundle().load()?.document.row(`key/${keyRowOf(3).digest}`), keyRowOf(3));
+    assert.deepEqual(
+      bundle()
+        .load()
+        ?.document.row(`key/${keyRowOf(3).digest}`),
+      keyRowOf(3),
+    );
   });
 
   it("nothing there is no error; a draft that a crash left behind neither", async () => {
