@@ -71,13 +71,23 @@ export class FleetDocument<Rows extends RowStore = RowStore> {
     rows: Readonly<Record<string, unknown>>,
     generation: Generation,
   ): FleetDocument<Rows> {
+    const builder = FleetDocument.builder(store);
+    for (const name in rows) builder.add(name, rows[name]);
+    return builder.document(generation);
+  }
+
+  /** Builds the document row by row. A name must not come twice. */
+  static builder<Rows extends RowStore>(
+    store: Rows,
+  ): { add(name: string, value: unknown): void; document(generation: Generation): FleetDocument<Rows> } {
     let hash = 0n;
-    for (const name in rows) {
-      const value = rows[name];
-      store.set(name, value);
-      hash = addHash(hash, rowHash(name, value));
-    }
-    return new FleetDocument(store, generation, hash);
+    return {
+      add(name, value) {
+        store.set(name, value);
+        hash = addHash(hash, rowHash(name, value));
+      },
+      document: (generation) => new FleetDocument(store, generation, hash),
+    };
   }
 
   /** A document whose rows are known to add up to the hash: what a part has sealed for itself. */

@@ -1,7 +1,7 @@
 import Value from "typebox/value";
 import type { Clock } from "../clock.ts";
 import { commandLifeSeconds } from "../contracts/assertion.ts";
-import { Delta, FleetCheck, Snapshot, type Envelope, type Generation, type PartRow } from "../contracts/fleet.ts";
+import { Delta, FleetCheck, type Envelope, type Generation, type PartRow } from "../contracts/fleet.ts";
 import type { SigningKey } from "../keys.ts";
 import type { Logger } from "../log.ts";
 import { signToken } from "../tokens.ts";
@@ -12,6 +12,7 @@ import { readEvents } from "./event-stream.ts";
 import type { DocumentKeeper } from "./kept.ts";
 import { readLimited } from "./read-limited.ts";
 import type { RowStore } from "./rows.ts";
+import { readSnapshot } from "./snapshot.ts";
 import { TrustStore } from "./trust.ts";
 
 // A subscription to the fleet document.
@@ -250,11 +251,7 @@ export class FleetSubscription<Rows extends RowStore = RowStore> {
     const envelope = parsed(
       await readLimited(response, this.#options.maxSnapshotBytes ?? maxSnapshotBytes),
     ) as Envelope;
-    const snapshot = openEnvelope(envelope, Snapshot, lookupOf(this.#publisherKeys));
-    const document = FleetDocument.into(this.#options.createRows(), snapshot.rows, snapshot.generation);
-    if (document.hash !== snapshot.hash)
-      throw new EnvelopeRefused("wrong-hash", "the rows do not add up to the snapshot's hash");
-    if (document.size === 0) throw new EnvelopeRefused("malformed", "an empty document");
+    const document = await readSnapshot(envelope, lookupOf(this.#publisherKeys), this.#options.createRows());
     if (this.#document !== null && compareGenerations(document.generation, this.#document.generation) < 0) {
       throw new EnvelopeRefused("older", "the control plane offers an older document than ours");
     }
