@@ -71,7 +71,7 @@ export function envoyRoutes({ generation, baseDomain, tenants }: EnvoySource): o
   return {
     "@type": routesType,
     name: routesName,
-    virtual_hosts: [...domains].map(([group, hosts]) => ({
+    virtual_hosts: [...domains].toSorted(byName).map(([group, hosts]) => ({
       name: group,
       domains: hosts,
       routes: [{ match: { prefix: "/" }, ...actionOf(group) }],
@@ -82,6 +82,8 @@ export function envoyRoutes({ generation, baseDomain, tenants }: EnvoySource): o
     metadata: { filter_metadata: { cellplane: { term: generation.term, n: generation.n } } },
   };
 }
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 function actionOf(group: string): object {
   if (group === "suspended") return { direct_response: { status: 403, body: { inline_string: "suspended\n" } } };

@@ -1,10 +1,16 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import protobuf from "protobufjs";
 
-// Envoy's own .proto files, as @grpc/grpc-js-xds carries them.
-const folder = join(dirname(createRequire(import.meta.url).resolve("@grpc/grpc-js-xds/package.json")), "deps");
-const roots = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((name) => join(folder, name));
+// Envoy's own .proto files, as @grpc/grpc-js-xds carries them; protobufjs has Google's.
+const folderOf = (name: string): string => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+const roots = [
+  ...["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((name) =>
+    join(folderOf("@grpc/grpc-js-xds"), "deps", name),
+  ),
+  folderOf("protobufjs"),
+];
 
 /** Loads Envoy's published schema. @param files below `envoy-api`, e.g. `envoy/config/cluster/v3/cluster.proto`. */
 export async function envoySchema(files: readonly string[]): Promise<protobuf.Root> {
@@ -12,22 +18,11 @@ export async function envoySchema(files: readonly string[]): Promise<protobuf.Ro
   const common = protobuf.common;
   root.resolvePath = (_origin, target) => {
     if (common.get(target) !== null) return target;
-    for (const each of roots) if (exists(join(each, target))) return join(each, target);
-    return target;
+    return roots.map((each) => join(each, target)).find((path) => existsSync(path)) ?? target;
   };
   await root.load([...files], { keepCase: true });
   root.resolveAll();
   return root;
-}
-
-function exists(path: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(path);
-    return true;
-  } catch {
-    // The next folder may have it.
-    return false;
-  }
 }
 
 /**
@@ -35,11 +30,11 @@ function exists(path: string): boolean {
  * names of enumerations, two members of a oneof. `Any` is checked as the type that it names.
  */
 export function misfits(root: protobuf.Root, typeName: string, value: unknown, path = typeName): string[] {
-  const wellKnown = wellKnownTypes[typeName.replace(/^\./, "")];
+  const wellKnown = wellKnownTypes[typeName];
   if (wellKnown !== undefined) return wellKnown(value) ? [] : [`${path}: not a ${typeName}`];
   if (typeof value !== "object" || value === null || Array.isArray(value)) return [`${path}: not a message`];
   const { "@type": any, ...members } = value as Record<string, unknown>;
-  if (typeName.replace(/^\./, "") === "google.protobuf.Any") {
+  if (typeName === "google.protobuf.Any") {
     if (typeof any !== "string") return [`${path}: names no @type`];
     return misfits(root, any.slice(any.lastIndexOf("/") + 1), members, path);
   }
@@ -69,7 +64,7 @@ function singleMisfits(root: protobuf.Root, field: protobuf.Field, value: unknow
   const { resolvedType } = field;
   if (resolvedType instanceof protobuf.Enum)
     return typeof value === "string" && value in resolvedType.values ? [] : [`${path}: ${String(value)} is none of its values`];
-  if (resolvedType instanceof protobuf.Type) return misfits(root, resolvedType.fullName, value, path);
+  if (resolvedType instanceof protobuf.Type) return misfits(root, resolvedType.fullName.slice(1), value, path);
   return scalarFits(field.type, value) ? [] : [`${path}: not a ${field.type}`];
 }
 

@@ -136,7 +136,7 @@ describe("attacks at the router's door", () => {
     const limits = { requestsPerSecond: 10_000, inFlight: 500, bodyBytes: 1_000 };
     await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { limits }) });
     const post = ["POST /x HTTP/1.1", "Host: acme.cellplane.localhost"];
-    const announced = await raw([...post, "Content-Length: 1001"], "x".repeat(1001));
+    const announced = await raw([...post, "Content-Length: 1001", "Connection: close"], "x".repeat(1001));
     assert.match(announced.text, /^HTTP\/1\.1 413 /);
     const chunks = `${"1f4\r\n"}${"x".repeat(500)}\r\n`.repeat(3);
     const chunked = await raw([...post, "Transfer-Encoding: chunked", "Connection: close"], `${chunks}0\r\n\r\n`);

@@ -56,7 +56,7 @@ describe("the router's process", () => {
     assert.match(metrics.text, /cellplane_router_table_age_seconds \+Inf/);
   });
 
-  it("a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
+  it("fault 18: a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
     await router.end("SIGKILL");
     const path = join(bed.directory, "fleet", "fleet.table");
     const good = readFileSync(path);
