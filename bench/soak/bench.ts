@@ -42,7 +42,11 @@ export default {
     const firstPort = await freePort();
     const spawned = (core: number, args: readonly string[], env?: NodeJS.ProcessEnv) => {
       const [command, all] = pinned(core, process.execPath, args);
-      return spawn(command, all, { cwd: root, stdio: ["ignore", "ignore", "inherit"], ...(env === undefined ? {} : { env }) });
+      return spawn(command, all, {
+        cwd: root,
+        stdio: ["ignore", "ignore", "inherit"],
+        ...(env === undefined ? {} : { env }),
+      });
     };
     const feed = new Feed(fleetRows(firstPort));
     await feed.start();
@@ -91,7 +95,11 @@ export default {
 function report(result: Result, looks: readonly Look[], left: number, length: number, short: boolean) {
   const warm = looks.slice(Math.floor(looks.length * warmShare));
   const half = Math.floor(warm.length / 2);
-  const median = (part: readonly Look[]) => quantileOf(part.map(({ rss }) => rss), 0.5);
+  const median = (part: readonly Look[]) =>
+    quantileOf(
+      part.map(({ rss }) => rss),
+      0.5,
+    );
   const growth = median(warm.slice(half)) / median(warm.slice(0, half));
   const flat = growth <= (short ? mostGrowth.short : mostGrowth.full);
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -102,8 +110,16 @@ function report(result: Result, looks: readonly Look[], left: number, length: nu
   const kinds = Object.entries(result.kinds).map(([kind, count]) => `${kind} ${count.toLocaleString("en")}`);
   return {
     rows: [
-      row("resident memory", warm.map(({ rss }) => rss), mb),
-      row("open sockets", warm.map(({ sockets }) => sockets), String),
+      row(
+        "resident memory",
+        warm.map(({ rss }) => rss),
+        mb,
+      ),
+      row(
+        "open sockets",
+        warm.map(({ sockets }) => sockets),
+        String,
+      ),
     ],
     notes: [
       `${result.sent.toLocaleString("en")} requests in ${length} s, ${(result.sent / aDayOfRequests).toFixed(2)} of a day at 100 a second: ${kinds.join("; ")}.`,

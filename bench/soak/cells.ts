@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Socket } from "node:net";
 import { cellCount } from "./fleet.ts";
 
@@ -25,7 +26,7 @@ async function answer(cell: number, request: IncomingMessage, response: ServerRe
     return;
   }
   const path = request.url ?? "/";
-  if (path.startsWith("/late")) await new Promise((resolve) => setTimeout(resolve, lateMs));
+  if (path.startsWith("/late")) await sleep(lateMs);
   if (path.startsWith("/events")) return streamEvents(response);
   if (path.startsWith("/large")) {
     for (let n = 0; n < pieces; n += 1) response.write(piece);
@@ -45,7 +46,10 @@ function streamEvents(response: ServerResponse): void {
 
 for (let cell = 0; cell < cellCount; cell += 1) {
   const sockets = new Set<Socket>();
-  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => void answer(cell, request, response));
+  const server = createServer(
+    { keepAliveTimeout: 75_000 },
+    (request, response) => void answer(cell, request, response),
+  );
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));

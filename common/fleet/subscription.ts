@@ -6,7 +6,7 @@ import type { SigningKey } from "../keys.ts";
 import type { Logger } from "../log.ts";
 import { signToken } from "../tokens.ts";
 import { lookupOf } from "./bundle.ts";
-import { FleetDocument, compareGenerations, type RowChange } from "./document.ts";
+import { type FleetDocument, compareGenerations, type RowChange } from "./document.ts";
 import { EnvelopeRefused, openEnvelope } from "./envelope.ts";
 import { readEvents } from "./event-stream.ts";
 import type { DocumentKeeper } from "./kept.ts";

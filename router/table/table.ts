@@ -135,10 +135,13 @@ export class RoutingTable {
       seen.add(name);
       this.#putOther(name, value);
     }
-    for (const id of [...this.#cells.keys()]) if (!seen.has(`cell/${id}`)) this.#putCell(id, null);
-    for (const id of [...this.#routers]) if (!seen.has(`part/${id}`)) this.#routers.delete(id);
-    for (const listener of this.#listeners)
-      for (const id of [...(listener.watchedTenants?.() ?? [])]) listener.tenantChanged?.(id, this.tenant(id) ?? null);
+    for (const id of this.#cells.keys()) if (!seen.has(`cell/${id}`)) this.#putCell(id, null);
+    for (const id of this.#routers) if (!seen.has(`part/${id}`)) this.#routers.delete(id);
+    for (const listener of this.#listeners) {
+      // Hearing of it may end the watching: the list is taken first.
+      const watched = Array.from(listener.watchedTenants?.() ?? []);
+      for (const id of watched) listener.tenantChanged?.(id, this.tenant(id) ?? null);
+    }
   }
 
   #put(name: string, value: unknown): void {

@@ -41,7 +41,9 @@ export function misfits(root: protobuf.Root, typeName: string, value: unknown, p
   const type = root.lookupType(typeName);
   const found = Object.entries(members).flatMap(([name, member]) => {
     const field = type.fields[name];
-    return field === undefined ? [`${path}.${name}: no such field`] : fieldMisfits(root, field, member, `${path}.${name}`);
+    return field === undefined
+      ? [`${path}.${name}: no such field`]
+      : fieldMisfits(root, field, member, `${path}.${name}`);
   });
   const doubles = type.oneofsArray
     .filter((oneof) => oneof.oneof.filter((name) => name in members).length > 1)
@@ -63,7 +65,9 @@ function fieldMisfits(root: protobuf.Root, field: protobuf.Field, value: unknown
 function singleMisfits(root: protobuf.Root, field: protobuf.Field, value: unknown, path: string): string[] {
   const { resolvedType } = field;
   if (resolvedType instanceof protobuf.Enum)
-    return typeof value === "string" && value in resolvedType.values ? [] : [`${path}: ${String(value)} is none of its values`];
+    return typeof value === "string" && value in resolvedType.values
+      ? []
+      : [`${path}: ${String(value)} is none of its values`];
   if (resolvedType instanceof protobuf.Type) return misfits(root, resolvedType.fullName.slice(1), value, path);
   return scalarFits(field.type, value) ? [] : [`${path}: not a ${field.type}`];
 }

@@ -34,11 +34,6 @@ describe("attacks at the router's door", () => {
       for (const spelling of spellings(name)) {
         bed.one.received.length = 0;
         const { text } = await request(`${spelling}: forged`, `${spelling}: forged twice`);
-        // A spelling with an underscore is refused outright: behind another proxy it would be the same name.
-        if (/^HTTP\/1\.1 400 /.test(text)) {
-          assert.equal(bed.one.received.length, 0, spelling);
-          continue;
-        }
         assert.match(text, /^HTTP\/1\.1 200 /, spelling);
         assert.ok(!seen().rawHeaders.some((value) => value.includes("forged")), spelling);
         assert.equal(seen().assertion?.tenant, ids.acme);
@@ -56,7 +51,6 @@ describe("attacks at the router's door", () => {
         `Connection: close, ${name}`,
         "X-Request-Id: mine",
       ]);
-      if (/^HTTP\/1\.1 400 /.test(text)) continue;
       assert.match(text, /^HTTP\/1\.1 200 /, name);
       assert.equal(seen().assertion?.tenant, ids.acme, name);
       assert.equal(seen().headers.host, "acme.cellplane.localhost", name);

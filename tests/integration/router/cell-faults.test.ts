@@ -69,9 +69,10 @@ describe("cells in trouble, seen from the router", () => {
       told.push(await ask(bed.port, { agent }));
       times.push(performance.now() - from);
     }
-    assert.deepEqual([...new Set(told.map(({ status, json }) => `${status} ${String(json["code"])}`))], [
-      "503 cell-unavailable",
-    ]);
+    assert.deepEqual(
+      [...new Set(told.map(({ status, json }) => `${status} ${String(json["code"])}`))],
+      ["503 cell-unavailable"],
+    );
     assert.ok(told.every(({ headers }) => headers["retry-after"] !== undefined));
     const median = times.toSorted((a, b) => a - b)[20] ?? Number.NaN;
     assert.ok(median < 50, `told after ${median} ms`);

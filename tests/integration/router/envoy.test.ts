@@ -73,11 +73,9 @@ describe("the export for Envoy", () => {
       ]),
     );
     const [routes] = ((await discover("routes")).json as unknown as Discovered).resources;
-    const hosts = (routes?.["virtual_hosts"] as { name: string; domains: string[]; routes: object[] }[]).map((each) => [
-      each.name,
-      each.domains,
-      JSON.stringify(each.routes),
-    ]);
+    const hosts = ((routes?.["virtual_hosts"] ?? []) as { name: string; domains: string[]; routes: object[] }[]).map(
+      (each) => [each.name, each.domains, JSON.stringify(each.routes)],
+    );
     const to = (cell: string) => JSON.stringify([{ match: { prefix: "/" }, route: { cluster: cell, timeout: "0s" } }]);
     assert.deepEqual(hosts.slice(0, 2), [
       ["cell-1", ["acme.cellplane.localhost", "events.acme.example"], to("cell-1")],
@@ -88,7 +86,8 @@ describe("the export for Envoy", () => {
   });
 
   it("is answered with 304 to whoever has this version, and again when the document changed", async () => {
-    const first = (await discover("routes", { node: { id: "envoy-1" }, resource_names: ["cellplane"] })).json as unknown as Discovered;
+    const first = (await discover("routes", { node: { id: "envoy-1" }, resource_names: ["cellplane"] }))
+      .json as unknown as Discovered;
     assert.equal(first.type_url, "type.googleapis.com/envoy.config.route.v3.RouteConfiguration");
     assert.equal((await discover("routes", { version_info: first.version_info })).status, 304);
     await bed.publish({ [`tenant/${ids.acme}`]: tenantRow(ids.acme, "acme", { cell: "cell-2", epoch: 2 }) });

@@ -144,7 +144,10 @@ test("tenants are counted from the fleet document on the disk of router or aggre
   assert.deepEqual(documentKnowledge(home.path).get(one), { liveSlot: "b", release: "pulse@2", tenants: 1 });
 
   const router = ensureSigningKey(join(home.path, homePaths.keys, "router-1.pem"));
-  const more = { ...documentRows(3, { keys: false }), "cell/cell-1": { id: "cell-1", liveSlot: "a", release: "pulse@3" } };
+  const more = {
+    ...documentRows(3, { keys: false }),
+    "cell/cell-1": { id: "cell-1", liveSlot: "a", release: "pulse@3" },
+  };
   const table = FleetDocument.into(new CompactRows(), more, generation);
   const unused = sealEnvelope({}, key);
   await new SealedBundle(join(home.path, "router", "router-1", "fleet"), router).save(unused, table, []);

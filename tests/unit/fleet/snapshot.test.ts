@@ -13,10 +13,7 @@ const key = generateSigningKey();
 const keys = (kid: string) => (kid === key.kid ? key.publicKey : undefined);
 const generation = { term: 2, n: 5 };
 const sealed = (rows: Record<string, unknown>, more: object = {}) =>
-  sealEnvelope(
-    { kind: "snapshot", generation, hash: FleetDocument.of(rows, generation).hash, rows, ...more },
-    key,
-  );
+  sealEnvelope({ kind: "snapshot", generation, hash: FleetDocument.of(rows, generation).hash, rows, ...more }, key);
 const read = (envelope: unknown) => readSnapshot(envelope, keys, new MapRows());
 
 describe("a snapshot that is read row by row", () => {

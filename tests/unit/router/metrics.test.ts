@@ -16,7 +16,12 @@ import { SampleCounters } from "../../../router/admin/samples.ts";
 import { TopTenants } from "../../../router/admin/top-tenants.ts";
 
 const families: Family[] = [
-  { name: "cellplane_router_parked_total", kind: "counter", help: "Parked.", points: [{ value: 3, labels: { a: 'b"c' } }] },
+  {
+    name: "cellplane_router_parked_total",
+    kind: "counter",
+    help: "Parked.",
+    points: [{ value: 3, labels: { a: 'b"c' } }],
+  },
   { name: "cellplane_router_age_seconds", kind: "gauge", help: "Age.", points: [{ value: Number.POSITIVE_INFINITY }] },
   {
     name: "cellplane_router_latency_seconds",
@@ -114,13 +119,16 @@ cellplane_router_latency_seconds_count{cell="cell-1"} 7
 
   it("in OpenTelemetry's JSON: cumulative, 64-bit integers as text, buckets each for itself, no infinity", () => {
     const request = toOtlp(families, { resource: { "service.name": "x" }, scope: "s", startedAt: 1_000, now: 2_000.7 });
-    assert.ok(Value.Check(ExportMetrics, request), JSON.stringify([...Value.Errors(ExportMetrics, request)].slice(0, 3)));
+    assert.ok(
+      Value.Check(ExportMetrics, request),
+      JSON.stringify([...Value.Errors(ExportMetrics, request)].slice(0, 3)),
+    );
     const [metrics] = request.resourceMetrics.map(({ scopeMetrics: [first] }) => first?.metrics ?? []);
     assert.deepEqual(
       metrics?.map(({ name }) => name),
       ["cellplane.router.parked", "cellplane.router.age_seconds", "cellplane.router.latency_seconds"],
     );
-    const [sum, gauge, histogram] = metrics as [{ sum?: object }, { gauge?: object }, { histogram?: object }];
+    const [sum, gauge, histogram] = metrics as unknown as [{ sum: object }, { gauge: object }, { histogram: object }];
     const at = { startTimeUnixNano: "1000000000", timeUnixNano: "2000000000" };
     assert.deepEqual(sum.sum, {
       dataPoints: [{ attributes: [{ key: "a", value: { stringValue: 'b"c' } }], ...at, asDouble: 3 }],
@@ -206,12 +214,14 @@ cellplane_router_latency_seconds_count{cell="cell-1"} 7
     samples.count(cell, "pulse@1", { tier: "synthetic", synthetic: true, slug: "y" }, 500, 4);
     assert.equal([...samples.series()].length, 3);
     assert.deepEqual(
-      samples.toSamples().counters.map(({ synthetic, requests, errors, latency }) => [
-        synthetic,
-        requests,
-        errors,
-        latency.reduce((all, count) => all + count, 0),
-      ]),
+      samples
+        .toSamples()
+        .counters.map(({ synthetic, requests, errors, latency }) => [
+          synthetic,
+          requests,
+          errors,
+          latency.reduce((all, count) => all + count, 0),
+        ]),
       [
         [false, 3, 0, 3],
         [true, 1, 1, 1],
