@@ -21,6 +21,8 @@ const maxHeadBytes = 64 * 1024 * 1024;
 const smallestFoldBytes = 4 * 1024 * 1024;
 const foldShare = 4;
 const chunkBytes = 1024 * 1024;
+/** So much is hashed at once while others wait: some two milliseconds. */
+const turnBytes = 4 * 1024 * 1024;
 
 const Head = Type.Object({
   format: Type.Literal(format),
@@ -96,6 +98,7 @@ export class SealedBundle implements DocumentKeeper<CompactRows> {
     for (const chunk of rows.chunks()) {
       digest.update(chunk);
       image += chunk.length;
+      if (image % turnBytes < chunk.length) await turn();
     }
     const head: Head = {
       format,
@@ -207,6 +210,11 @@ export class SealedBundle implements DocumentKeeper<CompactRows> {
     return createHmac("sha256", this.#secret).update(before).update(text).digest("hex");
   }
 }
+
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 function same(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
