@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { systemClock, type Clock } from "../common/clock.ts";
 import type { PartRow, TenantRow } from "../common/contracts/fleet.ts";
+import { FleetBundle } from "../common/fleet/bundle.ts";
+import { MapRows } from "../common/fleet/rows.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { TenantId } from "../common/ids.ts";
 import { loadSigningKey, type SigningKey } from "../common/keys.ts";
@@ -91,7 +93,8 @@ export function startServing(
     part: config.CELL_ID,
     key,
     trustKeys: config.FLEET_TRUST_KEYS.split(",").map((spki) => spki.trim()),
-    directory: join(config.FLEET_DIRECTORY, `${role}-${config.SLOT}`),
+    keeper: new FleetBundle(join(config.FLEET_DIRECTORY, `${role}-${config.SLOT}`)),
+    createRows: () => new MapRows(),
     clock,
     log,
   });

@@ -53,6 +53,11 @@ export const controlPlaneErrors = {
   "too-many-keys": { status: 409, title: "The tenant has as many keys as it may have", todo: "Revoke one first." },
   // cells and parts
   "unknown-cell": { status: 404, title: "There is no such cell", todo: "See `npx cellplane cell list`." },
+  "cell-address-refused": {
+    status: 422,
+    title: "No cell may have that address",
+    todo: "Give each slot's addresses as origins (http://host:port) that lead to the cell; detail says which one does not.",
+  },
   "cell-silent": {
     status: 503,
     title: "The tenant's cell gave no usable answer",

@@ -1,11 +1,17 @@
 import type { Clock } from "../common/clock.ts";
+import { CompactRows } from "../common/fleet/compact/rows.ts";
+import { SealedBundle } from "../common/fleet/sealed-bundle.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { CellId, PartId, TenantId } from "../common/ids.ts";
 import type { SigningKey } from "../common/keys.ts";
 import type { Logger } from "../common/log.ts";
+import type { Family } from "../common/metrics/family.ts";
+import { OtlpExporter, headersOf } from "../common/metrics/otlp-exporter.ts";
 import { Counters } from "./admin/counters.ts";
 import { SampleCounters } from "./admin/samples.ts";
+import { collectMetrics } from "./admin/metrics.ts";
 import { createAdmin } from "./admin/server.ts";
+import { TopTenants } from "./admin/top-tenants.ts";
 import { createApp, type RouterParts } from "./app.ts";
 import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
@@ -16,6 +22,7 @@ import { Keys } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
 import { OwnKey } from "./guard/own-key.ts";
 import { TrustedPeers } from "./guard/peers.ts";
+import { Probes } from "./guard/probes.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
@@ -25,6 +32,7 @@ import { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import { Pools } from "./proxy/pools.ts";
 import { Spans } from "./proxy/spans.ts";
 import { TenantServer } from "./proxy/server.ts";
+import { AlarmWatch, tableAlarms } from "./table/alarms.ts";
 import { Ways } from "./proxy/ways.ts";
 import { Certificates } from "./tls/certificates.ts";
 import { TlsServer } from "./tls/server.ts";
@@ -59,7 +67,8 @@ export async function startRouter(
       return ownKey.now;
     },
     trustKeys: listOf(config.FLEET_TRUST_KEYS),
-    directory: config.FLEET_DIRECTORY,
+    keeper: new SealedBundle(config.FLEET_DIRECTORY, key),
+    createRows: () => new CompactRows(),
     clock,
     log,
     onChange: (document, changes) => table.apply(document, changes),
@@ -84,16 +93,27 @@ export async function startRouter(
     clock,
     log,
   });
-  let serving = true;
+  const alarms = () => tableAlarms(subscription.status, config.TABLE_STALE_SECONDS);
+  const metrics = () => collectMetrics({ parts, status: () => subscription.status, alarms, open: () => tenants.open });
+  let stopping = false;
   const admin = createAdmin({
     id,
     parts,
     subscription,
-    serving: () => serving,
-    open: () => tenants.open,
+    control: {
+      ready: () => !stopping && !tenants.draining,
+      draining: () => tenants.draining,
+      drain: (on) => tenants.drain(on || stopping),
+    },
+    alarms,
+    metrics,
+    envoyExport: config.ENVOY_EXPORT,
     startedAt: new Date(clock.now()),
     log,
   });
+  const probes = new Probes({ ...parts, inFlight: parts.cellInFlight });
+  const watch = new AlarmWatch(alarms, log);
+  const exporter = createExporter(config, metrics, clock, log);
 
   ownKey.start();
   subscription.start();
@@ -107,13 +127,17 @@ export async function startRouter(
     tlsPort: tls?.port ?? null,
     adminPort: typeof address === "object" && address !== null ? address.port : config.ADMIN_PORT,
     stop: async () => {
-      serving = false;
+      stopping = true;
+      await tenants.leave(config.DRAIN_MS);
       const tlsClosed = tls?.server.close();
       await tenants.stop(config.STOP_MS);
       tls?.server.destroy();
       await tlsClosed;
       tls?.certificates.stop();
       ownKey.stop();
+      probes.stop();
+      watch.stop();
+      await exporter?.close();
       await subscription.stop();
       await admin.close();
       pools.close();
@@ -137,10 +161,31 @@ async function startTls(
   return { port, server, certificates };
 }
 
+function createExporter(
+  config: RouterConfig,
+  collect: () => readonly Family[],
+  clock: Clock,
+  log: Logger,
+): OtlpExporter | null {
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT === "") return null;
+  const exporter = new OtlpExporter({
+    endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: headersOf(config.OTEL_EXPORTER_OTLP_HEADERS),
+    everyMs: config.OTEL_METRIC_EXPORT_INTERVAL,
+    resource: { "service.name": "cellplane-router", "service.instance.id": config.ROUTER_ID },
+    scope: "cellplane.router",
+    collect,
+    clock,
+    log,
+  });
+  exporter.start();
+  return exporter;
+}
+
 interface Base {
   readonly id: PartId;
   readonly table: RoutingTable;
-  readonly subscription: FleetSubscription;
+  readonly subscription: FleetSubscription<CompactRows>;
   readonly pools: Pools;
 }
 
@@ -166,6 +211,7 @@ function createParts(
   table.listen({
     // A parked request of a tenant that moved goes to the new owner at once.
     tenantChanged: (tenant) => parking.thawed(tenant),
+    watchedTenants: () => parking.tenants(),
     cellChanged: (cell, row, before) => {
       for (const slot of ["a", "b"] as const) {
         if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.retire(before.slots[slot].url);
@@ -187,7 +233,7 @@ function createParts(
     parking,
     parkMs: config.PARK_MS,
     ways,
-    samples: new SampleCounters(id, clock),
+    samples: new SampleCounters(id, clock, new TopTenants(config.TOP_TENANTS)),
     counters: new Counters(),
     clock,
     log,

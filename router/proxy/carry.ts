@@ -1,6 +1,7 @@
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
+import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
 import type { Word as ParkingWord } from "../guard/parking.ts";
@@ -11,11 +12,9 @@ import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
 import { ParkedRequest } from "./parked.ts";
-import { isForClient, nextStep, type History, type Result, type Step } from "./steps.ts";
+import { isForClient, nextStep, safeMethods, type History, type Result, type Step } from "./steps.ts";
 import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
 import type { Way } from "./ways.ts";
-
-const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
  * Carries a request, counted in flight for its tenant, to the tenant's owner and the answer back, following the owner's word where it is
@@ -56,6 +55,8 @@ class Journey implements Asker, Carrier {
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
+  /** Where the answer counts. */
+  #series: Series | null = null;
 
   constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
     this.#exchange = exchange;
@@ -113,13 +114,14 @@ class Journey implements Asker, Carrier {
     const from = fieldsFromCell(head, false);
     this.#way?.breaker.answered();
     this.#learnSlot(from);
-    this.#count(from, 101);
+    this.#series = this.#count(this.#cell, from.release, 101);
     this.#on.counters.websockets += 1;
     this.#joined = true;
     if (this.#upstream !== null) this.#exchange.join(this.#upstream, from);
   }
 
   piece(bytes: Buffer, from: number, to: number): void {
+    if (this.#series !== null) this.#series.bytesOut += to - from;
     this.#exchange.relayPiece(bytes, from, to);
   }
 
@@ -222,7 +224,7 @@ class Journey implements Asker, Carrier {
 
   #relay(head: AnswerHead, from: FromCell): void {
     this.#parked?.thawed();
-    this.#count(from, head.status);
+    this.#series = this.#count(this.#cell, from.release, head.status);
     if (from.eventStream) this.#upstream?.endless();
     if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
     this.#exchange.relayHead(head, from);
@@ -251,11 +253,8 @@ class Journey implements Asker, Carrier {
   }
 
   #step(result: Result): Step {
-    const situation = {
-      slotAsked: this.#slotAsked,
-      replayable: this.#exchange.body.replayable,
-      safe: safeMethods.has(this.method),
-    };
+    const { replayable } = this.#exchange.body;
+    const situation = { slotAsked: this.#slotAsked, replayable, safe: safeMethods.has(this.method) };
     return nextStep(result, this.#history, situation);
   }
 
@@ -298,9 +297,9 @@ class Journey implements Asker, Carrier {
     this.#slot = null;
   }
 
-  #count(from: FromCell, status: number): void {
+  #count(cell: CellId, release: string | null, status: number): Series {
     const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-    this.#on.samples.count(this.#cell, from.release, this.#passage.tenant.synthetic, status, latencyMs);
+    return this.#on.samples.count(cell, release, this.#passage.tenant, status, latencyMs);
   }
 
   /** After 421: checks the cell's word and turns to whom it names. */
@@ -381,9 +380,7 @@ class Journey implements Asker, Carrier {
     const status = (thrown as { status?: number }).status ?? 500;
     if (status >= 500) {
       const { tenant } = this.#passage;
-      const cell = this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell;
-      const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-      this.#on.samples.count(cell, null, tenant.synthetic, status, latencyMs);
+      this.#count(this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell, null, status);
     }
     this.#end();
     this.#exchange.fail(thrown);
@@ -393,6 +390,7 @@ class Journey implements Asker, Carrier {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#series !== null) this.#series.bytesIn += this.#exchange.body.receivedBytes;
     this.#parked?.thawed();
     this.#leaveCell();
     this.#on.tenantInFlight.leave(this.#passage.guest.load);

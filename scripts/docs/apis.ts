@@ -69,7 +69,7 @@ const routerAdmin: Api = {
   title: "Cellplane: router, admin API",
   description:
     "Health, status, samples and metrics of one router. Tenants are served on another port, which passes their requests on.",
-  build: () => createRouterAdmin(outline<RouterAdminOptions>({ log })),
+  build: () => createRouterAdmin(outline<RouterAdminOptions>({ log, envoyExport: true })),
   securitySchemes: { commandToken },
   securityOf: forParts,
 };
