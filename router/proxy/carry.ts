@@ -11,11 +11,9 @@ import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
 import { ParkedRequest } from "./parked.ts";
-import { isForClient, nextStep, type History, type Result, type Step } from "./steps.ts";
+import { isForClient, nextStep, safeMethods, type History, type Result, type Step } from "./steps.ts";
 import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
 import type { Way } from "./ways.ts";
-
-const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
  * Carries a request, counted in flight for its tenant, to the tenant's owner and the answer back, following the owner's word where it is
@@ -251,11 +249,8 @@ class Journey implements Asker, Carrier {
   }
 
   #step(result: Result): Step {
-    const situation = {
-      slotAsked: this.#slotAsked,
-      replayable: this.#exchange.body.replayable,
-      safe: safeMethods.has(this.method),
-    };
+    const { replayable } = this.#exchange.body;
+    const situation = { slotAsked: this.#slotAsked, replayable, safe: safeMethods.has(this.method) };
     return nextStep(result, this.#history, situation);
   }
 

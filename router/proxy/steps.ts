@@ -19,6 +19,9 @@ export type Result =
   /** The connection broke before an answer began; something may have been executed. */
   | { readonly kind: "broken" };
 
+/** RFC 9110, section 9.2.1. */
+export const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
 /** What the tries of one request have used up. */
 export interface History {
   turns: number;
