@@ -52,8 +52,12 @@ export class Stage {
     this.halting = this.#sleepAgain === null;
   }
 
-  /** @param wanted the contenders that are started; the others are not asked. */
-  static async start(folder: string, wanted: readonly Side[] = sides): Promise<Stage> {
+  /** @param wanted the contenders that are started; the others are not asked. @param settings more of the router's. */
+  static async start(
+    folder: string,
+    wanted: readonly Side[] = sides,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<Stage> {
     const firstCell = await freeBlock();
     const bulk = join(import.meta.dirname, "bulk-cell.ts");
     const cells = [
@@ -66,7 +70,7 @@ export class Stage {
     const feed = new Feed(fleetRows(firstCell));
     await feed.start();
     const contenders = {} as Record<Side, Contender>;
-    for (const side of wanted) contenders[side] = contend(side, folder, await freePort(), firstCell, feed);
+    for (const side of wanted) contenders[side] = contend(side, folder, await freePort(), firstCell, feed, settings);
     for (const contender of Object.values(contenders)) await contender.ready();
     const stage = new Stage(folder, firstCell, feed, cells, contenders);
     await stage.#untilRouted();
@@ -125,7 +129,14 @@ export function askingFor(order: {
   return { lines: [], ...order, tenants: [0, asking], right: `status == 200 and tenant and ${named}` };
 }
 
-function contend(side: Side, folder: string, port: number, firstCell: number, feed: Feed): Contender {
+function contend(
+  side: Side,
+  folder: string,
+  port: number,
+  firstCell: number,
+  feed: Feed,
+  settings: Readonly<Record<string, string>>,
+): Contender {
   switch (side) {
     case "router": {
       const env = {
@@ -135,6 +146,7 @@ function contend(side: Side, folder: string, port: number, firstCell: number, fe
         FLEET_TRUST_KEYS: feed.key.spki,
         FLEET_DIRECTORY: join(folder, "fleet"),
         LOG_LEVEL: "warn",
+        ...settings,
       };
       return new Contender(port, process.execPath, ["router/main.ts"], { cwd: root, env });
     }

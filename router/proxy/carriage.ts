@@ -1,11 +1,12 @@
 import type { Clock } from "../../common/clock.ts";
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { TrustStore } from "../../common/fleet/trust.ts";
-import type { CellId, KeyId, TenantId } from "../../common/ids.ts";
+import type { CellId, TenantId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Counters } from "../admin/counters.ts";
 import type { SampleCounters } from "../admin/samples.ts";
-import type { Assertions, Kept } from "../guard/assertions.ts";
+import type { Assertions } from "../guard/assertions.ts";
+import type { Caller } from "../guard/caller.ts";
 import type { Breakers } from "../guard/breaker.ts";
 import type { Guest } from "../guard/hosts.ts";
 import type { InFlight } from "../guard/in-flight.ts";
@@ -36,12 +37,6 @@ export interface Carriage {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** Who asks, and what the assertion of that is kept on. */
-export interface Caller {
-  readonly principal: KeyId | "anonymous";
-  readonly kept: Kept;
 }
 
 /** A request that may pass. */

@@ -85,7 +85,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#context = context;
     this.peer = plainAddress(socket.remoteAddress ?? "");
     this.peerTrusted = context.peers.has(this.peer);
-    socket.on("data", (chunk) => this.#take(chunk));
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => context.log.debug({ event: "client-connection-broke", err: error }));

@@ -1,13 +1,13 @@
 import type { CellRow, TenantRow } from "../../common/contracts/fleet.ts";
 import type { Breakers } from "../guard/breaker.ts";
 import type { Kept } from "../guard/assertions.ts";
+import type { Caller } from "../guard/caller.ts";
 import type { CheckedHead } from "../guard/head.ts";
 import type { Guest } from "../guard/hosts.ts";
 import type { Owner } from "../table/owners.ts";
 import { pickCell, type StatelessRoutes } from "../table/stateless-routes.ts";
 import type { RoutingTable } from "../table/table.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
-import type { Caller } from "./carriage.ts";
 
 /** Assertions for cells that do not own the tenant; then all are forgotten and made again. */
 const maxKept = 10_000;

@@ -11,6 +11,7 @@ import { RequestBody } from "./body.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { dateLine } from "./date-line.ts";
 import { renderRefusal } from "./refusal.ts";
+import { lend } from "./send-buffers.ts";
 import { endSpan } from "./spans.ts";
 import { chunkText, textBytes } from "./text.ts";
 import type { Upstream } from "./upstream.ts";
@@ -76,7 +77,6 @@ export class Exchange {
   #eventStream = false;
   /** What goes out with the next flush. */
   #out = "";
-  #corked = false;
 
   constructor(connection: ClientSide, parsed: RequestHead, startedAt: number) {
     this.connection = connection;
@@ -153,11 +153,9 @@ export class Exchange {
       this.#out += this.#chunked ? chunkText(text) : text;
       return;
     }
-    if (!this.#corked) this.connection.socket.cork();
-    this.#corked = true;
     if (this.#chunked) this.#out += `${length.toString(16)}\r\n`;
-    if (this.#out !== "") this.connection.write(this.#out);
-    this.connection.write(Buffer.from(bytes.subarray(from, to)));
+    const lent = lend(this.#out, bytes, from, to);
+    this.connection.socket.write(lent.bytes, lent.giveBack);
     this.#out = this.#chunked ? "\r\n" : "";
   }
 
@@ -165,10 +163,6 @@ export class Exchange {
   flush(): boolean {
     if (this.#out !== "") this.connection.write(this.#out);
     this.#out = "";
-    if (this.#corked) {
-      this.#corked = false;
-      this.connection.socket.uncork();
-    }
     return !this.connection.socket.writableNeedDrain;
   }
 

@@ -38,7 +38,7 @@ export interface Asker {
   /** The answer's head. Calls `discard` where nobody shall get the answer. */
   answered(head: AnswerHead): void;
   piece(bytes: Buffer, from: number, to: number): void;
-  /** All that one read brought has been given. */
+  /** All that one read brought has been given; an answer's end goes without it. */
   flush(): void;
   ended(trailers: string): void;
   /** The answer broke off. */
@@ -271,7 +271,6 @@ export class Upstream extends Timed {
     if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
       this.destroy();
     else this.#state = "idle";
-    asker?.flush();
     asker?.ended(trailers);
   }
 

@@ -69,7 +69,8 @@ describe("TLS from clients", () => {
     request.on("error", reject);
     request.end("four");
     const { status, text } = await promise;
-    assert.deepEqual([status, JSON.parse(text).bytes], [200, 4]);
+    assert.equal(status, 200);
+    assert.match(text, /"bytes":4/);
     assert.equal(bed.one.received.at(-1)?.headers["x-forwarded-proto"], "https");
   });
 
@@ -113,7 +114,7 @@ describe("TLS from clients", () => {
       );
       answers.forEach(({ headers, text }, index) => {
         assert.equal(headers[":status"], 200);
-        assert.equal(JSON.parse(text).url, `/each/${index}`);
+        assert.ok(text.includes(`"url":"/each/${index}"`), text);
         assert.equal(headers["cellplane-release"], undefined);
         assert.ok(headers["x-request-id"] !== undefined);
       });
@@ -236,7 +237,7 @@ function ask2(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: 
     stream.on("response", (given) => {
       answer = given;
     });
-    stream.on("trailers", (given) => {
+    stream.on("trailers", (given: IncomingHttpHeaders) => {
       trailers = given;
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));

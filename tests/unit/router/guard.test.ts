@@ -2,24 +2,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
-import type { KeyRow, TenantRow } from "../../../common/contracts/fleet.ts";
-import { Assertion } from "../../../common/contracts/assertion.ts";
-import type { CellId, KeyId, PartId, TenantId } from "../../../common/ids.ts";
-import { generateSigningKey } from "../../../common/keys.ts";
-import { verifyToken } from "../../../common/tokens.ts";
+import type { TenantId } from "../../../common/ids.ts";
 import { CellplaneError } from "../../../common/errors.ts";
-import { Assertions } from "../../../router/guard/assertions.ts";
 import { Breaker } from "../../../router/guard/breaker.ts";
 import { fieldsFromCell, headToCell, type ToCell } from "../../../router/guard/fields.ts";
 import { checkHead } from "../../../router/guard/head.ts";
 import { InFlight } from "../../../router/guard/in-flight.ts";
-import { keyDigestOf, Keys, looksLikeKey } from "../../../router/guard/key.ts";
-import { KnownFields } from "../../../router/guard/known-fields.ts";
+import { keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
 import { ParkingLot } from "../../../router/guard/parking.ts";
 import { TrustedPeers } from "../../../router/guard/peers.ts";
 import { RateLimits } from "../../../router/guard/rate.ts";
 import { RetryBudget } from "../../../router/guard/retry-budget.ts";
-import type { RoutingTable } from "../../../router/table/table.ts";
 import { framingOfAnswer, type AnswerHead } from "../../../router/wire/answer-head.ts";
 import { AnswerParser } from "../../../router/wire/answer-parser.ts";
 import { isInternal } from "../../../router/wire/field-names.ts";
@@ -252,50 +245,6 @@ describe("keys, peers", () => {
     assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw"));
   });
 
-  it("a key that was right is remembered as long as the table is the same, and a revoked one is not right again", () => {
-    const row = (key: string) => ({ id: "k", tenant, digest: keyDigestOf(`Bearer ${key}`) ?? "" }) as unknown as KeyRow;
-    const table = { revision: 1, tenant: () => undefined, rows: [row("cpk_abc")], asked: 0, keyOf(digest: string) {
-      this.asked += 1;
-      return this.rows.find((each) => each.digest === digest);
-    } }; // prettier-ignore
-    const known = new Keys(table as unknown as RoutingTable);
-    const bearer = (field: string) => {
-      const { fields } = head({ fields: ["Host", "acme.example", "Authorization", field] });
-      return known.bearerAt(fields, 1);
-    };
-    const right = bearer("Bearer cpk_abc");
-    assert.equal(right.kind, "key");
-    assert.deepEqual([bearer("Bearer cpk_abc"), table.asked], [right, 1]);
-    assert.deepEqual(
-      ["Bearer cpk_abd", "Basic cpk_abc", "Basic dTpw"].map((field) => bearer(field).kind),
-      ["unknown", "malformed", "none"],
-    );
-    assert.equal(known.bearerAt(head().fields, -1).kind, "none");
-    table.revision += 1;
-    assert.equal(bearer("Bearer cpk_abc"), right, "the same key in another table");
-    table.rows = [];
-    table.revision += 1;
-    assert.equal(bearer("Bearer cpk_abc").kind, "unknown");
-    table.rows = [row("cpk_abc")];
-    table.revision += 1;
-    assert.equal(bearer("Bearer cpk_abc").kind, "key");
-  });
-
-  it("what is known of a field's values is bounded, and what was used lately stays", () => {
-    const known = new KnownFields<number>(100);
-    const at = (value: string) => head({ fields: ["Host", value] }).fields;
-    known.keep(at("used"), 0, -1);
-    for (let index = 0; index < 1_000; index += 1) {
-      known.keep(at(`value-${index}`), 0, index);
-      assert.equal(known.find(at("used"), 0), -1);
-    }
-    const found = Array.from({ length: 1_000 }, (_, index) => known.find(at(`value-${index}`), 0)).filter(
-      (value) => value !== undefined,
-    );
-    assert.ok(found.length >= 99 && found.length <= 200, `${found.length}`);
-    assert.equal(known.find(at("value"), 0), undefined);
-  });
-
   it("trusted peers are addresses and ranges, and nothing else", () => {
     const peers = new TrustedPeers(["10.0.0.0/8", "::1"]);
     assert.deepEqual(
@@ -413,60 +362,5 @@ describe("the parking lot", () => {
     for (const place of places) place?.leave();
     assert.equal(await places[0]?.word, "left");
     assert.deepEqual([lot.count, lot.refused], [0, 2]);
-  });
-});
-
-describe("assertions", () => {
-  it("are made once per tenant and key and reused until near their end, never at another epoch or cell, nor after a clock was set back", async () => {
-    const key = generateSigningKey();
-    const clock = new HandClock();
-    let keyNow = key;
-    const assertions = new Assertions("router-1" as PartId, () => keyNow, clock);
-    const kept = { assertion: null };
-    const tokenOf = (line: string) => /^cellplane-assertion: (.*)\r\n$/.exec(line)?.[1] ?? "";
-    const cell = "cell-1" as CellId;
-    const row = { id: tenant, synthetic: false } as TenantRow;
-    const first = assertions.line(kept, cell, 1, row, "anonymous");
-    clock.ms += 39_000;
-    assert.equal(assertions.line(kept, cell, 1, row, "anonymous"), first);
-    clock.ms += 2_000;
-    const second = assertions.line(kept, cell, 1, row, "anonymous");
-    assert.notEqual(second, first);
-    const others = [
-      assertions.line(kept, cell, 2, row, "anonymous"),
-      assertions.line(kept, "cell-2" as CellId, 2, row, "anonymous"),
-      assertions.line(kept, cell, 1, { ...row, synthetic: true }, "anonymous"),
-      assertions.line({ assertion: null }, cell, 1, row, "01890000-0000-7000-8000-000000000101" as KeyId),
-    ];
-    assert.equal(new Set([first, second, ...others]).size, 6);
-    clock.ms -= 120_000;
-    assert.notEqual(assertions.line(kept, cell, 1, row, "anonymous"), second);
-    const third = assertions.line(kept, cell, 1, row, "anonymous");
-    keyNow = generateSigningKey();
-    const rotated = assertions.line(kept, cell, 1, row, "anonymous");
-    assert.notEqual(rotated, third);
-    const { kid } = await verifyToken(tokenOf(rotated), {
-      type: "cp-assertion",
-      schema: Assertion,
-      keys: () => keyNow.publicKey,
-      audience: "cell-1",
-    });
-    assert.equal(kid, keyNow.kid);
-    const { payload } = await verifyToken(tokenOf(first), {
-      type: "cp-assertion",
-      schema: Assertion,
-      keys: () => key.publicKey,
-      audience: "cell-1",
-    });
-    assert.deepEqual(payload, {
-      iss: "router-1",
-      aud: "cell-1",
-      tenant,
-      epoch: 1,
-      principal: "anonymous",
-      synthetic: false,
-      iat: 1000,
-      exp: 1060,
-    });
   });
 });
