@@ -2,7 +2,7 @@ import Type from "typebox";
 import { oneOf } from "../../common/contracts/ids.ts";
 import { Problem } from "../../common/contracts/problem.ts";
 import type { Server } from "../../common/http/server.ts";
-import type { AdminOptions } from "./server.ts";
+import type { AdminOptions } from "./options.ts";
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 

@@ -2,7 +2,7 @@ import Type from "typebox";
 import { Problem } from "../../common/contracts/problem.ts";
 import { httpError } from "../../common/http/errors.ts";
 import type { Server } from "../../common/http/server.ts";
-import type { AdminOptions } from "./server.ts";
+import type { AdminOptions } from "./options.ts";
 import { clusterType, envoyClusters, envoyRoutes, routesType, type EnvoySource } from "./envoy.ts";
 
 /** More hosts than this are no business of one route configuration: Envoy would take minutes and gigabytes. */

@@ -3,43 +3,17 @@ import { CommandToken } from "../../common/contracts/assertion.ts";
 import { SlugSchema } from "../../common/contracts/ids.ts";
 import { Problem } from "../../common/contracts/problem.ts";
 import { RouterStatus, Samples } from "../../common/contracts/samples.ts";
-import type { Family } from "../../common/metrics/family.ts";
 import { toPrometheus } from "../../common/metrics/prometheus.ts";
-import type { FleetSubscription } from "../../common/fleet/subscription.ts";
 import { httpError } from "../../common/http/errors.ts";
 import { metricsContentType } from "../../common/http/metrics-page.ts";
 import { createServer, type Server } from "../../common/http/server.ts";
-import type { PartId } from "../../common/ids.ts";
-import type { Logger } from "../../common/log.ts";
 import { TokenRefused, verifyToken } from "../../common/tokens.ts";
-import type { RouterParts } from "../app.ts";
-import type { TableAlarm } from "../table/alarms.ts";
 import { controlRoutes } from "./control.ts";
 import { envoyExport } from "./envoy-routes.ts";
+import type { AdminOptions } from "./options.ts";
 import { TableStatus, WhereTenant, tableStatusOf, whereIs } from "./table-status.ts";
 
 const Alive = Type.Object({ ok: Type.Boolean() }, { additionalProperties: false });
-
-/** The process, as far as its admin API may change it. */
-export interface Control {
-  /** Whether the balancer should send requests here; false while draining and stopping. */
-  readonly ready: () => boolean;
-  readonly draining: () => boolean;
-  readonly drain: (on: boolean) => void;
-}
-
-export interface AdminOptions {
-  readonly id: PartId;
-  readonly parts: RouterParts;
-  readonly subscription: Pick<FleetSubscription, "status" | "document" | "trust">;
-  readonly control: Control;
-  readonly alarms: () => readonly TableAlarm[];
-  readonly metrics: () => readonly Family[];
-  /** Whether clusters and routes are given to Envoy, without a token: it has none. */
-  readonly envoyExport: boolean;
-  readonly startedAt: Date;
-  readonly log: Logger;
-}
 
 /** Seconds since the table was last known to be current, or `unknown`: on every answer of the admin API. */
 const tableAgeHeader = "cellplane-table-age";

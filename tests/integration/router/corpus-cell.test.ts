@@ -18,7 +18,7 @@ import { Feed } from "./feed.ts";
 const slotRow = (url: string) => ({ url, adminUrl: "http://127.0.0.1:9", workerUrl: "http://127.0.0.1:9" });
 
 /** Messages that the router passes on and the cell's framework then refuses by itself: by a status of its own, in one answer. */
-const refusedByCell: Readonly<Record<string, number>> = {};
+const refusedByCell: Readonly<Record<string, number>> = { "a WebDAV method": 405 };
 
 interface Echo {
   readonly method: string;

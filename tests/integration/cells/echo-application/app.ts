@@ -12,6 +12,8 @@ export default defineCellApp({
       method: ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
       url: "/*",
       config: { auth: "none" },
+      // What the corpus asks: input that is not declared is refused by the kit.
+      schema: { querystring: Type.Object({ a: Type.Optional(Type.String()), x: Type.Optional(Type.String()) }) },
       async handler(request) {
         const parsed: unknown = request.body;
         const chunks: Buffer[] = [];
