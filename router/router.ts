@@ -59,15 +59,23 @@ export async function startRouter(
 ): Promise<RunningRouter> {
   const id = config.ROUTER_ID as PartId;
   const table = new RoutingTable();
-  const ownKey: OwnKey = new OwnKey(id, config.KEY_FILE, key, () => subscription.trust, log);
-  const subscription = new FleetSubscription({
+  const keeper = new SealedBundle(config.FLEET_DIRECTORY, key);
+  const ownKey: OwnKey = new OwnKey({
+    part: id,
+    file: config.KEY_FILE,
+    current: key,
+    trust: () => subscription.trust,
+    onTurn: (next) => keeper.sealWith(next),
+    log,
+  });
+  const subscription: FleetSubscription<CompactRows> = new FleetSubscription({
     url: config.FLEET_URL,
     part: id,
     get key() {
       return ownKey.now;
     },
     trustKeys: listOf(config.FLEET_TRUST_KEYS),
-    keeper: new SealedBundle(config.FLEET_DIRECTORY, key),
+    keeper,
     createRows: () => new CompactRows(),
     clock,
     log,

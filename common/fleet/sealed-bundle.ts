@@ -51,7 +51,9 @@ export class SealedBundle implements DocumentKeeper<CompactRows> {
   readonly anewFrom = "memory" as const;
   readonly #directory: string;
   readonly #path: string;
-  readonly #secret: Buffer;
+  #secret: Buffer;
+  /** That of the part's next key, from when the file is begun anew. */
+  #nextSecret: Buffer | null = null;
   #seal = "";
   #imageBytes = 0;
   #logBytes = 0;
@@ -60,12 +62,16 @@ export class SealedBundle implements DocumentKeeper<CompactRows> {
     mkdirSync(directory, { recursive: true });
     this.#directory = directory;
     this.#path = join(directory, "fleet.table");
-    const seed = key.privateKey.export({ format: "der", type: "pkcs8" });
-    this.#secret = Buffer.from(hkdfSync("sha256", seed, "", "cellplane fleet table", 32));
+    this.#secret = secretOf(key);
+  }
+
+  /** The part has another key: a boot will know this one alone, so the file is due to be begun anew. */
+  sealWith(key: SigningKey): void {
+    this.#nextSecret = secretOf(key);
   }
 
   get full(): boolean {
-    return this.#logBytes > Math.max(smallestFoldBytes, this.#imageBytes / foldShare);
+    return this.#nextSecret !== null || this.#logBytes > Math.max(smallestFoldBytes, this.#imageBytes / foldShare);
   }
   /** Bytes of the image, and of the log behind it. */
   get bytes(): { readonly image: number; readonly log: number } {
@@ -90,6 +96,8 @@ export class SealedBundle implements DocumentKeeper<CompactRows> {
 
   /** Writes in pieces, so that requests go on between them. */
   async fold(document: FleetDocument<CompactRows>, keys: readonly string[]): Promise<void> {
+    this.#secret = this.#nextSecret ?? this.#secret;
+    this.#nextSecret = null;
     const rows = document.rows.compacted();
     if (rows !== document.rows) document.moveTo(rows);
     const aside = Buffer.from(JSON.stringify(rows.aside()));
@@ -252,4 +260,9 @@ function readAll<Bytes extends Uint8Array>(file: number, into: Bytes, from: numb
     at += read;
   }
   return into;
+}
+
+function secretOf(key: SigningKey): Buffer {
+  const seed = key.privateKey.export({ format: "der", type: "pkcs8" });
+  return Buffer.from(hkdfSync("sha256", seed, "", "cellplane fleet table", 32));
 }
