@@ -7,7 +7,7 @@ import type { CheckedHead } from "./head.ts";
 
 /** Names that a Connection field declares as hop-by-hop; null where there are none. */
 function nominated(connection: string | null): Set<string> | null {
-  if (connection === null) return null;
+  if (connection === null || connection === "keep-alive" || connection === "close") return null;
   let found: Set<string> | null = null;
   for (const item of connection.split(",")) {
     const word = item.trim().toLowerCase();
