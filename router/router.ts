@@ -9,7 +9,7 @@ import type { Family } from "../common/metrics/family.ts";
 import { OtlpExporter, headersOf } from "../common/metrics/otlp-exporter.ts";
 import { Counters } from "./admin/counters.ts";
 import { SampleCounters } from "./admin/samples.ts";
-import { collectMetrics } from "./admin/metrics.ts";
+import { collectMetrics, type TlsState } from "./admin/metrics.ts";
 import { createAdmin } from "./admin/server.ts";
 import { TopTenants } from "./admin/top-tenants.ts";
 import { createApp, type RouterParts } from "./app.ts";
@@ -102,7 +102,15 @@ export async function startRouter(
     log,
   });
   const alarms = () => tableAlarms(subscription.status, config.TABLE_STALE_SECONDS);
-  const metrics = () => collectMetrics({ parts, status: () => subscription.status, alarms, open: () => tenants.open });
+  let tls: Tls | null = null;
+  const metrics = () =>
+    collectMetrics({
+      parts,
+      status: () => subscription.status,
+      alarms,
+      open: () => tenants.open,
+      tls: () => tls?.state() ?? null,
+    });
   let stopping = false;
   const admin = createAdmin({
     id,
@@ -128,7 +136,7 @@ export async function startRouter(
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   const listening = { host: config.HOST, reusePort: config.SHARE_PORT };
   const port = await tenants.listen({ ...listening, port: config.PORT });
-  const tls = await startTls(config, tenants, log);
+  tls = await startTls(config, tenants, log);
   const address = admin.server.address();
   return {
     port,
@@ -154,19 +162,28 @@ export async function startRouter(
   };
 }
 
+interface Tls {
+  readonly port: number;
+  readonly server: TlsServer;
+  readonly certificates: Certificates;
+  readonly state: () => TlsState;
+}
+
 /** TLS in front of the same server, where there are certificates. @throws where their folder cannot be read. */
-async function startTls(
-  config: RouterConfig,
-  tenants: TenantServer,
-  log: Logger,
-): Promise<{ readonly port: number; readonly server: TlsServer; readonly certificates: Certificates } | null> {
+async function startTls(config: RouterConfig, tenants: TenantServer, log: Logger): Promise<Tls | null> {
   if (config.TLS_DIRECTORY === "") return null;
   const certificates = new Certificates(config.TLS_DIRECTORY, log);
   await certificates.start();
   const take = (socket: ClientSocket) => tenants.take(socket, "https");
   const server = new TlsServer({ certificates, maxConnections: config.MAX_CONNECTIONS, take, log });
   const port = await server.listen({ host: config.HOST, port: config.TLS_PORT, reusePort: config.SHARE_PORT });
-  return { port, server, certificates };
+  const state = () => ({
+    certificates: certificates.count,
+    firstEnd: certificates.firstEnd,
+    certificatesRefused: certificates.refused,
+    handshakesFailed: server.handshakesFailed,
+  });
+  return { port, server, certificates, state };
 }
 
 function createExporter(

@@ -11,6 +11,17 @@ export interface MetricsSource {
   readonly status: () => SubscriptionStatus;
   readonly alarms: () => readonly TableAlarm[];
   readonly open: () => number;
+  /** Null where no TLS is spoken. */
+  readonly tls: () => TlsState | null;
+}
+
+/** What is counted of TLS. */
+export interface TlsState {
+  readonly certificates: number;
+  /** When the first of them ends, in milliseconds since the epoch. */
+  readonly firstEnd: number | null;
+  readonly certificatesRefused: number;
+  readonly handshakesFailed: number;
 }
 
 const latencyBoundsSeconds = latencyBoundsMs.map((ms) => ms / 1000);
@@ -20,7 +31,14 @@ const latencyBoundsSeconds = latencyBoundsMs.map((ms) => ms / 1000);
  * were asked for.
  */
 export function collectMetrics(source: MetricsSource): Family[] {
-  return [...traffic(source.parts), ...doings(source.parts), ...cells(source.parts), ...now(source), ...table(source)];
+  return [
+    ...traffic(source.parts),
+    ...doings(source.parts),
+    ...cells(source.parts),
+    ...now(source),
+    ...tls(source),
+    ...table(source),
+  ];
 }
 
 const counter = (name: string, help: string, points: readonly Point[]): Family => ({
@@ -145,6 +163,21 @@ function cells(parts: RouterParts): Family[] {
       "How often a cell's breaker has opened.",
       byCell((cell) => parts.breakers.of(cell).opened),
     ),
+  ];
+}
+
+function tls(source: MetricsSource): Family[] {
+  const state = source.tls();
+  if (state === null) return [];
+  return [
+    gauge("certificates", "Certificates in use.", one(state.certificates)),
+    gauge(
+      "certificate_end_seconds",
+      "When the first certificate ends, in seconds since the epoch.",
+      state.firstEnd === null ? [] : one(state.firstEnd / 1000),
+    ),
+    counter("certificates_refused_total", "Pairs of files that could not be read.", one(state.certificatesRefused)),
+    counter("handshakes_failed_total", "TLS handshakes that came to nothing.", one(state.handshakesFailed)),
   ];
 }
 
