@@ -4,6 +4,7 @@ import test, { after, before } from "node:test";
 import type { HeldCells } from "../../../common/contracts/claims.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import { cellId } from "../../../common/ids.ts";
+import { claimPartners } from "../../../control-plane/registry/lives.store.ts";
 import { createRegistry, type Registry } from "../../../control-plane/registry/registry.ts";
 import { freePort } from "../../support/ports.ts";
 import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
@@ -86,6 +87,7 @@ test("backups and restores of tenants share a cell under one token, a few of the
   const second = await held(claim("tenant-restore", [one, two]));
   const tokenOf = ({ claims }: HeldCells, cell: string) => claims.find((one) => one.cell === cell)?.token;
   assert.equal(tokenOf(second, one), tokenOf(first, one));
+  assert.deepEqual(await claimPartners(plane.context.pool, one), [], "neither of them gives a tenant away");
   await taken(claim("cell-restore", [two]), /a tenant restore/);
   const more = [await held(claim("backup", [one])), await held(claim("backup", [one]))];
   await taken(claim("backup", [one]), /cell-1 is held by/);

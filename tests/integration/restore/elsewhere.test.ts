@@ -6,6 +6,7 @@ import { bringTenant, type RestoredTenant } from "../../../cells/drivers/local/b
 import { systemClock } from "../../../common/clock.ts";
 import type { TenantRelocation } from "../../../common/contracts/restores.ts";
 import { operationId, type CellId } from "../../../common/ids.ts";
+import { claimPartners } from "../../../control-plane/registry/lives.store.ts";
 import { createRegistry } from "../../../control-plane/registry/registry.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { until, type Answer } from "../cells/http-call.ts";
@@ -69,6 +70,7 @@ describe("restoring one tenant in another cell", () => {
     await assert.rejects(createRegistry(stage.plane.context.pool).takeClaims(operationId(uuidv7()), [cellTwo]), {
       code: "claim-taken",
     });
+    assert.deepEqual(await claimPartners(stage.plane.context.pool, cellOne), [cellTwo]);
     const restored = await bring(relocation);
     assert.equal(restored.tables.find(({ name }) => name === "public.notes")?.rows, 4);
     await stage.write("acme", "meanwhile", 1);
