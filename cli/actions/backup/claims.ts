@@ -67,15 +67,23 @@ export async function whileHeld<Result>(
 ): Promise<Result> {
   const path = `/v1/claims/${operation}`;
   // Of a word that does not arrive nothing hangs: a claim that lapses meanwhile is outranked by its token.
-  const say = (word: "heard" | "end"): Promise<unknown> =>
-    plane.post<ClaimsHeld>(`${path}/${word}`).catch((error: unknown) => {
+  const say = async (word: "heard" | "end"): Promise<ClaimsHeld | null> => {
+    try {
+      return await plane.post<ClaimsHeld>(`${path}/${word}`);
+    } catch (error) {
       if (!isUnreachable(error)) throw error;
-    });
-  let trouble: Error | undefined;
-  const timer = setInterval(
-    () => void say("heard").catch((error: unknown) => (trouble ??= error as Error)),
-    (lapsesAfterSeconds * 1000) / wordsPerLapse,
-  );
+      return null;
+    }
+  };
+  let trouble: string | undefined;
+  const hear = async (): Promise<void> => {
+    try {
+      if ((await say("heard"))?.held === false) trouble = "its claims had lapsed";
+    } catch (error) {
+      trouble = (error as Error).message;
+    }
+  };
+  const timer = setInterval(() => void hear(), (lapsesAfterSeconds * 1000) / wordsPerLapse);
   try {
     const tokens = new Map<CellId, number>(claims.map(({ cell, token }) => [cell, token]));
     for (const [cell, token] of tokens) await admitClaim(context.home, cell, token);
