@@ -99,7 +99,9 @@ export async function whileHeld<Result>(
     clearInterval(timer);
     if (trouble !== undefined)
       context.progress(`The control plane refused a word of this command: ${trouble.message}\n`);
-    await say("end");
+    await say("end").catch((error: unknown) =>
+      context.progress(`The cells are free when the claims lapse: ${(error as Error).message}.\n`),
+    );
   }
 }
 
