@@ -97,8 +97,7 @@ export async function whileHeld<Result>(
     });
   } finally {
     clearInterval(timer);
-    if (trouble !== undefined)
-      context.progress(`The control plane refused a word of this command: ${trouble.message}\n`);
+    if (trouble !== undefined) context.progress(`Others may have been in these cells meanwhile: ${trouble}.\n`);
     await say("end").catch((error: unknown) =>
       context.progress(`The cells are free when the claims lapse: ${(error as Error).message}.\n`),
     );
