@@ -16,6 +16,7 @@ import { createLeaseReconciler } from "./fleet/lease-reconciler.ts";
 import { createLifeReconciler } from "./fleet/life-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
+import { createRelocationReconciler } from "./fleet/relocation-reconciler.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
 import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
@@ -75,6 +76,7 @@ export async function startPlane(
   const monitor = new Monitor({ pool, clock, parts, log });
   const leases = createLeaseReconciler({ pool, clock, parts, log });
   const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
+  const relocations = createRelocationReconciler({ pool, clock, parts, log });
   const collector = createBlobCollector({ pool, clock, blobs, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
@@ -114,7 +116,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }
