@@ -10,6 +10,7 @@ import { auditRoutes } from "./api/audit.ts";
 import { blobRoutes } from "./api/blobs.ts";
 import { cellRoutes } from "./api/cells.ts";
 import type { ApiContext } from "./api/context.ts";
+import { claimRoutes } from "./api/claims.ts";
 import { dashboardRoutes } from "./api/dashboard.ts";
 import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
@@ -63,6 +64,7 @@ export function createApp(context: ApiContext): Server {
     placementRoutes(api, context);
     cellRoutes(api, context);
     lifeRoutes(api, context);
+    claimRoutes(api, context);
     partRoutes(api, context);
     releaseRoutes(api, context);
     blobRoutes(api, context);

@@ -17,6 +17,7 @@ import { createLeaseReconciler } from "./fleet/lease-reconciler.ts";
 import { createLifeReconciler } from "./fleet/life-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
+import { createRelocationReconciler } from "./fleet/relocation-reconciler.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
 import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
@@ -77,6 +78,7 @@ export async function startPlane(
   const monitor = new Monitor({ pool, clock, parts, log });
   const leases = createLeaseReconciler({ pool, clock, parts, log });
   const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
+  const relocations = createRelocationReconciler({ pool, clock, parts, log });
   const collector = createBlobCollector({ pool, clock, blobs, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
@@ -119,7 +121,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

@@ -18,7 +18,8 @@ interface Size {
   readonly inFlight: number;
   /** Whether the goals are meant for it. */
   readonly judged: boolean;
-  readonly asking: (assertion: boolean) => Asking;
+  /** Null for frames over WebSockets. */
+  readonly asking: ((assertion: boolean) => Asking) | null;
 }
 
 const path = "/v1/stats?bucket=hour";
@@ -58,6 +59,7 @@ const sizes: readonly Size[] = [
     judged: false,
     asking: () => ({ tenants: bulk, method: "POST", path, bodyBytes: bigBytes, lines: [], right: bulkRight }),
   },
+  { name: "WebSocket, a frame and its echo, 64 in flight", inFlight: 64, judged: false, asking: null },
 ];
 
 export default {
@@ -73,16 +75,21 @@ export default {
       const found: string[] = [];
       const clock: string[] = [];
       let thrownOut = 0;
-      for (const size of sizes)
-        await stage.measure("router", size.asking(true), { inFlight: size.inFlight, seconds: 2 });
+      const ask = (who: Side, size: Size, seconds: number): Promise<Measured> => {
+        const load = { inFlight: size.inFlight, seconds };
+        if (size.asking === null) return stage.measureSockets(who, load);
+        return stage.measure(who, size.asking(who === "router"), load);
+      };
+      for (const size of sizes) await ask("router", size, 2);
       for (const [side, peer, goal] of peers) {
         const ratios: number[] = [];
         for (const size of sizes) {
+          // It does not pass WebSockets on without being told to.
+          if (size.asking === null && side === "httpProxy") continue;
           const ours: Measured[] = [];
           const theirs: Measured[] = [];
           const measure = async (who: Side, into: Measured[]): Promise<number> => {
-            const load = { inFlight: size.inFlight, seconds: context.short ? 1 : 2 };
-            const measured = await stage.measure(who, size.asking(who === "router"), load);
+            const measured = await ask(who, size, context.short ? 1 : 2);
             into.push(measured);
             return measured.perCpuSecond;
           };

@@ -2,6 +2,7 @@
  * The bulk cell: reads whole bodies before it answers, and echoes what comes on a WebSocket. Raw sockets, as lean as Node allows.
  * `node bulk-cell.ts <port>`.
  */
+import { hash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import process from "node:process";
 import { cellCount } from "./fleet.ts";
@@ -22,7 +23,12 @@ const server = createServer({ noDelay: true }, (socket) => {
     if (end < 0) return void socket.destroy();
     const head = chunk.toString("latin1", 0, end);
     if (/\r\nupgrade: websocket/i.test(head)) {
-      socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+      const key = /\r\nsec-websocket-key: *([^\r]+)/i.exec(head)?.[1] ?? "";
+      // RFC 6455, section 4.2.2.
+      const accept = hash("sha1", `${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`, "base64");
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+      );
       socket.removeListener("data", take);
       socket.on("data", (bytes: Buffer) => socket.write(bytes));
       return;

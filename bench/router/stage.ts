@@ -5,12 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/lib/bootstrap.mjs";
 import { Feed } from "../../tests/integration/router/feed.ts";
 import { freePort } from "../../tests/support/ports.ts";
+import { Generator } from "../runner/generator.ts";
 import { cores, pinned } from "../runner/pin.ts";
 import { keepAwake } from "./awake.ts";
 import { writeCells, writeHaproxy, writeNginx } from "./configs.ts";
 import { Contender } from "./contender.ts";
-import { cellCount, fleetRows } from "./fleet.ts";
+import { bulkTenant, cellCount, fleetRows, hostOf, keyOf } from "./fleet.ts";
 import { proxyFolder } from "./peers.ts";
+import type { SocketOrder, SocketResult } from "./socket-load.ts";
 import { askWithWrk, type Asking } from "./wrk.ts";
 
 export const sides = ["router", "nginx", "haproxy", "httpProxy"] as const;
@@ -35,6 +37,7 @@ export class Stage {
   readonly #cells: readonly ChildProcess[];
   readonly #sleepAgain: (() => void) | null;
   readonly #firstCell: number;
+  readonly #sockets = new Generator<SocketOrder, SocketResult>(join(import.meta.dirname, "socket-load.ts"));
 
   private constructor(
     folder: string,
@@ -87,12 +90,25 @@ export class Stage {
     return { perCpuSecond, perSecond: result.answered / load.seconds };
   }
 
+  /** Frames echoed over WebSockets, by the bulk cell. */
+  async measureSockets(side: Side, load: { inFlight: number; seconds: number }): Promise<Measured> {
+    const contender = this.contenders[side];
+    const before = contender.cpuSeconds();
+    const authorization = `Bearer ${keyOf(bulkTenant)}`;
+    const result = await this.#sockets.run({ ...load, port: contender.port, host: hostOf(bulkTenant), authorization });
+    this.wrong += result.wrong;
+    this.example ??= result.example;
+    const perCpuSecond = result.answered / (contender.cpuSeconds() - before);
+    return { perCpuSecond, perSecond: result.answered / load.seconds };
+  }
+
   /** Where a cell itself listens. */
   cellPort(cell: number): number {
     return this.#firstCell + cell;
   }
 
   async stop(): Promise<void> {
+    await this.#sockets.stop();
     for (const contender of Object.values(this.contenders)) await contender.stop();
     await this.#feed.stop();
     for (const cell of this.#cells) cell.kill("SIGTERM");

@@ -16,6 +16,7 @@ interface Signed {
   readonly cell: CellId;
   readonly epoch: number;
   readonly tenant: TenantId;
+  readonly principal: KeyId | "anonymous";
   readonly synthetic: boolean;
   readonly usableUntil: number;
 }
@@ -52,6 +53,7 @@ export class Assertions {
       signed.cell === cell &&
       signed.epoch === epoch &&
       signed.tenant === tenant.id &&
+      signed.principal === principal &&
       signed.synthetic === tenant.synthetic &&
       nowSeconds < signed.usableUntil &&
       // A clock that was set back must not keep an assertion alive for ever.
@@ -72,7 +74,8 @@ export class Assertions {
     // In one piece: it is copied with each request.
     const line = Buffer.from(text, "latin1").toString("latin1");
     const usableUntil = payload.exp - renewBeforeSeconds;
-    kept.assertion = { line, key, cell, epoch, tenant: tenant.id, synthetic: tenant.synthetic, usableUntil };
+    const { id, synthetic } = tenant;
+    kept.assertion = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
     return line;
   }
 }

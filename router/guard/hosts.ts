@@ -9,8 +9,10 @@ import type { InFlight, Load } from "./in-flight.ts";
 import { KnownFields } from "./known-fields.ts";
 import type { Bucket, RateLimits } from "./rate.ts";
 
-/** Spellings of hosts that are remembered, about 300 bytes each: more than are in use at once. */
+/** Spellings of hosts that are remembered, about 200 bytes each, and tenants with what they are counted on: more than are in use at once. */
 const maxKept = 20_000;
+/** Of one tenant, beside its host in lower case without a port: browsers add a port, and case is free; but whoever makes up spellings pushes out nobody. */
+const maxSpellings = 4;
 
 /** A tenant at a host, with what its requests are counted on. */
 export interface Guest extends Kept {
@@ -35,6 +37,9 @@ export class Hosts {
   readonly #rates: RateLimits;
   readonly #inFlight: InFlight<TenantId>;
   readonly #known = new KnownFields<KnownHost>(maxKept);
+  readonly #guests = new Map<TenantId, Guest>();
+  /** Spellings of each tenant that are remembered. */
+  readonly #spellings = new Map<TenantId, number>();
 
   constructor(table: RoutingTable, rates: RateLimits, inFlight: InFlight<TenantId>) {
     this.#table = table;
@@ -52,23 +57,38 @@ export class Hosts {
     if (known.revision === this.#table.revision) return known.guest;
     const tenant = this.#table.tenantAt(known.name);
     if (tenant === undefined) return undefined;
-    if (tenant !== known.guest.tenant) known.guest = this.#guestOf(tenant, known.guest);
+    if (tenant !== known.guest.tenant) known.guest = this.#guestOf(tenant);
     known.revision = this.#table.revision;
     return known.guest;
   }
 
   #meet(fields: FieldBlock, index: number): Guest | undefined {
-    const name = hostName(fields.value(index));
+    const field = fields.value(index);
+    const name = hostName(field);
     if (name === null) throw fail("malformed-request", "The Host field is not a host name.");
     const tenant = this.#table.tenantAt(name);
     if (tenant === undefined) return undefined;
     const guest = this.#guestOf(tenant);
-    this.#known.keep(fields, index, { name, revision: this.#table.revision, guest });
+    if (field === name || this.#mayKeep(tenant.id))
+      this.#known.keep(fields, index, { name, revision: this.#table.revision, guest });
     return guest;
   }
 
-  #guestOf(tenant: TenantRow, before?: Guest): Guest {
+  #mayKeep(tenant: TenantId): boolean {
+    if (this.#spellings.size >= maxKept) this.#spellings.clear();
+    const spellings = (this.#spellings.get(tenant) ?? 0) + 1;
+    this.#spellings.set(tenant, spellings);
+    return spellings <= maxSpellings;
+  }
+
+  /** One for all spellings of a tenant's host, so that its assertion is signed once. */
+  #guestOf(tenant: TenantRow): Guest {
+    const before = this.#guests.get(tenant.id);
+    if (before?.tenant === tenant) return before;
+    if (this.#guests.size >= 2 * maxKept) this.#guests.clear();
     const assertion = before?.assertion ?? null;
-    return { tenant, bucket: this.#rates.bucketOf(tenant.id), load: this.#inFlight.load(tenant.id), assertion };
+    const guest = { tenant, bucket: this.#rates.bucketOf(tenant.id), load: this.#inFlight.load(tenant.id), assertion };
+    this.#guests.set(tenant.id, guest);
+    return guest;
   }
 }

@@ -5,6 +5,7 @@ import type { FieldBlock } from "../wire/field-block.ts";
 import type { Kept } from "./assertions.ts";
 import { KnownFields } from "./known-fields.ts";
 
+const usual = /^Bearer cpk_[^ ]*$/;
 const bearer = /^bearer +(cpk_[A-Za-z0-9_-]{1,200}) *$/i;
 
 /**
@@ -43,6 +44,8 @@ export type Bearer =
   | { readonly kind: "none" | "unknown" | "malformed" }
   | { readonly kind: "key"; readonly key: KnownKey };
 
+type FoundKey = Extract<Bearer, { readonly kind: "key" }>;
+
 const none: Bearer = { kind: "none" };
 const unknown: Bearer = { kind: "unknown" };
 const malformed: Bearer = { kind: "malformed" };
@@ -53,7 +56,9 @@ const malformed: Bearer = { kind: "malformed" };
  */
 export class Keys {
   readonly #table: RoutingTable;
-  readonly #known = new KnownFields<{ readonly kind: "key"; readonly key: KnownKey }>(maxKept);
+  readonly #known = new KnownFields<FoundKey>(maxKept);
+  /** By digest: one for all spellings of a field, so that its assertion is signed once. */
+  readonly #byDigest = new Map<string, FoundKey>();
 
   constructor(table: RoutingTable) {
     this.#table = table;
@@ -63,7 +68,10 @@ export class Keys {
   bearerAt(fields: FieldBlock, index: number): Bearer {
     if (index < 0) return none;
     const known = this.#known.find(fields, index);
-    if (known === undefined) return this.#meet(fields, index);
+    return known === undefined ? this.#meet(fields, index) : this.#refreshed(known);
+  }
+
+  #refreshed(known: FoundKey): Bearer {
     const { key } = known;
     if (key.revision === this.#table.revision) return known;
     const row = this.#table.keyOf(key.digest);
@@ -79,12 +87,21 @@ export class Keys {
     if (!looksLikeKey(authorization)) return none;
     const digest = keyDigestOf(authorization);
     if (digest === null) return malformed;
+    const before = this.#byDigest.get(digest);
+    if (before !== undefined) return this.#keep(fields, index, authorization, this.#refreshed(before));
     const row = this.#table.keyOf(digest);
     if (row === undefined) return unknown;
     const { revision } = this.#table;
     const key = { digest, revision, row, tenant: this.#table.tenant(row.tenant), assertion: null };
     const found = { kind: "key", key } as const;
-    this.#known.keep(fields, index, found);
+    if (this.#byDigest.size >= 2 * maxKept) this.#byDigest.clear();
+    this.#byDigest.set(digest, found);
+    return this.#keep(fields, index, authorization, found);
+  }
+
+  /** Only the usual spelling is remembered: whoever makes up others pushes out nobody. */
+  #keep(fields: FieldBlock, index: number, authorization: string, found: Bearer): Bearer {
+    if (found.kind === "key" && usual.test(authorization)) this.#known.keep(fields, index, found);
     return found;
   }
 }

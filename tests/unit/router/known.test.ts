@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { KeyRow } from "../../../common/contracts/fleet.ts";
+import type { KeyRow, TenantRow } from "../../../common/contracts/fleet.ts";
 import type { TenantId } from "../../../common/ids.ts";
+import { Hosts } from "../../../router/guard/hosts.ts";
+import { InFlight } from "../../../router/guard/in-flight.ts";
 import { keyDigestOf, Keys } from "../../../router/guard/key.ts";
 import { KnownFields } from "../../../router/guard/known-fields.ts";
+import { RateLimits } from "../../../router/guard/rate.ts";
 import type { RoutingTable } from "../../../router/table/table.ts";
 import type { FieldBlock } from "../../../router/wire/field-block.ts";
 import { RequestParser } from "../../../router/wire/request-parser.ts";
@@ -43,6 +46,56 @@ describe("what is known of fields", () => {
     table.rows = [row("cpk_abc")];
     table.revision += 1;
     assert.equal(bearer("Bearer cpk_abc").kind, "key");
+  });
+
+  it("spellings of a key share what is known of it, and a stranger's many spellings push out nobody", () => {
+    const digest = keyDigestOf("Bearer cpk_abc") ?? "";
+    const row = { id: "k", tenant, digest } as unknown as KeyRow;
+    let asked = 0;
+    const table = {
+      revision: 1,
+      tenant: () => undefined,
+      keyOf: () => {
+        asked += 1;
+        return row;
+      },
+    };
+    const known = new Keys(table as unknown as RoutingTable);
+    const keyAt = (field: string) => {
+      const bearer = known.bearerAt(fieldOf("Authorization", field), 0);
+      return bearer.kind === "key" ? bearer.key : null;
+    };
+    const key = keyAt("Bearer cpk_abc");
+    for (const field of ["bearer cpk_abc", "BEARER  cpk_abc", "Bearer      cpk_abc"])
+      assert.equal(keyAt(field), key, field);
+    assert.equal(asked, 1);
+  });
+
+  it("spellings of a host are one guest; of a tenant few are remembered beside the plain one, which always is", () => {
+    const row = { id: tenant } as TenantRow;
+    const asked: string[] = [];
+    const table = {
+      revision: 1,
+      tenantAt: (name: string) => {
+        asked.push(name);
+        return name === "acme.example" ? row : undefined;
+      },
+    };
+    const rates = new RateLimits({ now: () => 0, monotonic: () => 0 });
+    const hosts = new Hosts(table as unknown as RoutingTable, rates, new InFlight());
+    const at = (host: string) => hosts.guestAt(fieldOf("Host", host), 0);
+    for (let port = 1; port <= 100; port += 1) at(`acme.example:${port}`);
+    const guest = at("acme.example");
+    assert.equal(guest?.tenant, row);
+    asked.length = 0;
+    for (const host of ["acme.example", "acme.example:1", "acme.example:4"]) assert.equal(at(host), guest);
+    assert.deepEqual(asked, []);
+    assert.equal(at("ACME.example:77"), guest);
+    assert.deepEqual(asked, ["acme.example"]);
+    assert.equal(at("other.example"), undefined);
+    assert.throws(() => at("acme.example:"), { code: "malformed-request" });
+    table.revision += 1;
+    assert.equal(at("acme.example"), guest, "the same row in another table");
   });
 
   it("what is known of a field's values is bounded, and what was used lately stays", () => {
