@@ -6,7 +6,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../tests/support/ports.ts";
 import { cores, pinned } from "../runner/pin.ts";
-import { baseDomain, cellOf, slugOf } from "./fleet.ts";
+import { cellOf, hostOf } from "./fleet.ts";
 
 const withinMs = 60_000;
 const asked = 20;
@@ -58,16 +58,13 @@ export async function routerColdStart(
 /** The cell that the router would have gone to: its refusal names it. Null while nobody listens. */
 function cellNamed(port: number, tenant: number): Promise<string | null> {
   return new Promise((resolve) => {
-    const asking = request(
-      { host: "127.0.0.1", port, headers: { host: `${slugOf(tenant)}.${baseDomain}` }, agent: false },
-      (response) => {
-        let text = "";
-        response.on("data", (chunk: Buffer) => {
-          text += chunk.toString();
-        });
-        response.on("end", () => resolve(/Cell (cell-\d+)/.exec(text)?.[1] ?? ""));
-      },
-    );
+    const asking = request({ host: "127.0.0.1", port, headers: { host: hostOf(tenant) }, agent: false }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      response.on("end", () => resolve(/Cell (cell-\d+)/.exec(text)?.[1] ?? ""));
+    });
     asking.on("error", () => resolve(null));
     asking.end();
   });

@@ -12,8 +12,8 @@ const rowsOfAFile = 100_000;
 const cells = 4;
 
 export const cellOf = (tenant: number): string => `cell-${tenant % cells}`;
-export const slugOf = (tenant: number): string => `tenant-${tenant}`;
 export const baseDomain = "bench.example";
+export const hostOf = (tenant: number): string => `tenant-${tenant}.${baseDomain}`;
 
 /**
  * Writes the same fleet twice: as the router keeps it (`<folder>/fleet`), and as JSON, some files of an array of rows each

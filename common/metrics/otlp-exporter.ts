@@ -3,7 +3,7 @@ import type { Logger } from "../log.ts";
 import type { Family, Labels } from "./family.ts";
 import { toOtlp } from "./otlp.ts";
 
-const timeoutMs = 5_000;
+const timeoutMs = 2_000;
 
 export interface OtlpOptions {
   /** Base URL of a collector (OTLP over HTTP, JSON), without `/v1/metrics`. */

@@ -1,4 +1,4 @@
-const slotBits = 12;
+const slotBits = 10;
 const slotsPerSegment = 1 << slotBits;
 const slotMask = slotsPerSegment - 1;
 
@@ -56,7 +56,7 @@ export class Records {
   }
 }
 
-const heapBits = 16;
+const heapBits = 14;
 const heapBytes = 1 << heapBits;
 const heapMask = heapBytes - 1;
 

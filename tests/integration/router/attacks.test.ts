@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Bed, ids, keyRow, keys, tenantRow } from "./bed.ts";
@@ -56,6 +58,26 @@ describe("attacks at the router's door", () => {
       assert.equal(seen().headers.host, "acme.cellplane.localhost", name);
       assert.ok(!String(seen().headers.connection ?? "").includes(name), name);
     }
+  });
+
+  it("attack 7: a key of another tenant, a revoked one and one that only begins alike are 401, one in the address opens nothing, and no key is stored", async () => {
+    const key = "cpk_acme-soon-revoked";
+    const [name, row] = keyRow(key, ids.acme, "40");
+    await bed.publish({ [name]: row });
+    const as = (text: string, host?: string) =>
+      ask(bed.port, { headers: { authorization: `Bearer ${text}` }, ...(host === undefined ? {} : { host }) });
+    assert.equal((await as(key)).status, 200);
+    assert.equal((await as(key, "globex.cellplane.localhost")).status, 401);
+    assert.equal((await as(keys.globex)).status, 401);
+    assert.equal((await as(`${key}x`)).status, 401);
+    await bed.publish({ [name]: null });
+    const revoked = await as(key);
+    assert.deepEqual([revoked.status, revoked.json["code"]], [401, "invalid-key"]);
+    bed.one.received.length = 0;
+    await ask(bed.port, { path: `/x?key=${keys.acme}&authorization=Bearer%20${keys.acme}` });
+    assert.equal(seen().assertion?.principal, "anonymous");
+    const kept = readFileSync(join(bed.directory, "fleet", "fleet.table"), "latin1");
+    for (const text of [key, ...Object.values(keys)]) assert.ok(!kept.includes(text));
   });
 
   it("attack 9: two Host fields, or a target that names another host, are 400 and the end of the connection", async () => {
