@@ -20,7 +20,7 @@ const settled = (): Promise<void> => setImmediate();
 
 test("one tenant holds half of the connections at most, a quarter while another wants some, and others find one free", async () => {
   let nowMs = 0;
-  const share = new FairShare(8, { monotonic: () => nowMs });
+  const share = new FairShare(8, undefined, { monotonic: () => nowMs });
   const admitted: string[] = [];
   const waiting = [1, 2, 3, 4, 5, 6, 7].map((n) => enters(share, flood, admitted, `flood ${n}`));
   await settled();
