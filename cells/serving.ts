@@ -18,6 +18,7 @@ import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
 import { DiskWatch } from "./kit/disk.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
+import { FairShare, jobParts } from "./kit/fair-share.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
 import { tenantTimeouts, type PoolSizes } from "./limits.ts";
 import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
@@ -107,7 +108,12 @@ export function startServing(
     key,
     shutdown,
     system,
-    database: new TenantDatabase(tenants, log, () => disk.admitWrite()),
+    database: new TenantDatabase(
+      tenants,
+      log,
+      () => disk.admitWrite(),
+      new FairShare(pools.app, role === "worker" ? jobParts : undefined),
+    ),
     state,
     schema,
     disk,

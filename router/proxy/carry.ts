@@ -226,7 +226,7 @@ class Journey implements Asker, Carrier {
     this.#parked?.thawed();
     this.#series = this.#count(this.#cell, from.release, head.status);
     if (from.eventStream) this.#upstream?.endless();
-    if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
+    if (from.stateless !== null && this.#elsewhere === null) this.#on.statelessRoutes.learn(this.#cell, from.stateless);
     this.#exchange.relayHead(head, from);
   }
 
@@ -260,7 +260,7 @@ class Journey implements Asker, Carrier {
 
   /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
   #comeHome({ pattern }: Elsewhere): void {
-    this.#on.statelessRoutes.forget(pattern);
+    this.#on.statelessRoutes.forget(this.#passage.tenant.cell, pattern);
     if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
     this.#goHome();
   }
