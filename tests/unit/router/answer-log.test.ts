@@ -19,7 +19,7 @@ function bench(every: number) {
       refused,
       id: "r-1",
       startedAt: 0,
-      checked: { method: "GET", host: "acme.example", target: "/x?key=secret" },
+      checked: { method: "GET", hostField: "acme.example", target: "/x?key=secret" },
     }) as unknown as Exchange;
   return { lines, clock, exchange, log: new AnswerLog(log, clock, every) };
 }
