@@ -33,7 +33,7 @@ export default {
     const cell = await CellUnderTest.start({ durable: true });
     const program = join(import.meta.dirname, "load.ts");
     const calmLoad = new Generator<Order, CalmResult>(program);
-    const floodLoad = new Generator<Order, FloodResult>(program);
+    const floodLoad = new Generator<Order, FloodResult>(program, "behind");
     try {
       await pinRunning(cores.others, cell.postgres.pid);
       await cell.release("bench/kit/app", "1");
