@@ -57,6 +57,7 @@ describe("the router's process", () => {
   });
 
   it("fault 18: a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
+    await bed.feed.stop();
     await router.end("SIGKILL");
     const path = join(bed.directory, "fleet", "fleet.table");
     const good = readFileSync(path);
