@@ -45,6 +45,39 @@ export const cellSteps = [
 ] as const;
 export type CellStep = (typeof cellSteps)[number];
 
+/** What the gates beside hard and absolute go by. Every one has a default (control-plane/rollout/judging.ts). */
+export const JudgingPolicy = Type.Object(
+  {
+    /** Burn: the share of requests that shall succeed over the month; its complement is the budget that is burned. */
+    sloObjective: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+    /** Times the even pace: above `fastBurn` over 1 h and 5 min fails, above `slowBurn` over 6 h and 30 min a person decides. */
+    fastBurn: Type.Number({ exclusiveMinimum: 1 }),
+    slowBurn: Type.Number({ exclusiveMinimum: 1 }),
+    /** Relative: the probability that a healthy wave is failed, over its whole bake and however often it is looked at. */
+    falseFail: Type.Number({ exclusiveMinimum: 0, maximum: 0.2 }),
+    /** A rise of errors below this ratio never fails, however sure. */
+    leastRatio: Type.Number({ minimum: 1 }),
+    /** The rise that a bake must be able to show, and how probably; a cell that cannot is not compared. */
+    detectRatio: Type.Number({ exclusiveMinimum: 1 }),
+    detectPower: Type.Number({ minimum: 0.5, maximum: 0.999 }),
+    /** Latency: slower than before by this ratio, at this significance, and a person decides. */
+    latencyRatio: Type.Number({ exclusiveMinimum: 1 }),
+    latencySignificance: Type.Number({ exclusiveMinimum: 0, maximum: 0.2 }),
+    /** Saturation: a job that waits longer, or so many new dead letters, and a person decides. */
+    queueSeconds: Type.Number({ exclusiveMinimum: 0 }),
+    deadLetters: Type.Integer({ minimum: 1 }),
+    /** Drop: less than this share of the traffic that was to be expected, and a person decides. */
+    trafficShare: Type.Number({ minimum: 0, maximum: 1 }),
+    /** Coverage: a reading older than this counts as not heard; after so many looks in a row that failed a person decides. */
+    staleSeconds: Type.Number({ exclusiveMinimum: 0 }),
+    toolErrorsInARow: Type.Integer({ minimum: 1 }),
+    /** Requests a second of the synthetic tenant in a cell that has too few of its own. */
+    syntheticPerSecond: Type.Number({ minimum: 0, maximum: 200 }),
+  },
+  { $id: "JudgingPolicy", additionalProperties: false },
+);
+export type JudgingPolicy = Static<typeof JudgingPolicy>;
+
 export const RolloutPolicy = Type.Object(
   {
     /** Cumulative shares of the fleet after each wave, in percent; the first wave is the canary. */
@@ -61,6 +94,7 @@ export const RolloutPolicy = Type.Object(
     minimumSamples: Type.Integer({ minimum: 1 }),
     /** Hard gate: this many failed checks in a row fail. */
     hardFailuresInARow: Type.Integer({ minimum: 1 }),
+    judging: Type.Optional(Type.Partial(JudgingPolicy)),
   },
   { $id: "RolloutPolicy", additionalProperties: false },
 );
@@ -105,12 +139,33 @@ export const RolloutPlan = Type.Object(
 export type RolloutPlan = Static<typeof RolloutPlan>;
 
 export const verdictKinds = ["PASS", "FAIL", "INCONCLUSIVE"] as const;
+/** What a verdict can rest on, in the order in which a FAIL is looked for; `coverage` is about the samples themselves. */
+export const gates = ["coverage", "hard", "absolute", "burn", "relative", "latency", "saturation", "drop"] as const;
+export type Gate = (typeof gates)[number];
+export const gateOutcomes = ["pass", "fail", "decide", "open", "not-applicable"] as const;
+const trafficKinds = ["real", "synthetic", "none"] as const;
+
+/** What one gate found, at the cell where it found most. `decide`: a person must; `open`: not enough is known. */
+export const GateFinding = Type.Object(
+  {
+    gate: oneOf(gates),
+    outcome: oneOf(gateOutcomes),
+    traffic: oneOf(trafficKinds),
+    reason: Type.String(),
+    formula: Type.String(),
+    thresholds: Type.Record(Type.String(), Type.Number()),
+    numbers: Type.Record(Type.String(), Type.Number()),
+  },
+  { $id: "GateFinding", additionalProperties: false },
+);
+export type GateFinding = Static<typeof GateFinding>;
+
 /** A decision, with all that is needed to make it again. */
 export const Verdict = Type.Object(
   {
     verdict: oneOf(verdictKinds),
-    gate: oneOf(["hard", "absolute"] as const),
-    traffic: oneOf(["real", "synthetic", "none"] as const),
+    gate: oneOf(gates),
+    traffic: oneOf(trafficKinds),
     reason: Type.String(),
     formula: Type.String(),
     thresholds: Type.Record(Type.String(), Type.Number()),
@@ -118,6 +173,10 @@ export const Verdict = Type.Object(
     /** Whose samples it rests on, and who was not heard. */
     sources: Type.Array(Type.String()),
     missing: Type.Array(Type.String()),
+    /** What every gate found, also those that did not decide. */
+    gates: Type.Optional(Type.Array(GateFinding)),
+    /** An INCONCLUSIVE that does not wait for the end of the bake: a person is asked at once. */
+    urgent: Type.Optional(Type.Boolean()),
   },
   { $id: "Verdict", additionalProperties: false },
 );

@@ -1,4 +1,4 @@
-import type { CellCheck } from "../../control-plane/rollout/bake-samples.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
 import { CellStatus } from "../../common/contracts/cell-admin.ts";
 import { type Slot, slots } from "../../common/contracts/lease.ts";
 import { Samples } from "../../common/contracts/samples.ts";

@@ -1,6 +1,8 @@
 import { condition, proxyActivities, sleep } from "@temporalio/workflow";
-import type { BakeSamples, CellCheck } from "../../control-plane/rollout/bake-samples.ts";
-import { judge, samplesNeeded } from "../../control-plane/rollout/judge.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
+import type { BakeSamples } from "../../control-plane/rollout/bake-samples.ts";
+import { judge } from "../../control-plane/rollout/judge.ts";
+import { samplesNeeded } from "../../control-plane/rollout/synthetic-load.ts";
 import { judgeHard } from "../../control-plane/rollout/judge-hard.ts";
 import { extendWindow, openWindow, type TrafficWindow } from "../../control-plane/rollout/window.ts";
 import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";

@@ -2,7 +2,7 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { Samples } from "../../common/contracts/samples.ts";
 import type { CellId, OperationId, ReleaseName } from "../../common/ids.ts";
-import type { CellCheck } from "../../control-plane/rollout/bake-samples.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
 
 // What workflows ask of activities. Definitions may see nothing that does I/O, so they say here what they need, and the activities
 // say that they do it. Every step may be run again after a crash at any point, and then ends in the same state.
