@@ -17,7 +17,8 @@ import { Alarm } from "./cell-admin.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
-import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
+import { Rollout, rolloutCommands } from "./rollout.ts";
+import { RolloutPolicy } from "./rollout-policy.ts";
 
 /**
  * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.

@@ -2,6 +2,8 @@ import Type, { type Static } from "typebox";
 import { CellIdSchema, OperationIdSchema, ReleaseNameSchema, Sha256Schema, TimestampSchema, oneOf } from "./ids.ts";
 import { SlotSchema } from "./lease.ts";
 import { migrationClasses } from "./release.ts";
+import { RolloutPolicy } from "./rollout-policy.ts";
+import { CalendarWindows } from "./calendar.ts";
 
 export const rolloutStates = [
   "planned",
@@ -45,70 +47,30 @@ export const cellSteps = [
 ] as const;
 export type CellStep = (typeof cellSteps)[number];
 
-/** What the gates beside hard and absolute go by. Every one has a default (control-plane/rollout/judging.ts). */
-export const JudgingPolicy = Type.Object(
-  {
-    /** Burn: the share of requests that shall succeed over the month; its complement is the budget that is burned. */
-    sloObjective: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
-    /** Times the even pace: above `fastBurn` over 1 h and 5 min fails, above `slowBurn` over 6 h and 30 min a person decides. */
-    fastBurn: Type.Number({ exclusiveMinimum: 1 }),
-    slowBurn: Type.Number({ exclusiveMinimum: 1 }),
-    /** Relative: the probability that a healthy wave is failed, over its whole bake and however often it is looked at. */
-    falseFail: Type.Number({ exclusiveMinimum: 0, maximum: 0.2 }),
-    /** A rise of errors below this ratio never fails, however sure. */
-    leastRatio: Type.Number({ minimum: 1 }),
-    /** The rise that a bake must be able to show, and how probably; a cell that cannot is not compared. */
-    detectRatio: Type.Number({ exclusiveMinimum: 1 }),
-    detectPower: Type.Number({ minimum: 0.5, maximum: 0.999 }),
-    /** Latency: slower than before by this ratio, at this significance, and a person decides. */
-    latencyRatio: Type.Number({ exclusiveMinimum: 1 }),
-    latencySignificance: Type.Number({ exclusiveMinimum: 0, maximum: 0.2 }),
-    /** Saturation: a job that waits longer, or so many new dead letters, and a person decides. */
-    queueSeconds: Type.Number({ exclusiveMinimum: 0 }),
-    deadLetters: Type.Integer({ minimum: 1 }),
-    /** Drop: less than this share of the traffic that was to be expected, and a person decides. */
-    trafficShare: Type.Number({ minimum: 0, maximum: 1 }),
-    /** Coverage: a reading older than this counts as not heard; after so many looks in a row that failed a person decides. */
-    staleSeconds: Type.Number({ exclusiveMinimum: 0 }),
-    toolErrorsInARow: Type.Integer({ minimum: 1 }),
-    /** Requests a second of the synthetic tenant in a cell that has too few of its own. */
-    syntheticPerSecond: Type.Number({ minimum: 0, maximum: 200 }),
-  },
-  { $id: "JudgingPolicy", additionalProperties: false },
-);
-export type JudgingPolicy = Static<typeof JudgingPolicy>;
-
-export const RolloutPolicy = Type.Object(
-  {
-    /** Cumulative shares of the fleet after each wave, in percent; the first wave is the canary. */
-    canaryCells: Type.Integer({ minimum: 1 }),
-    percentages: Type.Array(Type.Number({ exclusiveMinimum: 0, maximum: 100 }), { minItems: 1, maxItems: 20 }),
-    /** Bake after wave 1, 2, …, the last one for all further waves; seconds before scaling. */
-    bakeSeconds: Type.Array(Type.Number({ minimum: 0 }), { minItems: 1, maxItems: 20 }),
-    /** Multiplies the bakes: 1 in production, small for demos. */
-    timeScale: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
-    /** Absolute gate: least share of requests that succeed, and the slowest acceptable p99 in milliseconds. */
-    successObjective: Type.Number({ minimum: 0, maximum: 1 }),
-    p99ObjectiveMs: Type.Number({ exclusiveMinimum: 0 }),
-    /** Fewer samples than this never pass (I11). */
-    minimumSamples: Type.Integer({ minimum: 1 }),
-    /** Hard gate: this many failed checks in a row fail. */
-    hardFailuresInARow: Type.Integer({ minimum: 1 }),
-    judging: Type.Optional(Type.Partial(JudgingPolicy)),
-  },
-  { $id: "RolloutPolicy", additionalProperties: false },
-);
-export type RolloutPolicy = Static<typeof RolloutPolicy>;
-
 export const PlannedCell = Type.Object(
   {
     cell: CellIdSchema,
     from: Type.Union([ReleaseNameSchema, Type.Null()]),
     to: ReleaseNameSchema,
     tenants: Type.Integer(),
+    /** It is changed within these only; always where there are none. */
+    maintenance: Type.Optional(CalendarWindows),
   },
   { additionalProperties: false },
 );
+/** Whether the relative gate can judge a cell, and what stands in for it where not. */
+export const PlannedPower = Type.Object(
+  {
+    cell: CellIdSchema,
+    requestsPerSecond: Type.Number(),
+    comparable: Type.Boolean(),
+    reason: Type.String(),
+    syntheticPerSecond: Type.Number(),
+  },
+  { $id: "PlannedPower", additionalProperties: false },
+);
+export type PlannedPower = Static<typeof PlannedPower>;
+
 export const PlannedWave = Type.Object(
   {
     number: Type.Integer({ minimum: 1 }),
@@ -116,15 +78,23 @@ export const PlannedWave = Type.Object(
     bakeSeconds: Type.Number(),
     /** Tenants of this wave's cells, by tier. */
     tenantsAtRisk: Type.Record(Type.String(), Type.Integer()),
+    /** Seconds from the rollout's beginning, if nothing is waited for but bakes and the blast radius. */
+    startsAfterSeconds: Type.Optional(Type.Number()),
+    power: Type.Optional(Type.Array(PlannedPower)),
   },
   { additionalProperties: false },
 );
 export type PlannedWave = Static<typeof PlannedWave>;
 
+/** What a rollout changes, which is seen from what it brings: all kinds go in waves. */
+export const rolloutKinds = ["application", "configuration", "migration-contract"] as const;
+export type RolloutKind = (typeof rolloutKinds)[number];
+
 /** Computed purely, stored, immutable; `hash` is the digest of all the rest. */
 export const RolloutPlan = Type.Object(
   {
     application: Type.String(),
+    kind: Type.Optional(oneOf(rolloutKinds)),
     release: ReleaseNameSchema,
     digest: Sha256Schema,
     /** The heaviest class among the migrations that the release brings; null for none. */

@@ -49,7 +49,6 @@ export async function planFor({ pool, monitor }: ApiContext, wish: StartRollout)
     release: wish.release,
     releases,
     cells: fleet,
-    rings: [],
     policy: policyWith(wish.policy ?? {}),
   });
 }

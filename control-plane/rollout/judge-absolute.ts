@@ -1,4 +1,5 @@
-import type { GateFinding, RolloutPolicy, Verdict } from "../../common/contracts/rollout.ts";
+import type { GateFinding, Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { BakeSamples } from "./bake-samples.ts";
 import { judgeTraffic, type TrafficFinding, trafficFormula, trafficThresholds } from "./judge-traffic.ts";
 

@@ -1,4 +1,5 @@
-import type { GateFinding, RolloutPolicy } from "../../common/contracts/rollout.ts";
+import type { GateFinding } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { BakeSamples } from "./bake-samples.ts";
 import { gateFinding, type Found } from "./finding.ts";
 import { judgingOf } from "./judging.ts";

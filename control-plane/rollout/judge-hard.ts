@@ -1,5 +1,6 @@
 import type { CellCheck } from "../../common/contracts/bake.ts";
-import type { GateFinding, RolloutPolicy, Verdict } from "../../common/contracts/rollout.ts";
+import type { GateFinding, Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { BakeSamples } from "./bake-samples.ts";
 import { gateFinding, verdictOf, type Found } from "./finding.ts";

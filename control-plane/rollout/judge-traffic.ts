@@ -1,4 +1,5 @@
-import type { RolloutPolicy, Verdict } from "../../common/contracts/rollout.ts";
+import type { Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import { latencyBoundsMs, type SampleCounter } from "../../common/contracts/samples.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
 import type { BakeSamples } from "./bake-samples.ts";

@@ -1,4 +1,4 @@
-import type { JudgingPolicy, RolloutPolicy } from "../../common/contracts/rollout.ts";
+import type { JudgingPolicy, RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 
 /**
  * Defaults of the gates. Burn rates and windows are those of the SRE Workbook (see judge-burn.ts) for three nines. One false FAIL

@@ -1,12 +1,6 @@
 import { end, goOn } from "./advance.ts";
-import type { RolloutErrorCode } from "./errors.ts";
 import { isFinal, type Ending, type RolloutCommandInput, type RolloutProgress } from "./progress.ts";
-
-/** Why a command is refused: a code of `rolloutErrors`, and what it means here. */
-export interface CommandRefusal {
-  readonly code: RolloutErrorCode;
-  readonly detail: string;
-}
+import type { CommandRefusal } from "./refusal.ts";
 
 /**
  * Whether a command may be given now; null when it may. The synchronous validator of the workflow's update.

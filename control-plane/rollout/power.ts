@@ -1,5 +1,5 @@
 import type { BeforeDeploy } from "../../common/contracts/bake.ts";
-import type { JudgingPolicy } from "../../common/contracts/rollout.ts";
+import type { JudgingPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { CellId } from "../../common/ids.ts";
 import { logEvidence } from "./odds-test.ts";
 import { normalQuantile } from "./rank-sum.ts";
@@ -62,6 +62,6 @@ function riseText(ratio: number): string {
   return ratio === 2 ? "a doubling" : `a ${ratio}-fold rise`;
 }
 
-function sum(numbers: readonly number[]): number {
+export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }

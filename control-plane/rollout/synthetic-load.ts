@@ -1,4 +1,4 @@
-import type { RolloutPolicy } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { BakeSamples } from "./bake-samples.ts";
 

@@ -1,5 +1,6 @@
 import { advance, end } from "../../control-plane/rollout/advance.ts";
-import { obey, refusalOf, type CommandRefusal } from "../../control-plane/rollout/obey.ts";
+import { obey, refusalOf } from "../../control-plane/rollout/obey.ts";
+import type { CommandRefusal } from "../../control-plane/rollout/refusal.ts";
 import { plannedProgress, type RolloutEvent, type RolloutProgress } from "../../control-plane/rollout/progress.ts";
 import type {
   CellStep,

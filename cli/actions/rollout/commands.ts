@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RolloutCommandRequest, StartRollout } from "../../../common/contracts/control-plane.ts";
-import type { Rollout, RolloutCommand, RolloutPolicy } from "../../../common/contracts/rollout.ts";
+import type { Rollout, RolloutCommand } from "../../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import type { ReleaseName } from "../../../common/ids.ts";
 import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";

@@ -5,12 +5,8 @@ import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
-import {
-  type CommandInput,
-  type Rollout,
-  type RolloutPolicy,
-  temporalNames,
-} from "../../../common/contracts/rollout.ts";
+import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
+import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
@@ -121,7 +117,6 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
       schema: { kit: 0, app: 0 },
       tenants: { free: 1, pro: 1 },
     })),
-    rings: [],
     policy: policyWith(wishes),
   });
 }
