@@ -17,6 +17,7 @@ import { createLifeReconciler } from "./fleet/life-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
+import { createTrafficRecorder } from "./fleet/traffic-recorder.ts";
 import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
 import { createTemporal } from "./operations/temporal.ts";
@@ -76,6 +77,7 @@ export async function startPlane(
   const leases = createLeaseReconciler({ pool, clock, parts, log });
   const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
   const collector = createBlobCollector({ pool, clock, blobs, log });
+  const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
   const context: ApiContext = {
@@ -114,7 +116,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector, recorder]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

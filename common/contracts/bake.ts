@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CellIdSchema, ReleaseNameSchema, TimestampSchema } from "./ids.ts";
+import { CellIdSchema, ReleaseNameSchema, TimestampSchema, oneOf } from "./ids.ts";
 import { SampleCounter } from "./samples.ts";
 
 /** One hard check of a cell: what it said, or that it could not be asked. */
@@ -68,6 +68,14 @@ export const Comparison = Type.Object(
 );
 export type Comparison = Readonly<Static<typeof Comparison>>;
 
+/** Cells and what each should run. */
+const WatchedCells = Type.Array(
+  Type.Object({ cell: CellIdSchema, release: ReleaseNameSchema }, { additionalProperties: false }),
+);
+
+export const watchPurposes = ["verify", "bake", "wait"] as const;
+export type WatchPurpose = (typeof watchPurposes)[number];
+
 /** A watch over a wave, as it is kept: all that its verdicts rest on, so that each can be made again, or under another policy. */
 export const Watch = Type.Object(
   {
@@ -78,6 +86,13 @@ export const Watch = Type.Object(
     /** The wave's cells, what each should run, and since which wave. */
     cells: Type.Array(Type.Object({ cell: CellIdSchema, release: ReleaseNameSchema }, { additionalProperties: false })),
     comparison: Type.Union([Comparison, Type.Null()]),
+    /** Waves before this one, which are looked at too: if this one fails they are judged again over the same time. */
+    earlier: Type.Array(
+      Type.Object(
+        { wave: Type.Integer({ minimum: 1 }), cells: WatchedCells, comparison: Type.Union([Comparison, Type.Null()]) },
+        { additionalProperties: false },
+      ),
+    ),
     looks: Type.Array(Look),
   },
   { $id: "Watch", additionalProperties: false },

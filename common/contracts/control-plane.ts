@@ -13,11 +13,13 @@ import {
   TimestampSchema,
   oneOf,
 } from "./ids.ts";
+import { Watch } from "./bake.ts";
+import { CalendarWindows } from "./calendar.ts";
 import { Alarm } from "./cell-admin.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
-import { Rollout, rolloutCommands } from "./rollout.ts";
+import { Rollout, rolloutCommands, rolloutStates, Verdict } from "./rollout.ts";
 import { RolloutPolicy } from "./rollout-policy.ts";
 
 /**
@@ -31,7 +33,8 @@ import { RolloutPolicy } from "./rollout-policy.ts";
  *   POST /v1/tenants/:slug/restores · POST /v1/tenants/:slug/follow
  *   GET|PUT /v1/parts[/:id]
  *   GET /v1/releases[/:name] · PUT /v1/blobs/:digest · HEAD /v1/blobs/:digest · GET /v1/blobs/:digest · POST /v1/releases (manifest)
- *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands
+ *   POST /v1/rollouts/plans · GET /v1/rollouts/plans/:hash · GET /v1/rollouts/:id/explain · POST /v1/rollouts/:id/what-if
+ *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands · PUT /v1/cells/:cell/maintenance
  *   GET /v1/dns/plan · POST /v1/dns/apply
  *   GET /v1/query/:name (passed on to the aggregator) · GET /v1/overview (the dashboard's: cells, health, rollout, tenants)
  *   GET /v1/audit · GET /v1/audit/verification
@@ -163,10 +166,79 @@ export const StartRollout = Type.Object(
     release: ReleaseNameSchema,
     policy: Type.Optional(Type.Partial(RolloutPolicy)),
     reason: Type.Optional(Type.String()),
+    /** Hash of a stored plan of this release: exactly that is carried out, or it is refused where the fleet has changed since. */
+    plan: Type.Optional(Sha256Schema),
   },
   { $id: "StartRollout", additionalProperties: false },
 );
 export type StartRollout = Static<typeof StartRollout>;
+
+/** `POST /v1/rollouts/plans`: the answer is the plan, stored under its hash. */
+export const PlanRollout = Type.Object(
+  { release: ReleaseNameSchema, policy: Type.Optional(Type.Partial(RolloutPolicy)) },
+  { $id: "PlanRollout", additionalProperties: false },
+);
+export type PlanRollout = Static<typeof PlanRollout>;
+
+/** `GET /v1/rollouts/:id/explain`: every decision with all it rests on, and the watches that it rests on. */
+export const RolloutExplanation = Type.Object(
+  {
+    id: OperationIdSchema,
+    release: ReleaseNameSchema,
+    state: oneOf(rolloutStates),
+    plan: Sha256Schema,
+    decisions: Type.Array(
+      Type.Object(
+        {
+          at: TimestampSchema,
+          event: Type.String(),
+          wave: Type.Union([Type.Integer(), Type.Null()]),
+          verdict: Verdict,
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    watches: Type.Array(Watch),
+  },
+  { $id: "RolloutExplanation", additionalProperties: false },
+);
+export type RolloutExplanation = Static<typeof RolloutExplanation>;
+
+/** `POST /v1/rollouts/:id/what-if`: the looks of its bakes, judged by another policy; what is not named stays as the rollout had it. */
+export const WhatIf = Type.Object(
+  { policy: Type.Partial(RolloutPolicy) },
+  { $id: "WhatIf", additionalProperties: false },
+);
+export type WhatIf = Static<typeof WhatIf>;
+export const WhatIfAnswer = Type.Object(
+  {
+    id: OperationIdSchema,
+    policy: RolloutPolicy,
+    bakes: Type.Array(
+      Type.Object(
+        {
+          wave: Type.Integer(),
+          watch: Type.Integer(),
+          looks: Type.Integer(),
+          /** Under the rollout's own policy, and under this one; and when it would have been said, in seconds since the bake began. */
+          was: Verdict,
+          would: Verdict,
+          afterSeconds: Type.Number(),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { $id: "WhatIfAnswer", additionalProperties: false },
+);
+export type WhatIfAnswer = Static<typeof WhatIfAnswer>;
+
+/** `PUT /v1/cells/:cell/maintenance`: rollouts change the cell within these only; none means always. */
+export const CellMaintenance = Type.Object(
+  { windows: CalendarWindows, reason: Type.Optional(Type.String({ maxLength: 500 })) },
+  { $id: "CellMaintenance", additionalProperties: false },
+);
+export type CellMaintenance = Static<typeof CellMaintenance>;
 
 export const RolloutCommandRequest = Type.Object(
   {

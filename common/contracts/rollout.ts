@@ -102,6 +102,8 @@ export const RolloutPlan = Type.Object(
     waves: Type.Array(PlannedWave, { minItems: 1 }),
     policy: RolloutPolicy,
     expectedSeconds: Type.Number(),
+    /** Of the whole fleet: what shares of the blast radius are of. */
+    customers: Type.Optional(Type.Integer()),
     hash: Sha256Schema,
   },
   { $id: "RolloutPlan", additionalProperties: false },
@@ -214,7 +216,7 @@ export const Rollout = Type.Object(
 );
 export type Rollout = Static<typeof Rollout>;
 
-export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel"] as const;
+export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel", "approve", "reject"] as const;
 export type RolloutCommand = (typeof rolloutCommands)[number];
 
 /** An Update of the rollout workflow, named `command`. `revision` null means "whatever it is now". */

@@ -47,11 +47,6 @@ export const rolloutErrors = {
     title: "That approval does not count",
     todo: "Ask somebody whom the plan's policy names; never the one who asked for the rollout.",
   },
-  "plan-outdated": {
-    status: 409,
-    title: "The fleet is no longer as the plan says",
-    todo: "Plan again, and look at what changed.",
-  },
   "rollout-ended": {
     status: 409,
     title: "The rollout has ended",

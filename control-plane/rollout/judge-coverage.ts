@@ -1,7 +1,7 @@
-import type { GateFinding } from "../../common/contracts/rollout.ts";
+import type { GateFinding, Verdict } from "../../common/contracts/rollout.ts";
 import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { BakeSamples } from "./bake-samples.ts";
-import { gateFinding, type Found } from "./finding.ts";
+import { gateFinding, verdictOf, type Found } from "./finding.ts";
 import { judgingOf } from "./judging.ts";
 
 const formula =
@@ -33,4 +33,21 @@ export function judgeCoverage(samples: BakeSamples, policy: RolloutPolicy): Gate
   if (samples.missing.length > 0) return say("open", `not heard: ${samples.missing.join(", ")}`);
   if (stale.length > 0) return say("open", `only old readings of ${stale.join(", ")}`);
   return say("pass", "everybody was heard");
+}
+
+/**
+ * The verdict where looks could not even be written down: nothing is known, so that a person decides.
+ * @param errors in a row, up to now.
+ */
+export function blindVerdict(errors: number, reason: string, policy: RolloutPolicy): Verdict {
+  const { toolErrorsInARow, staleSeconds } = judgingOf(policy);
+  const finding = gateFinding("coverage", formula, { toolErrorsInARow, staleSeconds }, [
+    {
+      outcome: "decide",
+      traffic: "none",
+      reason: `${errors} looks in a row could not be taken: ${reason}`,
+      numbers: { toolErrors: errors },
+    },
+  ]);
+  return { ...verdictOf("INCONCLUSIVE", finding, { sources: [], missing: ["observation"] }, [finding]), urgent: true };
 }

@@ -1,5 +1,6 @@
-import type { CellCheck, Look, Watch } from "../../common/contracts/bake.ts";
+import type { CellCheck, Comparison, Look, Watch } from "../../common/contracts/bake.ts";
 import type { Samples } from "../../common/contracts/samples.ts";
+import type { CellId } from "../../common/ids.ts";
 import type { BakeSamples } from "./bake-samples.ts";
 import { addUp, grownSince } from "./window.ts";
 
@@ -12,6 +13,15 @@ export interface Seen {
   /** Why nobody could be asked; null where somebody was. */
   readonly error: string | null;
 }
+
+/** What a watch is opened with; the traffic of before is added from the readings. */
+export type WatchRequest = Pick<Watch, "wave" | "number" | "purpose" | "beganAt" | "cells"> & {
+  /** When the first cell of the wave was begun: what came after is not "before". */
+  readonly deployedAt: string;
+  readonly controls: readonly CellId[];
+  readonly powerless: Comparison["powerless"];
+  readonly earlier: readonly Pick<Watch["earlier"][number], "wave" | "cells">[];
+};
 
 /** When a look was taken, by the watcher's clocks. */
 export interface LookTime {
@@ -67,4 +77,9 @@ export function samplesOf(watch: Watch, over: boolean): BakeSamples {
     looks: watch.looks,
     comparison: watch.comparison,
   };
+}
+
+/** The same looks, for a wave before the one that was watched. */
+export function earlierSamples(watch: Watch, { cells, comparison }: Watch["earlier"][number]): BakeSamples {
+  return { ...samplesOf(watch, true), cells, comparison };
 }

@@ -10,9 +10,10 @@ export interface LookErrors extends ErrorPair {
   readonly exposure: number;
 }
 
-// Mixtures, so that no size of a change must be guessed: errors many times more often now, and odds before that lie below those supposed.
-const risesNow = [1.2, 1.5, 2, 3, 5, 10, 30] as const;
-const lowerBefore = [1.2, 1.5, 2.5, 10] as const;
+// Mixtures, so that no size of a change must be guessed: errors many times more often now, and odds before that lie below those supposed. The 1 in both
+// keeps the evidence of one from being lost where the other is long and says nothing: a wager that is not placed is not lost.
+const risesNow = [1, 1.3, 1.8, 4, 15] as const;
+const lowerBefore = [1, 1.35, 2.5, 10] as const;
 
 /** Where the odds are looked for, around those counted before, as logarithms; and how finely. */
 const searched = { below: 2, above: 5, step: 0.1, refinements: 30 } as const;

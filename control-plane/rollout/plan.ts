@@ -36,6 +36,7 @@ export function planRollout(request: PlanRequest): RolloutPlan {
     migrationClass,
     waves,
     policy,
+    customers: sum(request.cells.map(customersIn)),
     expectedSeconds: (starts.at(-1) ?? 0) + waveSeconds(cells.at(-1) ?? [], cells.length, policy),
   };
   return { ...plan, hash: digestOf(plan) };

@@ -35,9 +35,11 @@ function samples(looks: Look[], overrides: Partial<BakeSamples> = {}): BakeSampl
   const watch = {
     wave: 1,
     number: 1,
+    purpose: "bake" as const,
     beganAt: "2026-01-01T00:00:00.000Z",
     cells: [{ cell, release }],
     comparison: null,
+    earlier: [],
     looks,
   };
   return { ...samplesOf(watch, true), ...overrides };

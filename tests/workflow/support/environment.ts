@@ -7,6 +7,7 @@ import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
 import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
 import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
+import { systemClock } from "../../../common/clock.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
@@ -52,6 +53,7 @@ export class Stage {
       taskQueue: queue,
       workflowBundle: { codePath: this.#bundle },
       activities: createActivities({
+        clock: systemClock,
         driver: fleet.driver,
         registry: fleet.registry,
         synthetic: fleet.synthetic,
@@ -116,8 +118,10 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
       ring: "default",
       schema: { kit: 0, app: 0 },
       tenants: { free: 1, pro: 1 },
+      maintenance: fleet.maintenance[cell] ?? [],
     })),
     policy: policyWith(wishes),
+    traffic: fleet.traffic,
   });
 }
 
