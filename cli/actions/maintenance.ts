@@ -1,4 +1,4 @@
-import type { CellMaintenance } from "../../common/contracts/control-plane.ts";
+import type { CellMaintenance } from "../../common/contracts/rollout-records.ts";
 import type { Answer, Context } from "../context.ts";
 import { readJson } from "../json-file.ts";
 import { windowText } from "./rollout/plan.ts";

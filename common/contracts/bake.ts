@@ -82,9 +82,10 @@ export const Watch = Type.Object(
     wave: Type.Integer({ minimum: 1 }),
     /** Rises with each watch of the rollout: a wave that bakes again is watched anew. */
     number: Type.Integer({ minimum: 1 }),
+    /** Whether its cells serve at all; how they bake; or how they do while a person or a window is waited for. */
+    purpose: oneOf(watchPurposes),
     beganAt: TimestampSchema,
-    /** The wave's cells, what each should run, and since which wave. */
-    cells: Type.Array(Type.Object({ cell: CellIdSchema, release: ReleaseNameSchema }, { additionalProperties: false })),
+    cells: WatchedCells,
     comparison: Type.Union([Comparison, Type.Null()]),
     /** Waves before this one, which are looked at too: if this one fails they are judged again over the same time. */
     earlier: Type.Array(

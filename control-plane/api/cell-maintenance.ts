@@ -1,5 +1,5 @@
 import Type from "typebox";
-import { CellMaintenance } from "../../common/contracts/control-plane.ts";
+import { CellMaintenance } from "../../common/contracts/rollout-records.ts";
 import { CellIdSchema } from "../../common/contracts/ids.ts";
 import type { Server } from "../../common/http/server.ts";
 import { personOf } from "../auth/access.ts";

@@ -1,4 +1,4 @@
-import type { PlanRollout } from "../../common/contracts/control-plane.ts";
+import type { PlanRollout } from "../../common/contracts/rollout-records.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import type { RolloutPlan } from "../../common/contracts/rollout.ts";
 import type { ReleaseName } from "../../common/ids.ts";

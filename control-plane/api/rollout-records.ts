@@ -1,5 +1,10 @@
 import Type from "typebox";
-import { PlanRollout, RolloutExplanation, WhatIf, WhatIfAnswer } from "../../common/contracts/control-plane.ts";
+import {
+  PlanRollout,
+  RolloutExplanation,
+  RolloutWhatIf,
+  RolloutWhatIfAnswer,
+} from "../../common/contracts/rollout-records.ts";
 import { OperationIdSchema, Sha256Schema } from "../../common/contracts/ids.ts";
 import { Problem } from "../../common/contracts/problem.ts";
 import { RolloutPlan } from "../../common/contracts/rollout.ts";
@@ -83,8 +88,8 @@ export function rolloutRecordRoutes(server: Server, context: ApiContext): void {
     schema: {
       summary: "Judge a rollout's bakes by another policy; changes nothing",
       params: byId,
-      body: WhatIf,
-      response: answers(WhatIfAnswer),
+      body: RolloutWhatIf,
+      response: answers(RolloutWhatIfAnswer),
     },
     handler: async ({ params, body }) => {
       const { id, plan } = await showRollout(pool, params.id);

@@ -1,4 +1,8 @@
-import type { RolloutExplanation, WhatIf, WhatIfAnswer } from "../../../common/contracts/control-plane.ts";
+import type {
+  RolloutExplanation,
+  RolloutWhatIf,
+  RolloutWhatIfAnswer,
+} from "../../../common/contracts/rollout-records.ts";
 import type { Rollout, Verdict } from "../../../common/contracts/rollout.ts";
 import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
@@ -17,8 +21,8 @@ export async function explainRollout(context: Context, input: { readonly id?: st
 export async function whatIf(context: Context, input: PolicyInput & { readonly id?: string }): Promise<Answer> {
   const plane = await context.controlPlane();
   const id = await idOf(plane, input.id);
-  const body: WhatIf = { policy: policyOf(input) };
-  const answer = await plane.post<WhatIfAnswer>(`/v1/rollouts/${id}/what-if`, body);
+  const body: RolloutWhatIf = { policy: policyOf(input) };
+  const answer = await plane.post<RolloutWhatIfAnswer>(`/v1/rollouts/${id}/what-if`, body);
   const rows = answer.bakes.map(({ wave, looks, was, would, afterSeconds }) => [
     wave,
     looks,

@@ -1,5 +1,5 @@
 import type { CalendarWindow } from "../../../common/contracts/calendar.ts";
-import type { PlanRollout } from "../../../common/contracts/control-plane.ts";
+import type { PlanRollout } from "../../../common/contracts/rollout-records.ts";
 import type { PlannedWave, RolloutPlan } from "../../../common/contracts/rollout.ts";
 import type { RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import type { ReleaseName } from "../../../common/ids.ts";

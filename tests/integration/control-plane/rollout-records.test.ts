@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import test, { after, before } from "node:test";
@@ -35,7 +36,7 @@ after(async () => {
 
 const minute = 60_000;
 
-/** A router's reading of two cells that have had so many requests, one in a thousand of them an error. */
+/** A router's reading of two cells that have had so many requests, one in a hundred of them an error. */
 function reading(source: string, at: number, requests: number): Samples {
   return {
     source,
@@ -46,7 +47,7 @@ function reading(source: string, at: number, requests: number): Samples {
       release: releaseName("pulse@1"),
       synthetic: false,
       requests,
-      errors: Math.floor(requests / 1_000),
+      errors: Math.floor(requests / 100),
       latency: [...latencyBoundsMs.map(() => 0), 0].with(3, requests),
     })),
   };
@@ -197,7 +198,8 @@ test("the recorder notes each router once a minute, and forgets what is old", as
     const { source: _source, ...rest } = reading("router-1", Date.now(), 500);
     response.setHeader("content-type", "application/json").end(JSON.stringify({ ...rest, source: "itself" }));
   });
-  await new Promise<void>((resolve) => router.listen(0, "127.0.0.1", resolve));
+  router.listen(0, "127.0.0.1");
+  await once(router, "listening");
   const url = `http://127.0.0.1:${(router.address() as AddressInfo).port}`;
   await plane.call("PUT", "/v1/parts/router-1", { role: "router", keys: [plane.key.spki], url });
   await plane.call("PUT", "/v1/parts/router-2", { role: "router", keys: [plane.key.spki], url: "http://127.0.0.1:9" });
@@ -214,8 +216,9 @@ test("the recorder notes each router once a minute, and forgets what is old", as
   assert.equal((await noted())[0]?.counters[0]?.requests, 500);
   const old = await readingsBetween(pool, new Date(0), new Date(Date.now() - 12 * 60 * minute));
   assert.deepEqual(old, []);
+  router.close();
   router.closeAllConnections();
-  await new Promise((resolve) => router.close(resolve));
+  await once(router, "close");
   await dropReadings(pool, new Date(Date.now() + minute));
   assert.deepEqual(await noted(), []);
 });

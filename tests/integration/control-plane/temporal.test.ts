@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { systemClock } from "../../../common/clock.ts";
-import type { RolloutExplanation, WhatIfAnswer } from "../../../common/contracts/control-plane.ts";
+import type { RolloutExplanation, RolloutWhatIfAnswer } from "../../../common/contracts/rollout-records.ts";
 import { temporalNames, type Rollout } from "../../../common/contracts/rollout.ts";
 import { createRegistry } from "../../../control-plane/registry/registry.ts";
 import { findTemporal } from "../../../scripts/setup/temporal.ts";
@@ -91,7 +91,7 @@ test("a rollout waits for Temporal, is started, commanded, refused what makes no
   assert.equal(explained.decisions.filter(({ verdict }) => verdict.verdict === "PASS").length, done.waves.length);
   assert.ok(explained.watches.filter(({ purpose }) => purpose === "bake").every(({ looks }) => looks.length > 1));
   const judgedAgain = await plane.call("POST", `/v1/rollouts/${id}/what-if`, { policy: {} });
-  for (const bake of judgedAgain.body["bakes"] as WhatIfAnswer["bakes"])
+  for (const bake of judgedAgain.body["bakes"] as RolloutWhatIfAnswer["bakes"])
     assert.deepEqual([bake.was.verdict, bake.would.verdict], ["PASS", "PASS"]);
 
   const { body } = await plane.call("GET", "/v1/audit?limit=50");

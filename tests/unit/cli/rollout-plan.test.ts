@@ -11,12 +11,12 @@ import { aFleetCell, request } from "../rollout/fixtures.ts";
 const nights = { name: "nights", timeZone: "Europe/Berlin", days: ["fri" as const], from: "22:00", to: "06:00" };
 const policy = policyWith({
   timeScale: 1,
-  blastRadius: { tenants: 500, percent: 10 },
+  blastRadius: { tenants: 500, percent: 20 },
   approvals: { required: 2, of: ["anna", "ben"], waves: [1], expiresSeconds: 60 },
   freezes: [{ name: "launch", since: "2026-12-01T00:00:00Z", until: "2026-12-03T00:00:00Z" }],
 });
 const fleet = [
-  aFleetCell("cell-1", { tenants: { free: 2, pro: 1 } }),
+  aFleetCell("cell-1", { tenants: { free: 2 } }),
   ...Array.from({ length: 9 }, (_, n) =>
     aFleetCell(`cell-${n + 2}`, { tenants: { free: 3 }, maintenance: n === 0 ? [nights] : [] }),
   ),
@@ -33,9 +33,9 @@ describe("a plan for people", () => {
     ["what it is", /^pulse@2 {2}application, migrations: expand/],
     [
       "waves with customers at risk, start and bake",
-      /wave 1 \(canary\) {2}1 cell, at once, bake 1h 0m; customers at risk: 2 free, 1 pro/,
+      /wave 1 \(canary\) {2}1 cell, at once, bake 1h 0m; customers at risk: 2 free/,
     ],
-    ["from and to", /cell-1 {8}pulse@1 → pulse@2 {2}3 customers/],
+    ["from and to", /cell-1 {8}pulse@1 → pulse@2 {2}2 customers/],
     ["when a cell may be changed", /only {8}nights: fri 22:00–06:00 Europe\/Berlin/],
     [
       "too little power, and what stands in",
@@ -43,7 +43,7 @@ describe("a plan for people", () => {
     ],
     ["the gates", /gates: hard, absolute, burn, latency, saturation, drop; relative for 0 of 1 cell/],
     ["how long it takes", /expected {3}\d+h \d+m/],
-    ["the blast radius", /at most 500 customers and 10 % of all customers within an hour/],
+    ["the blast radius", /at most 500 customers and 20 % of all customers within an hour/],
     ["who must approve", /2 of anna, ben, before wave 1/],
     ["freezes", /freeze {5}launch: 2026-12-01T00:00:00Z to/],
     ["how to start exactly this", new RegExp(`rollout start pulse@2 --plan ${plan.hash}`)],

@@ -187,6 +187,20 @@ describe("the relative gate", () => {
     assert.equal(judgeRelative(samples([look(60, 1, 1), look(120, 2, 1)]), policy).outcome, "pass");
   });
 
+  it("goes by the traffic that there is: thrice the customers may have thrice the errors, a third may not have as many", () => {
+    const busy = (requests: number, errors: number): BakeSamples => {
+      const looks = Array.from({ length: 40 }, (_, n) => look(60 * (n + 1), errors, 1));
+      return samples(
+        looks.map((one) => ({
+          ...one,
+          counters: one.counters.map((count) => (count.cell === canary ? { ...count, requests } : count)),
+        })),
+      );
+    };
+    assert.equal(judgeRelative(busy(3_600, 4), policy).outcome, "pass");
+    assert.equal(judgeRelative(busy(400, 1), policy).outcome, "fail");
+  });
+
   it("asks a higher evidence of each of many cells, so that the whole wave stays within the bound", () => {
     const many = Array.from({ length: 50 }, (_, n) => ({ cell: n === 0 ? canary : cellId(`other-${n}`), release }));
     const one = judgeRelative(samples([look(60, 1)]), policy).thresholds["evidence"] ?? 0;

@@ -267,8 +267,8 @@ describe("the caps of a policy", () => {
   it("keep rings apart, the first ring's waves first", () => {
     const rings = planned({ ringByRing: true }).map(({ cells }) => new Set(cells.map(({ cell }) => ringOf(cell))));
     assert.ok(rings.every((ring) => ring.size === 1));
-    const order = rings.map((ring) => [...ring][0]);
-    assert.deepEqual(order, order.toSorted(), "early before stable");
+    const order = rings.map((ring) => [...ring].join());
+    assert.ok(order.lastIndexOf("early") < order.indexOf("stable"), order.join());
   });
 
   it("keep customers of a wave within the blast radius, and waves apart where an hour would have too many", () => {
