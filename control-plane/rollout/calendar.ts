@@ -3,8 +3,9 @@ import { type CalendarWindow, weekdays, type WeeklyWindow } from "../../common/c
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
 
-/** A window that can be met is met within two weeks; further ahead nobody waits. */
-const searchedDays = 15;
+/** A window that can be met is met within two weeks; further ahead nobody waits. One day more is known, so that the last day's end is no opening. */
+const searchedDays = 14;
+const knownDays = searchedDays + 2;
 
 /** Times, in milliseconds since 1970: from `opens`, to just before `closes`. */
 export interface Interval {
@@ -33,7 +34,11 @@ export function opensAt(
   if (maintenance.length > 0 && open.length === 0) return null;
   // It opens now, where a freeze ends, or where a maintenance window begins.
   const candidates = [now, ...closed.map(({ closes }) => closes), ...open.map(({ opens }) => opens)];
-  return candidates.filter((at) => at >= now && isOpen(at) && !isClosed(at)).toSorted((a, b) => a - b)[0] ?? null;
+  const latest = now + searchedDays * dayMs;
+  return (
+    candidates.filter((at) => at >= now && at < latest && isOpen(at) && !isClosed(at)).toSorted((a, b) => a - b)[0] ??
+    null
+  );
 }
 
 /** A time zone that this machine's calendar does not know; null where all are known. */
@@ -56,7 +61,7 @@ function occurrences(window: CalendarWindow, now: number): readonly Interval[] {
   const clock = clockOf(window.timeZone);
   // The calendar day at the place, as midnight UTC of the same date.
   const today = Math.floor(clock(now) / dayMs) * dayMs;
-  const days = Array.from({ length: searchedDays + 1 }, (_, n) => today + (n - 1) * dayMs);
+  const days = Array.from({ length: knownDays }, (_, n) => today + (n - 1) * dayMs);
   return days.filter((day) => beginsOn(window, day)).map((day) => intervalOf(window, day, clock));
 }
 

@@ -87,6 +87,7 @@ describe("when a rollout may begin something", () => {
       [nights],
       "2026-11-21T21:00:00Z",
     ],
+    ["never, if every day is frozen", [weekly({ from: "00:00", to: "00:00" })], [], null],
     ["never, if a freeze covers every window", [weekly({ from: "21:00", to: "07:00" })], [nights], null],
     [
       "when the last of several freezes in a row ends",
