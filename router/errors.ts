@@ -25,6 +25,7 @@ export const routerErrors = {
   },
   "slow-request": httpErrors["slow-request"],
   "body-too-large": httpErrors["body-too-large"],
+  "address-too-long": httpErrors["address-too-long"],
   "expectation-failed": httpErrors["expectation-failed"],
   "rate-limited": {
     status: 429,
@@ -36,7 +37,7 @@ export const routerErrors = {
   "method-not-supported": {
     status: 501,
     title: "This method is not passed on",
-    todo: "Use another method; TRACE and CONNECT are never passed on.",
+    todo: "Use a registered method; TRACE and CONNECT are never passed on.",
   },
   "answer-lost": {
     status: 502,

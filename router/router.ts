@@ -11,11 +11,13 @@ import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
 import { Breakers } from "./guard/breaker.ts";
 import { InFlight } from "./guard/in-flight.ts";
+import { KeyDigests } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
 import { TrustedPeers } from "./guard/peers.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
+import { Deadlines } from "./proxy/deadlines.ts";
 import { Pools } from "./proxy/pools.ts";
 import { TenantServer } from "./proxy/server.ts";
 import { LiveSlots } from "./table/live-slots.ts";
@@ -48,7 +50,11 @@ export async function startRouter(
     log,
     onChange: (document, changes) => table.apply(document, changes),
   });
-  const pools = new Pools();
+  const deadlines = new Deadlines(clock);
+  const pools = new Pools(deadlines, {
+    connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
+    firstByteTimeoutMs: config.FIRST_BYTE_TIMEOUT_MS,
+  });
   const parts = createParts(config, key, clock, log, { id, table, subscription, pools });
   const answerLog = new AnswerLog(log, clock, config.ACCESS_LOG_EVERY);
   const tenants = new TenantServer({
@@ -56,6 +62,8 @@ export async function startRouter(
     headTimeoutMs: config.HEAD_TIMEOUT_MS,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     maxConnections: config.MAX_CONNECTIONS,
+    deadlines,
+    peers: parts.peers,
     counters: parts.counters,
     answerLog,
     clock,
@@ -85,6 +93,7 @@ export async function startRouter(
       await subscription.stop();
       await admin.close();
       pools.close();
+      deadlines.stop();
     },
   };
 }
@@ -137,8 +146,6 @@ function createParts(
     parking,
     parkMs: config.PARK_MS,
     pools,
-    connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
-    firstByteTimeoutMs: config.FIRST_BYTE_TIMEOUT_MS,
     samples: new SampleCounters(id, clock),
     counters: new Counters(),
     clock,
@@ -146,6 +153,7 @@ function createParts(
     rates: new RateLimits(clock),
     tenantInFlight: new InFlight<TenantId>(),
     peers: new TrustedPeers(listOf(config.TRUSTED_PROXIES)),
+    keyDigests: new KeyDigests(),
     stale: () => subscription.status.ageSeconds > config.TABLE_STALE_SECONDS,
   };
 }

@@ -18,7 +18,8 @@ const release = "bench-notes@1";
 const poolSize = 10;
 
 export type Side = "kit" | "bare";
-export type Kind = "write" | "read";
+/** `apart`: a write whose COMMIT is a message of its own, as where the handler does not say which statement is the last. */
+export type Kind = "write" | "apart" | "read";
 
 /** Kit and peer side by side: one PostgreSQL, two databases with the same rows, two API processes on one core. */
 export class Stage {
@@ -90,7 +91,7 @@ export class Stage {
     const result = await this.#load.run({ ...options, port, requests });
     this.wrong += result.wrong;
     this.example ??= result.example;
-    if (kind === "write") this.#written[side] += result.all;
+    if (kind !== "read") this.#written[side] += result.all;
     return result.answered / result.seconds;
   }
 
@@ -118,10 +119,10 @@ export class Stage {
   async #request(side: Side, kind: Kind, tenant: TestTenant, index: number): Promise<Order["requests"][number]> {
     const headers: Record<string, string> =
       side === "kit" ? { "cellplane-assertion": await this.#cell.assertion(tenant) } : { "x-tenant": tenant.id };
-    return kind === "write"
+    return kind !== "read"
       ? {
           method: "POST",
-          path: "/v1/notes",
+          path: side === "kit" && kind === "apart" ? "/v1/notes-committed-apart" : "/v1/notes",
           headers,
           // A board that no read asks for, so that reads do not slow down as writes go on.
           body: JSON.stringify({

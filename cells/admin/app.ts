@@ -56,7 +56,7 @@ export async function createAdminServer(options: AdminOptions): Promise<Server> 
 export function createWorkerServer(options: Pick<AdminOptions, "status" | "commands" | "log">): Server {
   const server = createServer({ log: options.log, answerError });
   healthRoutes(server, options.status, options.commands);
-  metricsRoute(server, options.status.system);
+  metricsRoute(server, options.status);
   return server;
 }
 

@@ -1,15 +1,17 @@
 import Type from "typebox";
 import { MetricsPage, metricsContentType } from "../../common/http/metrics-page.ts";
 import type { Server } from "../../common/http/server.ts";
-import type { Pool } from "../../common/postgres/pool.ts";
 import { queueAlarms } from "../kit/queue/alarms.ts";
 import { countQueue, longestBacklogs } from "../kit/queue/counts.store.ts";
+import { skewAlarms, type StatusOptions } from "./status.ts";
 
 /** Tenants named in the metrics: those with most waiting. More would make as many series as there are tenants. */
 const namedTenants = 5;
 
-/** `/metrics`: the cell's queue. API and worker of a slot read the same tables and say the same. */
-export function metricsRoute(server: Server, system: Pool): void {
+type Watched = Pick<StatusOptions, "system" | "skews">;
+
+/** `/metrics`: the cell's queue, of which API and worker of a slot read the same tables and say the same, and this process's clock. */
+export function metricsRoute(server: Server, watched: Watched): void {
   server.get(
     "/metrics",
     {
@@ -21,13 +23,13 @@ export function metricsRoute(server: Server, system: Pool): void {
     },
     async (_request, reply) => {
       const page = new MetricsPage();
-      await queueMetrics(page, system);
+      await queueMetrics(page, watched);
       return reply.type(metricsContentType).send(page.toString());
     },
   );
 }
 
-async function queueMetrics(page: MetricsPage, system: Pool): Promise<void> {
+async function queueMetrics(page: MetricsPage, { system, skews }: Watched): Promise<void> {
   const counts = await countQueue(system);
   const backlogs = await longestBacklogs(system, namedTenants);
   const gauge = (name: string, help: string) => page.family(`cellplane_cell_${name}`, "gauge", help);
@@ -42,5 +44,7 @@ async function queueMetrics(page: MetricsPage, system: Pool): Promise<void> {
   const byTenant = gauge("tenant_jobs_waiting", `Jobs that wait, of the ${namedTenants} tenants with most of them.`);
   for (const { tenant, waiting } of backlogs) byTenant(waiting, { tenant });
   const alarms = gauge("alarm", "1 for each alarm that stands.");
-  for (const { code } of queueAlarms(counts)) alarms(1, { code });
+  // Both kinds of token may be out of time; a series stands once on a page.
+  const codes = new Set([...queueAlarms(counts), ...skewAlarms({ skews })].map(({ code }) => code));
+  for (const code of codes) alarms(1, { code });
 }

@@ -18,7 +18,7 @@ export interface StatusOptions {
   readonly schema: Pick<SchemaWatch, "problems">;
   readonly disk: Pick<DiskWatch, "problems">;
   /** Whether all assertions, or all commands, are refused for their time. */
-  readonly skews: readonly Pick<ClockSkew, "problems">[];
+  readonly skews: readonly Pick<ClockSkew, "problems" | "alarms">[];
   readonly system: Pool;
   /** The fleet document's generation; null before the first. */
   readonly generation: () => Generation | null;
@@ -42,6 +42,7 @@ export async function cellStatus(options: StatusOptions): Promise<CellStatus> {
   await options.state.look();
   const { state } = options;
   const problems = readinessProblems(options);
+  const { queue, alarms } = await queueState(options);
   return {
     cell: options.cell,
     slot: state.slot,
@@ -55,11 +56,17 @@ export async function cellStatus(options: StatusOptions): Promise<CellStatus> {
     schema: state.schema,
     tenants: state.record?.tenants ?? 0,
     ...options.load(),
-    ...(await queueState(options)),
+    queue,
+    alarms: [...skewAlarms(options), ...alarms],
     fleetGeneration: options.generation(),
     claimToken: state.record?.claimToken ?? 0,
     startedAt: options.startedAt.toISOString(),
   };
+}
+
+/** Of this process: each has a clock's word of its own. */
+export function skewAlarms({ skews }: Pick<StatusOptions, "skews">): Alarm[] {
+  return skews.flatMap((skew) => skew.alarms());
 }
 
 async function queueState(options: StatusOptions): Promise<{ queue: CellStatus["queue"]; alarms: Alarm[] }> {

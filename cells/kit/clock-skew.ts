@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import type { Alarm } from "../../common/contracts/cell-admin.ts";
 import type { Logger } from "../../common/log.ts";
 
 /** So many well signed tokens in a row, over so long, must be out of their time: one that is late, or sent again by a thief, says nothing of our clock. */
@@ -36,10 +37,16 @@ export class ClockSkew {
 
   /** What keeps the process from being ready, empty when nothing does. */
   problems(): string[] {
+    return this.alarms().map(({ code, detail }) => `${code}: ${detail}`);
+  }
+
+  /** The same for those who watch alarms: a person has to set a clock, the process cannot mend it. */
+  alarms(): Alarm[] {
     if (!this.#skewed) return [];
     const by = Math.abs(this.#offsetSeconds);
     const way = this.#offsetSeconds > 0 ? "behind" : "ahead of";
-    return [`clock-skew: this machine's clock is about ${by} s ${way} that of the ${this.#whose}, and all are refused`];
+    const detail = `this machine's clock is about ${by} s ${way} that of the ${this.#whose}, and all are refused`;
+    return [{ code: "clock-skew", detail }];
   }
 
   /** A token was in its time. */

@@ -1,4 +1,5 @@
 import { CellplaneError } from "../../common/errors.ts";
+import { isUnreachable } from "../../common/postgres/away.ts";
 import { sqlState } from "../../common/postgres/pool.ts";
 import { cellError } from "./errors.ts";
 
@@ -48,32 +49,13 @@ export function leaseRefusal(error: unknown): LeaseRefusal | undefined {
   return JSON.parse(detail ?? '{"state":"none","epoch":null,"record":null}') as LeaseRefusal;
 }
 
-const awaySocketCodes = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
-// pg reports a lost or unobtainable connection by message alone.
-const awayMessages =
-  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|Cannot use a pool after/i;
-
 /** PostgreSQL's own word that a file could not grow (disk_full). */
 const diskFull = "53100";
 
 /** Whether the database could not be reached, is starting, is going down, or has no room for a write. */
 export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof CellplaneError) return error.code === "disk-nearly-full";
-  const state = sqlState(error);
-  if (state === diskFull) return true;
-  if (state !== undefined)
-    return state.startsWith("08") || state === "57P01" || state === "57P02" || state === "57P03" || state === "53300";
-  if (!(error instanceof Error)) return false;
-  const code = (error as NodeJS.ErrnoException).code;
-  return (code !== undefined && awaySocketCodes.has(code)) || awayMessages.test(error.message);
+  return sqlState(error) === diskFull || isUnreachable(error);
 }
 
 /** Brings a database's error into the cell's table; undefined where it is nothing of ours. */

@@ -1,6 +1,12 @@
 import type { Logger } from "../../common/log.ts";
 import type { TenantId } from "../../common/ids.ts";
-import { AheadFailed, queryBehind, type Ahead, type Statement } from "../../common/postgres/headed-query.ts";
+import {
+  AheadFailed,
+  queryBehind,
+  type Ahead,
+  type Answer,
+  type Statement,
+} from "../../common/postgres/headed-query.ts";
 import type { Pool, PoolClient, QueryResult } from "../../common/postgres/pool.ts";
 import { FairShare } from "./fair-share.ts";
 import { refuseUnlessData } from "./statement-kinds.ts";
@@ -18,6 +24,11 @@ export interface QueryOptions {
    * plans it once, which saves about half of its cost. INSERT … VALUES is kept so anyway.
    */
   readonly onePlan?: boolean;
+  /**
+   * No statement comes behind it: COMMIT travels with it, which saves a round trip of two. Where `work` fails after it, what it did stays done. Nothing
+   * changes for a read, under an idempotency key and in a job, where the kit writes behind the work.
+   */
+  readonly last?: boolean;
 }
 
 /**
@@ -36,10 +47,14 @@ export interface Transaction {
   ): Promise<{ readonly rows: Row[]; readonly rowCount: number }>;
 }
 
-/** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
-export type CommitWitness = () => void;
+export interface CommitOptions {
+  /** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
+  readonly beforeCommit?: () => void;
+  /** Whether the work may send COMMIT along with its last statement; not where the kit has something to write behind it. */
+  readonly workMayEnd?: boolean;
+}
 
-const commit = { name: "kit_commit", text: "COMMIT" } as const;
+const commit = { name: "kit_commit", text: "COMMIT", values: [] } as const;
 const begin = {
   // One snapshot for all statements, so that several reads fit together; nothing can be written.
   read: { name: "kit_begin_read", text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", values: [] },
@@ -81,12 +96,12 @@ export class TenantDatabase {
     scope: TenantScope,
     mode: "read" | "write",
     work: (tx: Transaction) => Promise<Result>,
-    beforeCommit?: CommitWitness,
+    options: CommitOptions = {},
   ): Promise<Result> {
     if (mode === "write") this.#admitWrite();
     await this.#share.enter(scope.tenant);
     try {
-      return await this.#transact(scope, mode, work, beforeCommit);
+      return await this.#transact(scope, mode, work, options);
     } finally {
       this.#share.leave(scope.tenant);
     }
@@ -96,10 +111,11 @@ export class TenantDatabase {
     scope: TenantScope,
     mode: "read" | "write",
     work: (tx: Transaction) => Promise<Result>,
-    beforeCommit?: CommitWitness,
+    { beforeCommit, workMayEnd = false }: CommitOptions,
   ): Promise<Result> {
     const client = await this.#pool.connect();
-    const transaction = new PostgresTransaction(client, scope, mode, this.#names);
+    const ending = mode === "write" && workMayEnd ? (beforeCommit ?? noWitness) : undefined;
+    const transaction = new PostgresTransaction(client, scope, mode, this.#names, ending);
     let broken: Error | undefined;
     try {
       if (scope.epoch === null) await transaction.enter();
@@ -107,14 +123,14 @@ export class TenantDatabase {
       await transaction.close();
       if (mode === "read") {
         this.#endRead(client);
-      } else {
+      } else if (!transaction.committed) {
         beforeCommit?.();
-        await commitWrite(client);
+        refuseUnlessCommitted((await client.query({ ...commit, values: [] })).command);
       }
       return result;
     } catch (error) {
       transaction.end();
-      broken = transaction.begun ? await rollBack(client) : undefined;
+      broken = transaction.begun && !transaction.committed ? await rollBack(client) : undefined;
       // A refusal is why the statements after it failed.
       throw transaction.refusal ?? error;
     } finally {
@@ -125,13 +141,18 @@ export class TenantDatabase {
 
   /** Nothing hangs on the end of a read; whoever takes the connection next sends behind it. */
   #endRead(client: PoolClient): void {
-    client.query(commit).catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
+    client
+      .query({ ...commit, values: [] })
+      .catch((error: unknown) => this.#log.debug({ event: "read-not-ended", err: error }));
   }
 }
 
+function noWitness(): void {
+  // Nobody asked to be told.
+}
+
 /** PostgreSQL answers COMMIT of a transaction in which a statement failed with ROLLBACK, and calls it a success. */
-async function commitWrite(client: PoolClient): Promise<void> {
-  const { command } = await client.query(commit);
+function refuseUnlessCommitted(command: string | undefined): void {
   if (command !== "COMMIT")
     throw new Error(
       "nothing was committed: a statement of this transaction failed, and its error was caught and kept quiet",
@@ -156,17 +177,28 @@ class PostgresTransaction implements Transaction {
   refusal: Error | undefined;
   /** Whether anything of it was sent. */
   begun = false;
+  /** Whether its last statement took COMMIT along, and that went well. */
+  committed = false;
   readonly #client: PoolClient;
   readonly #head: readonly Ahead[];
   readonly #names: StatementNames;
+  /** Told before COMMIT goes along with a statement; undefined where none may. */
+  readonly #ending: (() => void) | undefined;
   #epoch: number | null;
   #ended = false;
 
-  constructor(client: PoolClient, scope: TenantScope, mode: "read" | "write", names: StatementNames) {
+  constructor(
+    client: PoolClient,
+    scope: TenantScope,
+    mode: "read" | "write",
+    names: StatementNames,
+    ending: (() => void) | undefined,
+  ) {
     this.tenant = scope.tenant;
     this.#epoch = scope.epoch;
     this.#client = client;
     this.#names = names;
+    this.#ending = ending;
     this.#head = [begin[mode], { ...enter[mode], values: [scope.tenant, scope.epoch?.toString() ?? null] }];
   }
 
@@ -211,14 +243,33 @@ class PostgresTransaction implements Transaction {
     if (this.#ended) throw new Error("the transaction is over; its work must await every statement");
     refuseUnlessData(text);
     const statement = { name: this.#names.nameOf(text, options.onePlan ?? false), text, values: [...values] };
-    const result = await (this.begun ? this.#client.query({ ...statement, ...oneStatement }) : this.#first(statement));
+    const result = await (options.last === true && this.#ending !== undefined
+      ? this.#last(statement, this.#ending)
+      : this.begun
+        ? this.#client.query({ ...statement, ...oneStatement })
+        : this.#first(statement));
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   }
 
   async #first(statement: Statement): Promise<QueryResult> {
+    return (await this.#send(statement)).result;
+  }
+
+  async #last(statement: Statement, ending: () => void): Promise<QueryResult> {
+    this.end();
+    ending();
+    const { result, ended } = await this.#send(statement, commit);
+    refuseUnlessCommitted(ended ?? (await this.#client.query({ ...commit, values: [] })).command);
+    this.committed = true;
+    return result;
+  }
+
+  /** Sends it behind what opens the transaction, where nothing did yet. */
+  async #send(statement: Statement, end?: Ahead): Promise<Answer> {
+    const ahead = this.begun ? [] : this.#head;
     this.begun = true;
     try {
-      return await queryBehind(this.#client, this.#head, statement);
+      return await queryBehind(this.#client, ahead, statement, end);
     } catch (error) {
       if (!(error instanceof AheadFailed)) throw error;
       this.refusal = error.cause as Error;

@@ -64,15 +64,15 @@ export class TenantContext {
   get db(): TenantDb {
     const { database } = this.#services;
     const scope = { tenant: this.id, epoch: this.epoch };
-    const commits = (): void => {
+    const beforeCommit = (): void => {
       this.#committed = true;
     };
     return {
       read: (work) => database.run(scope, "read", work),
       write: async (work) => {
         const key = this.#heldKey;
-        if (key === undefined) return database.run(scope, "write", work, commits);
-        return key.step(work, (step) => database.run(scope, "write", step, commits), commits);
+        if (key === undefined) return database.run(scope, "write", work, { beforeCommit, workMayEnd: true });
+        return key.step(work, (step) => database.run(scope, "write", step, { beforeCommit }), beforeCommit);
       },
     };
   }

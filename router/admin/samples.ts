@@ -29,6 +29,8 @@ export class SampleCounters {
   readonly #clock: Clock;
   readonly #instance = randomUUID();
   readonly #series = new Map<string, Series>();
+  /** The series that each cell's answers counted under last: nearly always the next one's too. */
+  readonly #last = new Map<CellId, Series>();
 
   /** @param source this router's part id. */
   constructor(source: string, clock: Clock) {
@@ -38,7 +40,11 @@ export class SampleCounters {
 
   /** @param release what the cell named, null where it did not answer. */
   count(cell: CellId, release: string | null, synthetic: boolean, status: number, latencyMs: number): void {
-    const series = this.#seriesOf(cell, release, synthetic);
+    let series = this.#last.get(cell);
+    if (series === undefined || series.release !== release || series.synthetic !== synthetic) {
+      series = this.#seriesOf(cell, release, synthetic);
+      this.#last.set(cell, series);
+    }
     series.requests += 1;
     if (status >= 500) series.errors += 1;
     let bucket = 0;

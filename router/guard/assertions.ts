@@ -1,8 +1,9 @@
 import type { Clock } from "../../common/clock.ts";
 import { assertionLifeSeconds, type Assertion } from "../../common/contracts/assertion.ts";
+import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
-import { signToken } from "../../common/tokens.ts";
+import { signTokenNow } from "../../common/tokens.ts";
 
 /** Tenants and principals whose assertions are kept; about 600 bytes each. */
 const maxKept = 50_000;
@@ -10,24 +11,24 @@ const maxKept = 50_000;
 const renewBeforeSeconds = 20;
 
 interface Kept {
-  readonly token: string | Promise<string>;
+  readonly token: string;
+  readonly cell: CellId;
+  readonly epoch: number;
+  readonly tenant: TenantId;
+  readonly synthetic: boolean;
   readonly usableUntil: number;
 }
 
-export interface Claim {
-  readonly cell: CellId;
-  readonly tenant: TenantId;
-  readonly epoch: number;
-  readonly principal: KeyId | "anonymous";
-  readonly synthetic: boolean;
-}
-
-/** Signed assertions, made once per tenant, epoch and principal and reused until near their end. */
+/**
+ * Signed assertions, made once per tenant and principal and reused until near their end. One is kept for each: another cell or epoch, which
+ * is rare, is signed anew.
+ */
 export class Assertions {
   readonly #router: PartId;
   readonly #key: SigningKey;
   readonly #clock: Clock;
-  readonly #kept = new Map<string, Kept>();
+  /** By the id of the key, which has one tenant, or else of the tenant: strings whose hash is known. */
+  readonly #kept = new Map<KeyId | TenantId, Kept>();
 
   constructor(router: PartId, key: SigningKey, clock: Clock) {
     this.#router = router;
@@ -39,46 +40,43 @@ export class Assertions {
     return this.#kept.size;
   }
 
-  /** @returns the token at once when it is kept, else a promise of it. */
-  of(claim: Claim): string | Promise<string> {
+  of(cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
-    const name = `${claim.tenant} ${claim.epoch} ${claim.cell} ${claim.principal}`;
+    const name = principal === "anonymous" ? tenant.id : principal;
     const kept = this.#kept.get(name);
-    // A clock that was set back must not keep an assertion alive for ever.
-    if (kept !== undefined && nowSeconds < kept.usableUntil && nowSeconds > kept.usableUntil - assertionLifeSeconds)
+    if (
+      kept !== undefined &&
+      kept.cell === cell &&
+      kept.epoch === epoch &&
+      kept.tenant === tenant.id &&
+      kept.synthetic === tenant.synthetic &&
+      nowSeconds < kept.usableUntil &&
+      // A clock that was set back must not keep an assertion alive for ever.
+      nowSeconds > kept.usableUntil - assertionLifeSeconds
+    )
       return kept.token;
-    return this.#sign(name, claim, nowSeconds);
-  }
-
-  #sign(name: string, claim: Claim, nowSeconds: number): Promise<string> {
     const payload: Assertion = {
       iss: this.#router,
-      aud: claim.cell,
-      tenant: claim.tenant,
-      epoch: claim.epoch,
-      principal: claim.principal,
-      synthetic: claim.synthetic,
+      aud: cell,
+      tenant: tenant.id,
+      epoch,
+      principal,
+      synthetic: tenant.synthetic,
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
+    const token = signTokenNow("cp-assertion", payload, this.#key);
     const usableUntil = payload.exp - renewBeforeSeconds;
-    const signing = signToken("cp-assertion", payload, this.#key);
+    this.#keep(name, { token, cell, epoch, tenant: tenant.id, synthetic: tenant.synthetic, usableUntil });
+    return token;
+  }
+
+  #keep(name: KeyId | TenantId, made: Kept): void {
     // Deleted first, so that the map's order stays that of signing and the first entry is the oldest.
     this.#kept.delete(name);
-    this.#kept.set(name, { token: signing, usableUntil });
-    if (this.#kept.size > maxKept) {
-      const [oldest] = this.#kept.keys();
-      if (oldest !== undefined) this.#kept.delete(oldest);
-    }
-    return signing.then(
-      (token) => {
-        if (this.#kept.get(name)?.token === signing) this.#kept.set(name, { token, usableUntil });
-        return token;
-      },
-      (error: unknown) => {
-        this.#kept.delete(name);
-        throw error;
-      },
-    );
+    this.#kept.set(name, made);
+    if (this.#kept.size <= maxKept) return;
+    const [oldest] = this.#kept.keys();
+    if (oldest !== undefined) this.#kept.delete(oldest);
   }
 }

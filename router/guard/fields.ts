@@ -1,62 +1,26 @@
-import { internalHeaders, internalPrefix, requestIdHeader } from "../../common/contracts/headers.ts";
+import { internalHeaders, requestIdHeader } from "../../common/contracts/headers.ts";
 import { slots, type Slot } from "../../common/contracts/lease.ts";
+import type { FieldBlock } from "../wire/field-block.ts";
+import { isInternal, Kind } from "../wire/field-names.ts";
+import type { CheckedHead } from "./head.ts";
 
-/** Fields that speak of one connection only (RFC 9110, section 7.6.1), and Expect, which the router answers itself. */
-const hopByHop = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-  "expect",
-]);
-
-/** Fields that the router writes itself, once and last, whatever the client sent. */
-const own = new Set(["host", "content-length", requestIdHeader, "traceparent"]);
-
-const forwarding = new Set([
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-forwarded-port",
-  "x-forwarded-prefix",
-  "x-forwarded-server",
-  "x-real-ip",
-]);
-
-/** Whether a field's name is one of ours, or a spelling that some server folds into one of ours (CGI reads `_` as `-`). */
-export function isInternal(lowerName: string): boolean {
-  if (!lowerName.startsWith("cellplane")) return false;
-  return lowerName.replaceAll("_", "-").startsWith(internalPrefix);
-}
-
-/** Names that the Connection fields declare as hop-by-hop; null where there are none. */
-function nominated(fields: readonly string[]): Set<string> | null {
+/** Names that a Connection field declares as hop-by-hop; null where there are none. */
+function nominated(connection: string | null): Set<string> | null {
+  if (connection === null) return null;
   let found: Set<string> | null = null;
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string;
-    if (name.length !== 10 || name.toLowerCase() !== "connection") continue;
-    for (const item of (fields[index + 1] as string).split(",")) {
-      const word = item.trim().toLowerCase();
-      if (word === "" || word === "keep-alive" || word === "close" || word === "upgrade") continue;
-      found ??= new Set();
-      found.add(word);
-    }
+  for (const item of connection.split(",")) {
+    const word = item.trim().toLowerCase();
+    if (word === "" || word === "keep-alive" || word === "close" || word === "upgrade") continue;
+    found ??= new Set();
+    found.add(word);
   }
   return found;
 }
 
 export interface ToCell {
-  readonly fields: readonly string[];
-  readonly host: string;
-  readonly contentLength: number | null;
-  readonly chunked: boolean;
-  readonly websocket: boolean;
+  readonly head: CheckedHead;
+  /** Of the parser; read here and not kept. */
+  readonly fields: FieldBlock;
   /** Whether Authorization held an API key: a raw key never goes on. */
   readonly stripAuthorization: boolean;
   readonly requestId: string;
@@ -66,83 +30,139 @@ export interface ToCell {
   readonly peer: string;
   /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
   readonly peerTrusted: boolean;
-  readonly secure: boolean;
 }
 
 /**
- * The fields of a request as a cell gets them, assertion and release record excepted: these change from try to try.
- * What the client sent under internal names is gone, and what we add stands whatever Connection says, for it is added afterwards.
+ * The head of a request as a cell gets it, up to where assertion and release record follow: these change from try to try.
+ * What goes through unchanged is copied in runs of whole lines. What the client sent under internal names is gone, and what we add stands
+ * whatever Connection says, for it is added afterwards.
  */
-export function fieldsToCell(request: ToCell): string[] {
-  const out: string[] = ["host", request.host];
-  const dropped = nominated(request.fields);
+export function headToCell(request: ToCell): string {
+  const { head, fields, peerTrusted } = request;
+  const dropped = nominated(head.connection);
+  let out = `${head.method} ${head.target} HTTP/1.1\r\nhost: ${head.hostField}\r\n`;
+  let run = -1;
   let forwardedFor = "";
   let forwardedHost = false;
   let forwardedProto = false;
-  for (let index = 0; index < request.fields.length; index += 2) {
-    const given = request.fields[index] as string;
-    const value = request.fields[index + 1] as string;
-    const name = given.toLowerCase();
-    if (hopByHop.has(name) || own.has(name) || isInternal(name)) continue;
-    if (dropped !== null && dropped.has(name)) continue;
-    if (name === "authorization" && request.stripAuthorization) continue;
-    if (name === "tracestate" && !request.traceContinued) continue;
-    if (forwarding.has(name.replaceAll("_", "-"))) {
-      if (!request.peerTrusted) continue;
-      if (name === "x-forwarded-for") {
-        forwardedFor = forwardedFor === "" ? value : `${forwardedFor}, ${value}`;
-        continue;
-      }
-      if (name === "x-forwarded-host") forwardedHost = true;
-      if (name === "x-forwarded-proto") forwardedProto = true;
+  for (let index = 0; index < fields.count; index += 1) {
+    const kind = fields.kind(index);
+    let keep = kind === Kind.pass || passesToCell(kind, request);
+    if (keep && dropped !== null && dropped.has(fields.name(index))) keep = false;
+    if (keep && peerTrusted && kind >= Kind.forwardedFor && kind <= Kind.forwardedProto) {
+      if (kind === Kind.forwardedFor) {
+        forwardedFor = forwardedFor === "" ? fields.value(index) : `${forwardedFor}, ${fields.value(index)}`;
+        keep = false;
+      } else if (kind === Kind.forwardedHost) forwardedHost = true;
+      else forwardedProto = true;
     }
-    out.push(given, value);
+    if (keep) {
+      if (run < 0) run = fields.lineAt(index);
+    } else if (run >= 0) {
+      out += fields.text.slice(run, fields.lineAt(index));
+      run = -1;
+    }
   }
-  out.push("x-forwarded-for", forwardedFor === "" ? request.peer : `${forwardedFor}, ${request.peer}`);
-  if (!forwardedHost) out.push("x-forwarded-host", request.host);
-  if (!forwardedProto) out.push("x-forwarded-proto", request.secure ? "https" : "http");
-  out.push(requestIdHeader, request.requestId, "traceparent", request.traceparent);
-  if (request.chunked) out.push("transfer-encoding", "chunked");
-  else if (request.contentLength !== null) out.push("content-length", String(request.contentLength));
-  if (request.websocket) out.push("connection", "upgrade", "upgrade", "websocket");
+  if (run >= 0) out += fields.text.slice(run, fields.lineAt(fields.count));
+  out += `x-forwarded-for: ${forwardedFor === "" ? request.peer : `${forwardedFor}, ${request.peer}`}\r\n`;
+  if (!forwardedHost) out += `x-forwarded-host: ${head.hostField}\r\n`;
+  if (!forwardedProto) out += "x-forwarded-proto: http\r\n";
+  out += `${requestIdHeader}: ${request.requestId}\r\ntraceparent: ${request.traceparent}\r\n`;
+  if (head.framing.kind === "chunked") out += "transfer-encoding: chunked\r\n";
+  else if (head.framing.kind === "length") out += `content-length: ${head.framing.bytes}\r\n`;
+  if (head.websocket) out += "connection: upgrade\r\nupgrade: websocket\r\n";
   return out;
+}
+
+function passesToCell(kind: Kind, request: ToCell): boolean {
+  switch (kind) {
+    case Kind.accept:
+    case Kind.contentType:
+    case Kind.date:
+      return true;
+    case Kind.authorization:
+      return !request.stripAuthorization;
+    case Kind.tracestate:
+      return request.traceContinued;
+    case Kind.forwarding:
+    case Kind.forwardedFor:
+    case Kind.forwardedHost:
+    case Kind.forwardedProto:
+      return request.peerTrusted;
+    default:
+      return false;
+  }
+}
+
+/** The end of a request's head: what changes from try to try. */
+export function headEndToCell(assertion: string, record: string | undefined): string {
+  const end = `${internalHeaders.assertion}: ${assertion}\r\n`;
+  return record === undefined ? `${end}\r\n` : `${end}${internalHeaders.releaseRecord}: ${record}\r\n\r\n`;
 }
 
 /** A cell's answer, taken apart: what goes to the client, and what is between the cell and us. */
 export interface FromCell {
-  readonly fields: string[];
+  /** Lines for the client, without framing of ours and without the empty line. */
+  readonly lines: string;
   readonly release: string | null;
   readonly slot: Slot | null;
   /** Null when something may have been executed; else the reason, or empty. */
   readonly notExecuted: string | null;
   readonly leaseWord: string | null;
-  /** Whether the length of the body is announced. */
-  readonly hasLength: boolean;
+  /** Whether it is a stream of server-sent events, which has no end of its own. */
+  readonly eventStream: boolean;
+  readonly dated: boolean;
 }
 
-/** @param websocket keeps Upgrade and Connection of a 101 answer. */
-export function fieldsFromCell(raw: readonly string[], requestId: string, websocket = false): FromCell {
-  const fields: string[] = [];
-  const dropped = nominated(raw);
+/** @param keepLength false where an answer of this status has no length whatever it says (RFC 9110, section 8.6). */
+export function fieldsFromCell(fields: FieldBlock, connection: string | null, keepLength: boolean): FromCell {
+  const dropped = nominated(connection);
+  let lines = "";
+  let run = -1;
   let release: string | null = null;
   let slot: Slot | null = null;
   let notExecuted: string | null = null;
   let leaseWord: string | null = null;
-  let hasLength = false;
-  for (let index = 0; index < raw.length; index += 2) {
-    const given = raw[index] as string;
-    const value = raw[index + 1] as string;
-    const name = given.toLowerCase();
-    if (name === internalHeaders.release) release = value;
-    else if (name === internalHeaders.slot) slot = slots.find((known) => known === value) ?? null;
-    else if (name === internalHeaders.notExecuted) notExecuted = value;
-    else if (name === internalHeaders.leaseWord || name === internalHeaders.releaseRecord) leaseWord = value;
-    if (isInternal(name) || name === requestIdHeader || hopByHop.has(name)) continue;
-    if (dropped !== null && dropped.has(name)) continue;
-    if (name === "content-length") hasLength = true;
-    fields.push(given, value);
+  let eventStream = false;
+  let dated = false;
+  for (let index = 0; index < fields.count; index += 1) {
+    const kind = fields.kind(index);
+    let keep = kind === Kind.pass;
+    if (!keep) {
+      if (kind === Kind.release) release = fields.value(index);
+      else if (kind === Kind.slot) slot = slots.find((known) => known === fields.value(index)) ?? null;
+      else if (kind === Kind.notExecuted) notExecuted = fields.value(index);
+      else if (kind === Kind.leaseWord) leaseWord = fields.value(index);
+      else if (kind === Kind.date) dated = true;
+      else if (kind === Kind.contentType) eventStream = fields.value(index).startsWith("text/event-stream");
+      keep = passesToClient(kind, keepLength);
+    }
+    // The length is how the client finds the end of the answer: no Connection field may take it away.
+    if (keep && kind !== Kind.contentLength && dropped !== null && dropped.has(fields.name(index))) keep = false;
+    if (keep) {
+      if (run < 0) run = fields.lineAt(index);
+    } else if (run >= 0) {
+      lines += fields.text.slice(run, fields.lineAt(index));
+      run = -1;
+    }
   }
-  fields.push(requestIdHeader, requestId);
-  if (websocket) fields.push("connection", "Upgrade", "upgrade", "websocket");
-  return { fields, release, slot, notExecuted, leaseWord, hasLength };
+  if (run >= 0) lines += fields.text.slice(run, fields.lineAt(fields.count));
+  return { lines, release, slot, notExecuted, leaseWord, eventStream, dated };
+}
+
+function passesToClient(kind: Kind, keepLength: boolean): boolean {
+  if (isInternal(kind)) return false;
+  switch (kind) {
+    case Kind.hop:
+    case Kind.connection:
+    case Kind.transferEncoding:
+    case Kind.upgrade:
+    case Kind.expect:
+    case Kind.requestId:
+      return false;
+    case Kind.contentLength:
+      return keepLength;
+    default:
+      return true;
+  }
 }

@@ -1,18 +1,17 @@
+import { METHODS } from "node:http";
 import { fail } from "../errors.ts";
 import { hostName } from "../table/host.ts";
+import { chunkedBody, noBody, type Framing } from "../wire/body-frame.ts";
+import type { FieldBlock } from "../wire/field-block.ts";
+import { Kind } from "../wire/field-names.ts";
 
-/** The head of a request as it came from the wire, whatever parsed it. */
+/** The head of a request as a parser gave it. */
 export interface RequestHead {
   readonly method: string;
   readonly target: string;
-  /** `1.1` or `1.0`; anything else is refused. */
-  readonly version: string;
-  /** Name, value, name, value, …, as received, duplicates and order kept. */
-  readonly fields: readonly string[];
-  /** Address of the peer of the connection. */
-  readonly peer: string;
-  /** Whether the connection is TLS. */
-  readonly secure: boolean;
+  /** Whether it is HTTP/1.0; 1.1 otherwise. */
+  readonly http10: boolean;
+  readonly fields: FieldBlock;
 }
 
 /** A head that means one thing only. */
@@ -20,95 +19,135 @@ export interface CheckedHead {
   readonly method: string;
   /** In origin form: path and query; `*` for a server-wide OPTIONS. */
   readonly target: string;
+  readonly http10: boolean;
   /** The Host field as received, to be passed on. */
   readonly hostField: string;
   /** The host's name in lower case, without port. */
   readonly host: string;
   readonly authorization: string | undefined;
-  /** Bytes of the body that are announced; null where none are. */
-  readonly contentLength: number | null;
-  readonly chunked: boolean;
+  readonly accept: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly requestId: string | undefined;
+  readonly framing: Framing;
+  /** Whether the client waits for 100 before it sends the body. */
+  readonly awaitsContinue: boolean;
   /** Whether the client asks for a WebSocket. */
   readonly websocket: boolean;
+  /** Whether the connection can go on after the answer, for all that the client says. */
+  readonly keepAlive: boolean;
+  /** What Connection holds; names in it go no further. Null without it. */
+  readonly connection: string | null;
 }
+
+/** Methods that a cell's parser knows: any other would be a broken request to it. TRACE and CONNECT speak to proxies (RFC 9110, section 9.3). */
+const methods = new Set(METHODS.filter((method) => method !== "TRACE" && method !== "CONNECT"));
 
 const bad = (detail: string) => fail("malformed-request", detail);
 
 /**
  * Refuses every head that two readers could take for two different messages (RFC 9112, sections 3.2, 6.1, 6.3), and what no tenant needs.
  * The parser before it has already refused what is no HTTP at all.
- * @throws CellplaneError malformed-request, method-not-supported, version-not-supported
+ * @throws CellplaneError malformed-request, method-not-supported, expectation-failed
  */
 export function checkHead(head: RequestHead): CheckedHead {
-  if (head.version !== "1.1" && head.version !== "1.0")
-    throw fail("version-not-supported", `HTTP/${head.version} is not spoken here.`);
-  if (head.method === "TRACE" || head.method === "CONNECT")
-    throw fail("method-not-supported", `${head.method} is not passed on.`);
-  const single = collectSingles(head.fields);
-  const hostField = single.host;
-  if (hostField === undefined) throw bad("There is no Host field.");
-  const host = hostName(hostField);
-  if (host === null) throw bad("The Host field is not a host name.");
-  const chunked = checkTransferEncoding(single, head.version);
-  return {
-    method: head.method,
-    target: checkTarget(head.method, head.target, hostField),
-    hostField,
-    host,
-    authorization: single.authorization,
-    contentLength: checkContentLength(single["content-length"]),
-    chunked,
-    websocket:
-      head.method === "GET" && single.upgrade?.toLowerCase() === "websocket" && names(single.connection, "upgrade"),
-  };
-}
-
-type Singles = Partial<
-  Record<"host" | "authorization" | "content-length" | "transfer-encoding" | "upgrade" | "connection", string>
->;
-
-function collectSingles(fields: readonly string[]): Singles {
-  const found: Singles = {};
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = (fields[index] as string).toLowerCase();
-    const value = fields[index + 1] as string;
-    switch (name) {
-      case "host":
-      case "authorization":
-      case "content-length":
-      case "transfer-encoding":
-        if (found[name] !== undefined) throw bad(`There are two ${name} fields.`);
-        found[name] = value;
+  const { method, fields, http10 } = head;
+  if (!methods.has(method)) throw fail("method-not-supported", `${method} is not passed on.`);
+  let hostField: string | undefined;
+  let authorization: string | undefined;
+  let contentLength: string | undefined;
+  let transferEncoding: string | undefined;
+  let upgrade: string | undefined;
+  let connection: string | null = null;
+  let expect: string | undefined;
+  let accept: string | undefined;
+  let traceparent: string | undefined;
+  let traces = 0;
+  let requestId: string | undefined;
+  let requestIds = 0;
+  for (let index = 0; index < fields.count; index += 1) {
+    switch (fields.kind(index)) {
+      case Kind.pass:
         break;
-      case "upgrade":
-      case "connection":
-        found[name] = found[name] === undefined ? value : `${found[name]}, ${value}`;
+      case Kind.host:
+        hostField = once(hostField, fields, index);
+        break;
+      case Kind.authorization:
+        authorization = once(authorization, fields, index);
+        break;
+      case Kind.contentLength:
+        contentLength = once(contentLength, fields, index);
+        break;
+      case Kind.transferEncoding:
+        transferEncoding = once(transferEncoding, fields, index);
+        break;
+      case Kind.expect:
+        expect = once(expect, fields, index);
+        break;
+      case Kind.upgrade:
+        upgrade = upgrade === undefined ? fields.value(index) : `${upgrade}, ${fields.value(index)}`;
+        break;
+      case Kind.connection:
+        connection = connection === null ? fields.value(index) : `${connection}, ${fields.value(index)}`;
+        break;
+      case Kind.accept:
+        accept ??= fields.value(index);
+        break;
+      case Kind.traceparent:
+        traces += 1;
+        traceparent = traces === 1 ? fields.value(index) : undefined;
+        break;
+      case Kind.requestId:
+        requestIds += 1;
+        requestId = requestIds === 1 ? fields.value(index) : undefined;
         break;
       default:
         break;
     }
   }
-  return found;
+  if (hostField === undefined) throw bad("There is no Host field.");
+  const host = hostName(hostField);
+  if (host === null) throw bad("The Host field is not a host name.");
+  if (expect !== undefined && expect.toLowerCase() !== "100-continue")
+    throw fail("expectation-failed", "Only `Expect: 100-continue` is known.");
+  return {
+    method,
+    target: checkTarget(method, head.target, hostField),
+    http10,
+    hostField,
+    host,
+    authorization,
+    accept,
+    traceparent,
+    requestId,
+    framing: checkFraming(transferEncoding, contentLength, http10),
+    awaitsContinue: expect !== undefined && !http10,
+    websocket: method === "GET" && !http10 && upgrade?.toLowerCase() === "websocket" && lists(connection, "upgrade"),
+    keepAlive: !http10 && !lists(connection, "close"),
+    connection,
+  };
 }
 
-function names(list: string | undefined, word: string): boolean {
-  return list !== undefined && list.split(",").some((item) => item.trim().toLowerCase() === word);
+function once(before: string | undefined, fields: FieldBlock, index: number): string {
+  if (before !== undefined) throw bad(`There are two ${fields.name(index)} fields.`);
+  return fields.value(index);
 }
 
-function checkTransferEncoding(single: Singles, version: string): boolean {
-  const encoding = single["transfer-encoding"];
-  if (encoding === undefined) return false;
-  if (version !== "1.1") throw bad("Transfer-Encoding belongs to HTTP/1.1.");
-  if (single["content-length"] !== undefined) throw bad("Content-Length and Transfer-Encoding contradict each other.");
-  if (encoding.trim().toLowerCase() !== "chunked") throw bad("The only Transfer-Encoding taken is `chunked`.");
-  return true;
+/** Whether a Connection field names a word. */
+export function lists(connection: string | null, word: string): boolean {
+  return connection !== null && connection.split(",").some((item) => item.trim().toLowerCase() === word);
 }
 
-function checkContentLength(field: string | undefined): number | null {
-  if (field === undefined) return null;
-  const length = /^[0-9]{1,16}$/.test(field) ? Number(field) : Number.NaN;
-  if (!Number.isSafeInteger(length)) throw bad("Content-Length is not a number of bytes.");
-  return length;
+function checkFraming(encoding: string | undefined, length: string | undefined, http10: boolean): Framing {
+  if (encoding !== undefined) {
+    if (http10) throw bad("Transfer-Encoding belongs to HTTP/1.1.");
+    if (length !== undefined) throw bad("Content-Length and Transfer-Encoding contradict each other.");
+    if (encoding.toLowerCase() !== "chunked") throw bad("The only Transfer-Encoding taken is `chunked`.");
+    return chunkedBody;
+  }
+  if (length === undefined) return noBody;
+  const bytes = /^[0-9]{1,16}$/.test(length) ? Number(length) : Number.NaN;
+  if (!Number.isSafeInteger(bytes)) throw bad("Content-Length is not a number of bytes.");
+  return { kind: "length", bytes };
 }
 
 function checkTarget(method: string, target: string, hostField: string): string {
@@ -117,7 +156,6 @@ function checkTarget(method: string, target: string, hostField: string): string 
     return target;
   }
   const origin = target.startsWith("/") ? target : originOf(target, hostField);
-  if (!/^[\x21-\x7e]+$/.test(origin) || origin.includes("#")) throw bad("The target holds letters that no URI has.");
   checkPath(origin);
   return origin;
 }

@@ -27,7 +27,7 @@ export class AnswerLog {
     if (this.#every === 0) return;
     this.#count += 1;
     if (this.#count % this.#every !== 0) return;
-    this.#log.info({ event: "answered", ...this.#about(exchange), status: exchange.response.statusCode });
+    this.#log.info({ event: "answered", ...this.#about(exchange), status: exchange.status });
   }
 
   refused(exchange: Exchange, error: CellplaneError): void {
@@ -64,11 +64,12 @@ export class AnswerLog {
   }
 
   #about(exchange: Exchange): Record<string, unknown> {
-    const { method, target, fields } = exchange.head;
-    const host = fields.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
+    const { checked } = exchange;
+    const method = checked?.method ?? null;
+    const host = checked?.host.slice(0, 200) ?? null;
     // The query stays out of the log: it is where secrets end up.
-    const path = target.split("?", 1)[0]?.slice(0, 200);
+    const path = checked?.target.split("?", 1)[0]?.slice(0, 200) ?? null;
     const ms = Math.round((this.#clock.monotonic() - exchange.startedAt) * 10) / 10;
-    return { requestId: exchange.id, method, host: host < 0 ? null : fields[host + 1]?.slice(0, 200), path, ms };
+    return { requestId: exchange.id, method, host, path, ms };
   }
 }

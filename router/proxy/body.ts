@@ -1,114 +1,157 @@
-import type { IncomingMessage } from "node:http";
-import type { Writable } from "node:stream";
+import type { CellplaneError } from "../../common/errors.ts";
+import { fail } from "../errors.ts";
+import { BodyFrame, type Framing } from "../wire/body-frame.ts";
+import { BadBytes } from "../wire/field-block.ts";
+import { chunkText, textBytes } from "./text.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** A body up to this size is kept while it streams through, so that the request can be sent again elsewhere. */
 const keepBytes = 64 * 1024;
-/** What may still come of a body that nobody wants is read and thrown away up to here, so that its connection can be used again. */
-const dumpBytes = 1024 * 1024;
 
 /**
  * The body of a request on its way to a cell, with back-pressure. One sink at a time; a new sink first gets what was kept.
+ * As long as there is no sink nothing more is read: what is not on its way can still go elsewhere.
  */
 export class RequestBody {
-  readonly #source: IncomingMessage;
+  readonly #frame: BodyFrame;
   #limitBytes = Number.POSITIVE_INFINITY;
-  #onTooLarge: (() => void) | null = null;
-  #kept: Buffer[] | null = [];
-  #sink: Writable | null = null;
-  #listening = false;
-  #dumping = false;
-  #done: boolean;
+  /** What has come and is still here. */
+  #pieces: Buffer[] = [];
+  /** How many of the pieces the sink has got. */
+  #sent = 0;
   #bytes = 0;
+  #replayable = true;
+  #sink: Upstream | null = null;
+  #full = false;
+  #forgetting = false;
 
-  /** @param expected whether the head announces a body at all. */
-  constructor(source: IncomingMessage, expected: boolean) {
-    this.#source = source;
-    this.#done = !expected;
+  constructor(framing: Framing) {
+    this.#frame = new BodyFrame(framing);
   }
 
   /** Whether all of it has come. */
   get done(): boolean {
-    return this.#done;
+    return this.#frame.done;
   }
   /** Whether all that has come is still here. */
   get replayable(): boolean {
-    return this.#kept !== null;
+    return this.#replayable;
   }
   get keptBytes(): number {
-    return this.#kept === null ? 0 : this.#bytes;
+    return this.#replayable ? this.#bytes : 0;
+  }
+  /** Bytes that are announced and have not come; infinite where nothing is announced. */
+  get left(): number {
+    return this.#frame.left;
+  }
+  /** Whether the client should go on sending now. */
+  get wanted(): boolean {
+    return !this.#frame.done && (this.#forgetting || (this.#sink !== null && !this.#full));
   }
 
-  /** @param onTooLarge called once when more than `limitBytes` have come. */
-  limit(limitBytes: number, onTooLarge: () => void): void {
-    this.#limitBytes = limitBytes;
-    this.#onTooLarge = onTooLarge;
+  /** @throws CellplaneError body-too-large, now or when more has come. */
+  limit(bytes: number): void {
+    this.#limitBytes = bytes;
+    const announced = this.#frame.framing.kind === "length" ? this.#frame.framing.bytes : 0;
+    if (announced > bytes || this.#bytes > bytes) throw tooLarge(bytes);
   }
 
-  /** Sends what was kept, then what comes, then the end. */
-  attach(sink: Writable): void {
-    this.#sink = sink;
-    for (const chunk of this.#kept ?? []) sink.write(chunk);
-    if (this.#done) {
-      sink.end();
-      return;
+  /**
+   * Takes what the client sent, and passes it on where there is a sink.
+   * @returns where the bytes behind the body begin. @throws CellplaneError malformed-request, body-too-large
+   */
+  take(bytes: Buffer, at: number): number {
+    let position = at;
+    try {
+      while (position < bytes.length && !this.#frame.done) {
+        position = this.#frame.read(bytes, position, bytes.length);
+        if (this.#frame.to > this.#frame.from) this.#add(bytes.subarray(this.#frame.from, this.#frame.to));
+      }
+    } catch (error) {
+      if (error instanceof BadBytes) throw fail("malformed-request", error.message);
+      throw error;
     }
-    this.#listen();
-    this.#source.resume();
+    if (this.#sink !== null) this.#push(this.#sink, "");
+    return position;
+  }
+
+  /** Sends the head, what was kept, then what comes, then the end. */
+  attach(sink: Upstream, head: string): void {
+    this.#sink = sink;
+    this.#sent = 0;
+    this.#full = false;
+    this.#push(sink, head);
   }
 
   /** Holds the body back until the next sink. */
   detach(): void {
     this.#sink = null;
-    if (!this.#done) this.#source.pause();
   }
 
-  /** Reads and forgets the rest. @param limitBytes after so many more bytes the connection is closed. */
-  dump(limitBytes: number = dumpBytes): void {
+  /** The sink takes more. */
+  drained(): void {
+    this.#full = false;
+  }
+
+  /** Reads and forgets the rest: nobody wants it, but the connection is worth it. @param bytes more than this is too large. */
+  forget(bytes: number): void {
     this.#sink = null;
-    this.#kept = null;
-    if (this.#done || this.#dumping) return;
-    this.#dumping = true;
-    let left = limitBytes;
-    this.#source.on("data", (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left < 0) this.#source.destroy();
-    });
-    this.#listen();
-    this.#source.resume();
+    this.#pieces = [];
+    this.#replayable = false;
+    this.#forgetting = true;
+    this.#limitBytes = this.#bytes + bytes;
   }
 
-  /** Calls back when the rest has come. */
-  onceDone(callback: () => void): void {
-    if (this.#done) callback();
-    else this.#source.once("end", callback);
+  #add(piece: Buffer): void {
+    this.#bytes += piece.length;
+    if (this.#bytes > this.#limitBytes) throw tooLarge(this.#limitBytes);
+    if (!this.#forgetting) this.#pieces.push(piece);
   }
 
-  #listen(): void {
-    if (this.#listening) return;
-    this.#listening = true;
-    this.#source.on("data", (chunk: Buffer) => this.#take(chunk));
-    this.#source.on("end", () => {
-      this.#done = true;
-      this.#sink?.end();
-    });
-  }
-
-  #take(chunk: Buffer): void {
-    if (this.#dumping) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#limitBytes) {
-      this.detach();
-      this.#kept = null;
-      this.#onTooLarge?.();
-      return;
+  #push(sink: Upstream, head: string): void {
+    const chunked = this.#frame.framing.kind === "chunked";
+    let bytes = head.length;
+    for (let index = this.#sent; index < this.#pieces.length; index += 1)
+      bytes += (this.#pieces[index] as Buffer).length;
+    const end = chunked && this.#frame.done ? `0\r\n${this.#frame.trailers}\r\n` : "";
+    if (bytes <= textBytes) this.#full = !this.#pushText(sink, head, end, chunked);
+    else this.#full = !this.#pushPieces(sink, head, end, chunked);
+    this.#sent = this.#pieces.length;
+    if (this.#bytes > keepBytes) {
+      this.#replayable = false;
+      this.#pieces = [];
+      this.#sent = 0;
     }
-    if (this.#bytes > keepBytes) this.#kept = null;
-    else this.#kept?.push(chunk);
-    const sink = this.#sink;
-    if (sink === null || sink.write(chunk)) return;
-    this.#source.pause();
-    sink.once("drain", () => {
-      if (this.#sink === sink) this.#source.resume();
-    });
+    if (this.#frame.done) sink.requestSent();
   }
+
+  /** Little: one string is one write. */
+  #pushText(sink: Upstream, head: string, end: string, chunked: boolean): boolean {
+    let text = head;
+    for (let index = this.#sent; index < this.#pieces.length; index += 1) {
+      const piece = this.#pieces[index] as Buffer;
+      const inner = piece.toString("latin1");
+      text += chunked ? chunkText(inner) : inner;
+    }
+    text += end;
+    return text === "" || sink.send(text);
+  }
+
+  #pushPieces(sink: Upstream, head: string, end: string, chunked: boolean): boolean {
+    sink.socket.cork();
+    if (head !== "") sink.send(head);
+    for (let index = this.#sent; index < this.#pieces.length; index += 1) {
+      const piece = this.#pieces[index] as Buffer;
+      if (chunked) sink.send(`${piece.length.toString(16)}\r\n`);
+      sink.send(piece);
+      if (chunked) sink.send("\r\n");
+    }
+    if (end !== "") sink.send(end);
+    sink.socket.uncork();
+    return !sink.socket.writableNeedDrain;
+  }
+}
+
+function tooLarge(limitBytes: number): CellplaneError {
+  return fail("body-too-large", `At most ${limitBytes} bytes are taken.`);
 }

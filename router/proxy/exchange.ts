@@ -1,192 +1,253 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import type { CellplaneError } from "../../common/errors.ts";
+import { STATUS_CODES } from "node:http";
+import { requestIdHeader } from "../../common/contracts/headers.ts";
+import { CellplaneError } from "../../common/errors.ts";
+import { fail } from "../errors.ts";
+import type { FromCell } from "../guard/fields.ts";
 import type { CheckedHead, RequestHead } from "../guard/head.ts";
-import { onlyField, requestIdOf } from "../guard/trace.ts";
+import { requestIdOf } from "../guard/trace.ts";
+import type { AnswerHead } from "../wire/answer-head.ts";
+import type { Socket } from "node:net";
 import { RequestBody } from "./body.ts";
+import { dateLine } from "./date-line.ts";
 import { renderRefusal } from "./refusal.ts";
+import { chunkText, textBytes } from "./text.ts";
+import type { Upstream } from "./upstream.ts";
 
-/** A refusal stays readable this long for a client that is still sending; closing at once would reset the connection under it. */
-const lingerMs = 5_000;
-/** After broken HTTP nothing more can be understood; only the sending is waited for. */
-const brokenLingerMs = 1_000;
-/** While lingering, at most so much is read and thrown away. */
-const lingerBytes = 256 * 1024 * 1024;
 /** A refused body that is announced up to this size is read to its end, so that the connection can be used again. */
 const reusableBytes = 1024 * 1024;
 
-export interface ExchangeOptions {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly socket: Socket;
-  /** First bytes behind the head of an upgrade; null where the client did not ask for one. */
-  readonly upgradeHead: Buffer | null;
-  readonly awaitsContinue: boolean;
-  readonly startedAt: number;
-  /** Whether connections are being closed because the router stops. */
-  readonly stopping: () => boolean;
+/** Who carries the request, as far as its client's side has to reach it. */
+export interface Carrier {
+  /** The client went away, or its request came to a bad end: nothing of it is needed any more. */
+  abandon(): void;
+  /** The client takes more of the answer. */
+  resume(): void;
 }
 
-/** One request of a client and its answer, on node:http. */
+/** The connection that an exchange came on. */
+export interface ClientSide {
+  readonly socket: Socket;
+  readonly peer: string;
+  /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
+  readonly peerTrusted: boolean;
+  /** Whether the router stops. */
+  readonly stopping: boolean;
+  /** Whether the client has ended its side, and nothing that it sent before waits. It may still read. */
+  readonly halfClosed: boolean;
+  write(data: string | Buffer): boolean;
+  /** Gives a body what came with its head. @throws CellplaneError malformed-request */
+  feed(body: RequestBody): void;
+  /** More, or no more, of the request is wanted now. */
+  updateReading(): void;
+  /** The router's own answer, for counters and log. */
+  refused(exchange: Exchange, error: CellplaneError): void;
+  /** The answer is out. */
+  answered(exchange: Exchange): void;
+  join(upstream: Upstream): void;
+}
+
+/** One request of a client, and its answer, on the client's side. */
 export class Exchange {
-  readonly id: string;
-  readonly head: RequestHead;
+  readonly connection: ClientSide;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  readonly response: ServerResponse;
-  readonly socket: Socket;
-  readonly upgradeHead: Buffer | null;
-  /** Resolves when the answer is out, or the client gone. */
-  readonly finished: Promise<void>;
-  readonly #request: IncomingMessage;
-  readonly #stopping: () => boolean;
-  #awaitsContinue: boolean;
+  /** Of the parser; valid as long as nothing has been waited for. */
+  readonly parsed: RequestHead;
+  id = "";
+  /** Of the answer; 0 until it begins. */
+  status = 0;
+  carrier: Carrier | null = null;
+  /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
+  closing = false;
+  #head: CheckedHead | null = null;
   #body: RequestBody | null = null;
-  #upstream: ClientRequest | null = null;
-  #onGone: (() => void) | null = null;
+  #awaitsContinue = false;
   #gone = false;
-  #failure: CellplaneError | null = null;
-  #parserBroke = false;
-  #closing = false;
+  #finished = false;
+  #chunked = false;
+  #eventStream = false;
+  /** What goes out with the next flush. */
+  #out = "";
+  #corked = false;
 
-  constructor(options: ExchangeOptions) {
-    const { request, response, socket } = options;
-    this.#request = request;
-    this.response = response;
-    this.socket = socket;
-    this.upgradeHead = options.upgradeHead;
-    this.startedAt = options.startedAt;
-    this.#stopping = options.stopping;
-    this.#awaitsContinue = options.awaitsContinue;
-    this.head = {
-      method: request.method ?? "",
-      target: request.url ?? "",
-      version: request.httpVersion,
-      fields: request.rawHeaders,
-      peer: plainAddress(socket.remoteAddress ?? ""),
-      secure: "encrypted" in socket,
-    };
-    this.id = requestIdOf(onlyField(this.head.fields, "x-request-id"));
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.finished = promise;
-    const ended = () => {
-      if (!response.writableFinished) this.#leave();
-      resolve();
-    };
-    if (options.upgradeHead === null) response.once("close", ended);
-    else socket.once("close", ended);
+  constructor(connection: ClientSide, parsed: RequestHead, startedAt: number) {
+    this.connection = connection;
+    this.parsed = parsed;
+    this.startedAt = startedAt;
   }
 
-  /** Whether the client went away before its answer was out. */
-  get gone(): boolean {
-    return this.#gone;
+  /** Null where the head was refused. */
+  get checked(): CheckedHead | null {
+    return this.#head;
   }
-  /** Why the request cannot be carried on though its client is there: too large, too slow, broken in the middle. */
-  get failure(): CellplaneError | null {
-    return this.#failure;
+  get head(): CheckedHead {
+    if (this.#head === null) throw new TypeError("the head has not been checked yet");
+    return this.#head;
   }
   get body(): RequestBody {
     if (this.#body === null) throw new TypeError("the head has not been checked yet");
     return this.#body;
   }
-  /** Whether the whole request has come; an error of the parser then concerns a later one. */
+  /** Whether all of the request has come, as far as it is known. */
   get received(): boolean {
-    return this.#request.complete;
+    return this.#body !== null && this.#body.done;
   }
-  /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
-  get closing(): boolean {
-    return this.#closing;
+  get gone(): boolean {
+    return this.#gone;
+  }
+  get finished(): boolean {
+    return this.#finished;
   }
 
-  /** Takes the body as the checked head announces it. */
+  /** Takes the checked head, and what has come of the body. @throws CellplaneError malformed-request */
   expectBody(head: CheckedHead): void {
-    this.#body = new RequestBody(this.#request, head.chunked || (head.contentLength ?? 0) > 0);
+    this.#head = head;
+    this.id = requestIdOf(head.requestId);
+    this.closing = !head.keepAlive || head.websocket;
+    this.#awaitsContinue = head.awaitsContinue;
+    const body = new RequestBody(head.framing);
+    this.connection.feed(body);
+    this.#body = body;
   }
 
-  /** Tells a client that asked (`Expect: 100-continue`) to send its body. */
+  /** Tells a client that asked (`Expect: 100-continue`) to send its body, unless it does so already. */
   sendContinue(): void {
     if (!this.#awaitsContinue) return;
     this.#awaitsContinue = false;
-    this.response.writeContinue();
+    if (!this.body.done) this.connection.write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
-  /** What is under way at a cell for this request; destroyed when the client goes away. */
-  underWay(request: ClientRequest): void {
-    this.#upstream = request;
-    if (this.#gone || this.#failure !== null) request.destroy();
+  /** Passes an answer on that is not the last (RFC 9110, section 15.2). HTTP/1.0 knows none. */
+  relayInterim(head: AnswerHead, lines: string): void {
+    if (head.status === 100 || this.head.http10) return;
+    this.connection.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${lines}\r\n`);
   }
 
-  /** Calls back once if the client goes away; the last callback given counts. */
-  whenGone(callback: () => void): void {
-    this.#onGone = callback;
-    if (this.#gone) callback();
+  relayHead(head: AnswerHead, from: FromCell): void {
+    const { framing } = head;
+    const unknownLength = framing.kind === "chunked" || framing.kind === "until-close";
+    this.#chunked = unknownLength && !this.head.http10;
+    this.#eventStream = from.eventStream;
+    this.status = head.status;
+    if (this.connection.stopping || this.connection.halfClosed) this.closing = true;
+    this.#out = `HTTP/1.1 ${head.status} ${head.reason}\r\n${from.lines}${requestIdHeader}: ${this.id}\r\n`;
+    if (!from.dated) this.#out += dateLine();
+    if (this.#chunked) this.#out += "transfer-encoding: chunked\r\n";
+    this.#out += this.closing ? "connection: close\r\n\r\n" : "\r\n";
+    if (from.eventStream && this.connection.halfClosed) this.connection.socket.destroy();
   }
 
-  /** The request came to a bad end while it was being carried. @param parserBroke whether nothing more can be read from the connection. */
-  breakOff(error: CellplaneError, parserBroke: boolean): void {
-    this.#failure ??= error;
-    this.#parserBroke ||= parserBroke;
-    this.#upstream?.destroy();
-    this.#onGone?.();
-    if (this.response.headersSent) this.socket.destroy();
-  }
-
-  /** Fields that every answer of this exchange ends with. @param close whether the connection ends with it in any case. */
-  closingFields(close = false): string[] {
-    this.#closing ||= close || this.#stopping() || this.#failure !== null;
-    return this.#closing ? ["connection", "close"] : [];
-  }
-
-  /** Answers with an error of the router's own, so that it reaches a client that is still sending. */
-  refuse(error: CellplaneError): void {
-    if (this.#gone) return;
-    if (this.response.headersSent) {
-      this.socket.destroy();
+  /** @param bytes lent: they are copied here where they are not written at once. */
+  relayPiece(bytes: Buffer, from: number, to: number): void {
+    const length = to - from;
+    if (this.#out.length + length <= textBytes) {
+      const text = bytes.toString("latin1", from, to);
+      this.#out += this.#chunked ? chunkText(text) : text;
       return;
     }
-    const refusal = renderRefusal(error, this.id, onlyField(this.head.fields, "accept"));
-    const linger = !this.#reusable();
-    this.response.writeHead(refusal.status, [...refusal.fields, ...this.closingFields(linger)]);
-    if (!linger) {
-      this.#body?.dump();
-      this.response.end(refusal.body);
-      return;
+    if (!this.#corked) this.connection.socket.cork();
+    this.#corked = true;
+    if (this.#chunked) this.#out += `${length.toString(16)}\r\n`;
+    if (this.#out !== "") this.connection.write(this.#out);
+    this.connection.write(Buffer.from(bytes.subarray(from, to)));
+    this.#out = this.#chunked ? "\r\n" : "";
+  }
+
+  /** Sends what has gathered. @returns whether the client takes more now. */
+  flush(): boolean {
+    if (this.#out !== "") this.connection.write(this.#out);
+    this.#out = "";
+    if (this.#corked) {
+      this.#corked = false;
+      this.connection.socket.uncork();
     }
-    this.response.write(refusal.body);
-    this.#linger();
+    return !this.connection.socket.writableNeedDrain;
+  }
+
+  relayEnd(trailers: string): void {
+    if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
+    this.flush();
+    this.#finish();
+  }
+
+  /** The answer broke off: it must not look whole when it is not. */
+  cutOff(): void {
+    this.#finished = true;
+    this.flush();
+    const { socket } = this.connection;
+    // Without framing of its own only a reset tells a broken answer from a whole one.
+    if (this.head.http10) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+
+  /** Joins the client to a cell that agreed on WebSocket, until either closes. */
+  join(upstream: Upstream, from: FromCell): void {
+    this.status = 101;
+    this.closing = true;
+    this.connection.write(
+      `HTTP/1.1 101 Switching Protocols\r\n${from.lines}${requestIdHeader}: ${this.id}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
+    );
+    this.connection.join(upstream);
+  }
+
+  /** The joined connection is over. */
+  joinEnded(): void {
+    this.#finish();
+  }
+
+  /** The request came to a bad end while it was being carried: too large, too slow, broken in the middle. */
+  breakOff(error: CellplaneError): void {
+    if (this.#finished) return;
+    this.closing = true;
+    this.carrier?.abandon();
+    if (this.status === 0) this.fail(error);
+    else this.connection.socket.destroy();
+  }
+
+  /** Answers with an error of the router's own. */
+  fail(thrown: unknown): void {
+    if (this.#finished || this.#gone) return;
+    const error =
+      thrown instanceof CellplaneError
+        ? thrown
+        : fail("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: thrown });
+    if (this.id === "") this.id = requestIdOf(undefined);
+    if (!this.#reusable() || this.connection.stopping || this.connection.halfClosed) this.closing = true;
+    const refusal = renderRefusal(error, this.id, this.#head?.accept);
+    this.status = refusal.status;
+    this.connection.refused(this, error);
+    const closing = this.closing ? "connection: close\r\n" : "";
+    const body = this.parsed.method === "HEAD" ? "" : refusal.body;
+    this.connection.write(
+      Buffer.from(
+        `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? "Error"}\r\n${refusal.lines}${dateLine()}${closing}\r\n${body}`,
+      ),
+    );
+    this.#finish();
+  }
+
+  /** The client is there no more. */
+  leave(): void {
+    if (this.#finished) return;
+    this.#gone = true;
+    this.#finished = true;
+    this.carrier?.abandon();
+  }
+
+  /** The client has sent all that it will ever send. @returns whether it may still want the answer. */
+  halfClose(): boolean {
+    return this.received && !this.#eventStream;
   }
 
   /** Whether the connection can go on after a refusal: all has come, or the rest is small and on its way. */
   #reusable(): boolean {
-    if (this.#failure !== null || this.#body === null) return false;
-    if (this.#body.done) return true;
-    if (this.#awaitsContinue) return false;
-    const announced = onlyField(this.head.fields, "content-length");
-    return announced !== undefined && Number(announced) <= reusableBytes;
+    if (this.#body === null || this.closing) return false;
+    return this.#body.done || (!this.#awaitsContinue && this.#body.left <= reusableBytes);
   }
 
-  /** Keeps reading until the client has sent all, or has had time enough to see the answer; then closes. */
-  #linger(): void {
-    const end = () => {
-      clearTimeout(timer);
-      this.response.end();
-    };
-    const timer = setTimeout(end, this.#parserBroke || this.#body === null ? brokenLingerMs : lingerMs);
-    this.response.once("close", () => clearTimeout(timer));
-    if (this.#parserBroke) return;
-    const body = this.#body ?? new RequestBody(this.#request, true);
-    body.dump(lingerBytes);
-    body.onceDone(end);
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.connection.answered(this);
   }
-
-  #leave(): void {
-    this.#gone = true;
-    this.#upstream?.destroy();
-    this.#onGone?.();
-  }
-}
-
-/** An IPv4 address that came over an IPv6 socket, as IPv4. */
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") ? address.slice(7) : address;
 }

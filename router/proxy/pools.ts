@@ -1,5 +1,5 @@
-import { Agent } from "node:http";
-import type { Duplex } from "node:stream";
+import type { DeadlineList, Deadlines } from "./deadlines.ts";
+import { Upstream, type Asker, type Keeper } from "./upstream.ts";
 
 /**
  * Idle connections to cells are closed by the router after this time, well before the cell's own keep-alive of 75 s, so that no request
@@ -9,42 +9,88 @@ const idleMs = 30_000;
 /** Idle connections kept per slot. */
 const maxIdle = 128;
 
-/** An agent that can be told to keep no connection any more, while what is in flight finishes. */
-class SlotAgent extends Agent {
-  #retired = false;
-
-  constructor() {
-    super({ keepAlive: true, timeout: idleMs, maxFreeSockets: maxIdle, scheduling: "lifo" });
-  }
-
-  retire(): void {
-    this.#retired = true;
-    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
-  }
-
-  /** Called by node when an answer is complete; false closes the connection. */
-  override keepSocketAlive(socket: Duplex): boolean {
-    return !this.#retired && (super.keepSocketAlive(socket) as unknown as boolean);
-  }
+export interface PoolTimes {
+  readonly connectTimeoutMs: number;
+  readonly firstByteTimeoutMs: number;
 }
 
-/** The pooled connections to one slot of a cell. */
-export interface Pool {
+/** What connections to cells may wait for. */
+interface PoolDeadlines {
+  readonly connect: DeadlineList;
+  readonly firstByte: DeadlineList;
+  readonly idle: DeadlineList;
+}
+
+/** The connections to one slot of a cell that stand idle, last used first: what is not needed ages at the bottom. */
+class Pool implements Keeper {
   readonly host: string;
   readonly port: number;
-  readonly agent: SlotAgent;
+  readonly firstByte: DeadlineList;
+  readonly #deadlines: PoolDeadlines;
+  readonly #idle: Upstream[] = [];
+  #retired = false;
+
+  constructor(url: string, deadlines: PoolDeadlines) {
+    const { hostname, port } = new URL(url);
+    this.host = hostname;
+    this.port = Number(port === "" ? 80 : port);
+    this.#deadlines = deadlines;
+    this.firstByte = deadlines.firstByte;
+  }
+
+  /** @returns a connection for one request; where it is still `connecting`, the asker hears when it is there. */
+  take(asker: Asker): Upstream {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      idle.disarm();
+      // Broken a moment ago, its `close` not yet heard.
+      if (idle.socket.destroyed) continue;
+      idle.take(asker);
+      return idle;
+    }
+    const made = new Upstream(this, asker);
+    this.#deadlines.connect.arm(made);
+    return made;
+  }
+
+  /** @returns whether the connection is kept for another request; else it has to be closed. */
+  keep(upstream: Upstream): boolean {
+    if (this.#retired || this.#idle.length >= maxIdle) return false;
+    this.#idle.push(upstream);
+    this.#deadlines.idle.arm(upstream);
+    return true;
+  }
+
+  remove(upstream: Upstream): void {
+    const at = this.#idle.indexOf(upstream);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** Keeps no connection any more; what is in flight finishes. */
+  retire(): void {
+    this.#retired = true;
+    for (const upstream of this.#idle.splice(0)) upstream.destroy();
+  }
 }
 
 /** Pools by address of slots. One request at a time on each connection. */
 export class Pools {
+  readonly #deadlines: PoolDeadlines;
   readonly #byUrl = new Map<string, Pool>();
+
+  constructor(deadlines: Deadlines, times: PoolTimes) {
+    const tooLong = (item: unknown) => (item as Upstream).timedOut();
+    this.#deadlines = {
+      connect: deadlines.list(times.connectTimeoutMs, tooLong),
+      firstByte: deadlines.list(times.firstByteTimeoutMs, tooLong),
+      idle: deadlines.list(idleMs, tooLong),
+    };
+  }
 
   /** @param url a slot's address as the document gives it. */
   of(url: string): Pool {
     let pool = this.#byUrl.get(url);
     if (pool === undefined) {
-      const { hostname, port } = new URL(url);
-      pool = { host: hostname, port: Number(port === "" ? 80 : port), agent: new SlotAgent() };
+      pool = new Pool(url, this.#deadlines);
       this.#byUrl.set(url, pool);
     }
     return pool;
@@ -55,13 +101,13 @@ export class Pools {
    * closes a connection on which the router may just be sending. A later request begins a new pool.
    */
   retire(url: string): void {
-    this.#byUrl.get(url)?.agent.retire();
+    this.#byUrl.get(url)?.retire();
     this.#byUrl.delete(url);
   }
 
-  /** Closes all connections at once. */
+  /** Closes all idle connections; the others close with their requests. */
   close(): void {
-    for (const { agent } of this.#byUrl.values()) agent.destroy();
+    for (const pool of this.#byUrl.values()) pool.retire();
     this.#byUrl.clear();
   }
 }

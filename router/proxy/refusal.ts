@@ -1,4 +1,3 @@
-import { STATUS_CODES } from "node:http";
 import { problemContentType } from "../../common/contracts/problem.ts";
 import { requestIdHeader } from "../../common/contracts/headers.ts";
 import { toProblem, type CellplaneError } from "../../common/errors.ts";
@@ -7,7 +6,10 @@ import { rateFields } from "../guard/rate.ts";
 /** An answer of the router's own, ready to be written. */
 export interface Refusal {
   readonly status: number;
+  /** Name, value, name, value, … */
   readonly fields: string[];
+  /** The fields as lines. */
+  readonly lines: string;
   readonly body: string;
 }
 
@@ -33,16 +35,9 @@ export function renderRefusal(error: CellplaneError, requestId: string, accept: 
   const retryAfter = error.extra["retryAfterSeconds"];
   if (typeof retryAfter === "number") fields.push("retry-after", String(Math.max(1, Math.ceil(retryAfter))));
   else if (error.status === 503 || error.status === 429) fields.push("retry-after", "1");
-  return { status: error.status, fields, body };
-}
-
-/** The same as bytes, for a connection whose parser has given up; it is always closed afterwards. */
-export function rawRefusal(refusal: Refusal): string {
-  const lines = [`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? "Error"}`];
-  for (let index = 0; index < refusal.fields.length; index += 2)
-    lines.push(`${refusal.fields[index]}: ${refusal.fields[index + 1]}`);
-  lines.push(`date: ${new Date().toUTCString()}`, "connection: close");
-  return `${lines.join("\r\n")}\r\n\r\n${refusal.body}`;
+  let lines = "";
+  for (let index = 0; index < fields.length; index += 2) lines += `${fields[index]}: ${fields[index + 1]}\r\n`;
+  return { status: error.status, fields, lines, body };
 }
 
 /** A browser names text/html; a program that takes anything gets the problem document. */

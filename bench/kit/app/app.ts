@@ -9,23 +9,28 @@ export default defineCellApp({
   settings: Type.Object({}),
   migrations: { needs: 1 },
   async routes(server) {
-    server.post(
-      "/v1/notes",
-      {
-        schema: {
-          body: Type.Object(
-            { board: Type.Integer(), body: Type.String({ maxLength: 1_000 }) },
-            { additionalProperties: false },
-          ),
-          response: { 201: Type.Object({ id: Type.String() }) },
+    for (const [path, last] of [
+      ["/v1/notes", true],
+      ["/v1/notes-committed-apart", false],
+    ] as const) {
+      server.post(
+        path,
+        {
+          schema: {
+            body: Type.Object(
+              { board: Type.Integer(), body: Type.String({ maxLength: 1_000 }) },
+              { additionalProperties: false },
+            ),
+            response: { 201: Type.Object({ id: Type.String() }) },
+          },
         },
-      },
-      async (request, reply) => {
-        const { board, body } = request.body;
-        const id = await request.tenant.db.write((tx) => insertNote(tx, board, body));
-        return reply.code(201).send({ id });
-      },
-    );
+        async (request, reply) => {
+          const { board, body } = request.body;
+          const id = await request.tenant.db.write((tx) => insertNote(tx, board, body, last));
+          return reply.code(201).send({ id });
+        },
+      );
+    }
     server.get(
       "/v1/boards/:board",
       {

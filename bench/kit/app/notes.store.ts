@@ -6,12 +6,16 @@ export interface Note {
   readonly body: string;
 }
 
-/** The peer's statement without its tenant: the kit sets that. */
-export async function insertNote(tx: Transaction, board: number, body: string): Promise<string> {
-  const result = await tx.query<{ id: string }>("INSERT INTO notes (board, body) VALUES ($1, $2) RETURNING id", [
-    board,
-    body,
-  ]);
+/**
+ * The peer's statement without its tenant: the kit sets that.
+ * @param last whether COMMIT travels with it.
+ */
+export async function insertNote(tx: Transaction, board: number, body: string, last: boolean): Promise<string> {
+  const result = await tx.query<{ id: string }>(
+    "INSERT INTO notes (board, body) VALUES ($1, $2) RETURNING id",
+    [board, body],
+    { last },
+  );
   return result.rows[0]?.id ?? "";
 }
 

@@ -18,7 +18,8 @@ import type {
 import { driverError } from "../errors.ts";
 import { ensureArchive } from "./backup/archive.ts";
 import { createBackup } from "./backup/backups.ts";
-import { findCellDatabase } from "./backup/cell-database.ts";
+import type { RestoreMeans } from "./backup/beside.ts";
+import { findCellDatabase, type CellDatabase } from "./backup/cell-database.ts";
 import { restoreCell } from "./backup/restore-cell.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { disk } from "./bounds.ts";
@@ -27,10 +28,10 @@ import { addressesOf, cellPaths, processNames } from "./cell-layout.ts";
 import { CellNotes, type CellRecord } from "./cell-notes.ts";
 import { makeCellSecrets, readCellSecrets, writeCellSecrets, type CellSecrets } from "./cell-secrets.ts";
 import { admitClaim } from "./claims.ts";
+import { databasePlan } from "./database-plan.ts";
 import type { DatabaseUser } from "./database-user.ts";
 import { exists } from "./files.ts";
 import { postgresProcess, preparePostgres, renewPasswords, type PostgresServer } from "./postgres.ts";
-import type { DatabasePlan } from "./postgres.store.ts";
 import { pruneReleases, pruneRuntimes } from "./prune.ts";
 import { prepareRedis, redisConfiguration, redisProcess } from "./redis.ts";
 import { installFiles, installedManifest } from "./release-files.ts";
@@ -235,20 +236,19 @@ export class LocalDriver implements CellDriver {
   }
 
   async backup(cell: CellId, claim?: number): Promise<CellBackup> {
-    await this.#admitted(cell, claim);
-    const { home, clock } = this.#options;
-    const means = { supervisor: await this.#options.supervisor(), clock };
-    const { manifest, verification } = await createBackup(await findCellDatabase(home, cell), means);
+    const { manifest, verification } = await createBackup(
+      await this.#database(cell, claim),
+      await this.#restoreMeans(),
+    );
     const { tenants = 0, rows = 0 } = verification ?? {};
     return { id: manifest.id, from: new Date(manifest.endedAt), tenants, rows };
   }
 
   async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
-    await this.#admitted(cell, claim);
-    const { home, clock } = this.#options;
-    const means = { supervisor: await this.#options.supervisor(), clock };
-    const { base, aside: _, ...restored } = await restoreCell(await findCellDatabase(home, cell), means, until);
-    return { backup: base, ...restored };
+    const database = await this.#database(cell, claim);
+    const restored = await restoreCell(database, await this.#restoreMeans(), until, claim);
+    const { base, through, incarnation, restoreMs, tenants } = restored;
+    return { backup: base, through, incarnation, restoreMs, tenants };
   }
 
   async status(cell: CellId): Promise<CellReport> {
@@ -297,6 +297,15 @@ export class LocalDriver implements CellDriver {
     const record = await this.#record(cell);
     await admitClaim(this.#options.home, cell, claim);
     return record;
+  }
+
+  async #database(cell: CellId, claim: number | undefined): Promise<CellDatabase> {
+    await this.#admitted(cell, claim);
+    return await findCellDatabase(this.#options.home, cell);
+  }
+
+  async #restoreMeans(): Promise<RestoreMeans> {
+    return { supervisor: await this.#options.supervisor(), clock: this.#options.clock };
   }
 
   /**
@@ -381,16 +390,6 @@ export class LocalDriver implements CellDriver {
     const maybe = live === undefined ? await this.#notes(cell).maybeLive() : new Set([live]);
     if (maybe.has(slot)) throw driverError("slot-live", `Slot ${slot} is the live one of ${cell}.`);
   }
-}
-
-function databasePlan(secrets: CellSecrets): DatabasePlan {
-  const roles = (["owner", "app", "system"] as const).map((role) => ({
-    name: `cell_${role}`,
-    password: secrets[role],
-    confined: role === "app",
-  }));
-  const databases = [{ name: "cell", owner: "cell_owner", guests: ["cell_app", "cell_system"] }];
-  return { superuserPassword: secrets.superuser, roles, databases };
 }
 
 function ballastIn(file: string): { file: string; bytes: number; freeBelowBytes: number } {

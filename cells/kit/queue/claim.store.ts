@@ -127,6 +127,22 @@ export async function claimJobs(
 }
 
 /**
+ * Forgets what tenants had of the workers' time that the cell does not hold any more; one that comes back begins as a new one does.
+ * @returns how many.
+ */
+export async function forgetShares(system: Queryable, atOnce: number): Promise<number> {
+  const { rowCount } = await system.query(
+    `WITH ${unsynced}, departed AS (
+       SELECT s.tenant_id FROM quiet, cellplane.shares s LEFT JOIN cellplane.leases lease ON lease.tenant_id = s.tenant_id
+       WHERE lease.tenant_id IS NULL OR lease.state = 'released' LIMIT $1
+     )
+     DELETE FROM cellplane.shares s USING departed WHERE s.tenant_id = departed.tenant_id`,
+    [atOnce],
+  );
+  return rowCount ?? 0;
+}
+
+/**
  * Hands over again what has been in flight for too long, e.g. because Redis lost it. Bounded; oldest first. What runs now holds its row's lock and is
  * left alone.
  * @param olderThanMs how long a job may be in flight before it is handed over again; harmless when the queue still has it.

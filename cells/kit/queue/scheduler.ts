@@ -6,6 +6,7 @@ import { isOutboxFull, isRefusal } from "../database-errors.ts";
 import type { JobDefinition } from "../kit.ts";
 import { thawExpired } from "../lease.store.ts";
 import type { TenantDatabase } from "../tenant.store.ts";
+import { forgetShares } from "./claim.store.ts";
 import { nextFiring } from "./cron.ts";
 import { addJob, fitsPayload } from "./outbox.store.ts";
 import { priorityOf } from "./priorities.ts";
@@ -76,7 +77,8 @@ export class Scheduler {
         await this.#fireOwn(due.tenant, due.name);
       if (performance.now() - this.#cleanedAt > cleanEveryMs) {
         const removed = await removeOld(this.#options.system, kept, cleanBatch);
-        if (removed < cleanBatch) this.#cleanedAt = performance.now();
+        const forgotten = await forgetShares(this.#options.system, cleanBatch);
+        if (Math.max(removed, forgotten) < cleanBatch) this.#cleanedAt = performance.now();
       }
       this.#failing = false;
     } catch (error) {

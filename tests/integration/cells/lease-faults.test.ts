@@ -180,6 +180,8 @@ test("fault 22: a cell's process whose clock is ten minutes off serves nobody, s
     assert.equal(ready.status, 503);
     assert.match(await ready.text(), /clock-skew: this machine's clock is about 60\d s/);
     assert.match(await source.logOf("api", "a"), /"event":"clock-skew"/);
+    const metrics = await fetch(new URL("/metrics", source.adminUrlOf("api")));
+    assert.match(await metrics.text(), /^cellplane_cell_alarm\{code="clock-skew"\} 1$/m);
     assert.deepEqual(await notesAt(source, tenant), []);
     const { body } = await source.admin(`/v1/leases/${tenant.id}`, { slot: "b" });
     assert.deepEqual([body["state"], body["epoch"]], ["active", 1]);

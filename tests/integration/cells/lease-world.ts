@@ -144,8 +144,10 @@ export class LeaseWorld {
           await halts[1];
           return tx.epoch;
         },
-        () => {
-          committing = true;
+        {
+          beforeCommit: () => {
+            committing = true;
+          },
         },
       );
       this.#acknowledged.get(tenant)?.add(note);

@@ -301,3 +301,17 @@ test("depth, age, dead letters and alarms are metrics of the cell, with few tena
     /cellplane_cell_alarm\{code="dead-letters"\} 1/,
   );
 });
+
+test("what a tenant had of the worker's time is forgotten when the cell holds the tenant no more", async () => {
+  const gone = uuidv7();
+  const shares = async (id: string): Promise<number> =>
+    (await cell.sql("SELECT FROM cellplane.shares WHERE tenant_id = $1", [id])).length;
+  await idsOf(acme, { entry: "charged", behaviour: "write" });
+  await until("a tenant's time is charged", async () => (await shares(acme.id)) === 1);
+  await withoutWorker(async () => {
+    const insert = "INSERT INTO cellplane.shares (tenant_id, served_ms, cost_ms) VALUES ($1, 1, 1)";
+    await cell.sql(insert, [gone], cell.database.systemUrl);
+  });
+  await until("the departed one's is gone", async () => (await shares(gone)) === 0, 30_000);
+  assert.equal(await shares(acme.id), 1, "the one of a tenant that is held stays");
+});

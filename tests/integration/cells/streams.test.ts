@@ -110,6 +110,11 @@ async function inFlight(slot: "a" | "b" = "a"): Promise<unknown> {
   const { body } = await cell.admin("/v1/status", { slot });
   return body["inFlight"];
 }
+/** What a drain waits for. */
+async function isEmpty(slot: "a" | "b"): Promise<boolean> {
+  const { body } = await cell.admin("/v1/status", { slot });
+  return body["inFlight"] === 0 && body["connections"] === 0;
+}
 
 test("server-sent events come one by one through the router, begin with retry, and go on after the id that was seen", async () => {
   const first = await routed();
@@ -206,16 +211,21 @@ test("a tenant has at most 200 streams, and the 201st says so", async () => {
   again.close();
 });
 
-test("a switch of releases ends the streams of the old slot; whoever comes again is taken to the new one", async () => {
-  const events = await routed();
-  const socket = await openRouted();
+test("a switch of releases ends the streams of the old slot, which drains; whoever comes again is taken to the new one", async () => {
+  const [events, mine] = [await routed(), await direct(acme)];
+  const [socket, own] = [await openRouted(), await openDirect(acme)];
   await events.hear(2);
-  const code = closed(socket);
+  await mine.hear(2);
+  const [code, ownCode] = [closed(socket), closed(own)];
+  assert.equal(await isEmpty("a"), false);
   const switched = await cell.admin("/v1/slot", { body: { from: "a", to: "b" }, slot: "b" });
   assert.equal(switched.status, 200);
   await events.end();
   assert.match(events.text, /\n\nretry: \d+\n\n$/);
   assert.equal(await code, 1012);
+  await mine.end();
+  assert.equal(await ownCode, 1012);
+  await until("the old slot is drained: no stream and no connection is left", () => isEmpty("a"), 30_000);
   const late = await direct(acme, "a");
   await until("the refusal has come", async () => late.text !== "");
   assert.deepEqual(

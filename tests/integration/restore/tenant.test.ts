@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { createBackup, readBackups } from "../../../cells/drivers/local/backup/backups.ts";
 import { drillRestore } from "../../../cells/drivers/local/backup/drill.ts";
 import { restoreTenantAs, restoreTenantInPlace } from "../../../cells/drivers/local/backup/restore-tenant.ts";
+import { BackupSchedule } from "../../../cells/drivers/local/supervisor/backup-schedule.ts";
 import { systemClock } from "../../../common/clock.ts";
 import { tenantId } from "../../../common/ids.ts";
+import { createLog } from "../../../common/log.ts";
 import { until } from "../cells/http-call.ts";
 import { RestoreStage, cellOne, cellTwo } from "./stage.ts";
-
-const run = promisify(execFile);
 
 describe("restoring one tenant, and drilling", () => {
   let stage: RestoreStage;
@@ -104,11 +102,28 @@ describe("restoring one tenant, and drilling", () => {
     );
   });
 
-  test("the process that the supervisor begins backs a cell up, and old bases and their WAL go", async () => {
+  test("what the supervisor's timer finds due is backed up, again and again, and old bases and their WAL go", async () => {
     const database = await stage.database(cellOne);
-    const main = new URL("../../../cells/drivers/local/backup/main.ts", import.meta.url).pathname;
-    for (let backups = 0; backups < 2; backups++)
-      await run(process.execPath, [main, "--home", stage.home, "--cell", cellOne], { env: { PATH: "/usr/bin:/bin" } });
+    const processes = (await stage.supervisor.list()).filter(({ name }) => name === "cell-1-postgres");
+    const told: unknown[] = [];
+    const log = Object.assign(createLog("test", "silent"), { info: (record: unknown) => told.push(record) });
+    const schedule = new BackupSchedule({
+      home: stage.home,
+      everyHours: 24,
+      environment: { PATH: "/usr/bin:/bin" },
+      processes: () => (told.length < 2 ? processes : []),
+      // By this clock the newest base is always more than a day old.
+      clock: { ...systemClock, now: () => systemClock.now() + 2 * 86_400_000 },
+      log,
+      lookMs: 100,
+    });
+    schedule.start();
+    await until("two backups have been made", async () => told.length === 2, 240_000);
+    schedule.stop();
+    assert.deepEqual(
+      told,
+      Array.from({ length: 2 }, () => ({ event: "backed-up", cell: cellOne, code: 0 })),
+    );
     const lives = await readBackups(stage.home, cellOne);
     const bases = lives.flatMap((life) => life.bases);
     assert.equal(bases.length, 2);

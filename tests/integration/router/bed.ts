@@ -74,7 +74,9 @@ export class Bed {
     await until(
       async () => (await ask(this.router.adminPort, { path: "/readyz" })).status === 200,
       "the router is ready",
+      60_000,
     );
+    await until(() => this.feed.listeners > 0, "the router listens to changes", 60_000);
   }
 
   settings(): Record<string, string> {
@@ -110,6 +112,7 @@ export class Bed {
     await until(
       async () => ((await this.admin("/v1/status")).json["generation"] as { n: number }).n === n,
       "the router has the delta",
+      60_000,
     );
   }
 

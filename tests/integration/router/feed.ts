@@ -30,6 +30,11 @@ export class Feed {
     this.#document = FleetDocument.of({ "part/publisher": publisher, ...rows }, { term: 1, n: 1 });
   }
 
+  /** Streams that are open: to nobody else is a change told. */
+  get listeners(): number {
+    return this.#streams.size;
+  }
+
   get generation(): Generation {
     return this.#document.generation;
   }

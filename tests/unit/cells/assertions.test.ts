@@ -94,8 +94,12 @@ test("fault 22: a cell that refuses all assertions for their time says clock-ske
     }
     assert.deepEqual(answers, ["assertion-refused", "assertion-refused", "clock-skew", "clock-skew"]);
     assert.match(bench.skew.problems().join(), new RegExp(`^clock-skew: .*600 s ${way}`));
+    assert.deepEqual(
+      bench.skew.alarms().map(({ code }) => code),
+      ["clock-skew"],
+    );
     assert.equal(await bench.ask(await bench.sign(key)), "accepted");
-    assert.deepEqual(bench.skew.problems(), []);
+    assert.deepEqual([bench.skew.problems(), bench.skew.alarms()], [[], []]);
   }
 });
 

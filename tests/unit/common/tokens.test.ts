@@ -5,7 +5,7 @@ import { CompactSign } from "jose";
 import { Assertion, CommandToken } from "../../../common/contracts/assertion.ts";
 import { commandTokens } from "../../../common/command-tokens.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
-import { clockToleranceSeconds, signToken, TokenRefused, verifyToken } from "../../../common/tokens.ts";
+import { clockToleranceSeconds, signToken, signTokenNow, TokenRefused, verifyToken } from "../../../common/tokens.ts";
 
 const now = 1_800_000_000;
 const key = generateSigningKey();
@@ -34,6 +34,11 @@ async function refusedFor(reason: TokenRefused["reason"], token: string, expecta
 test("a token that fits is accepted, and says who signed it", async () => {
   const verified = await verifyToken(await signToken("cp-command", claims, key), expected);
   assert.deepEqual(verified, { payload: claims, kid: key.kid });
+});
+
+test("a token made at once is the same, byte for byte", async () => {
+  const payload = { iss: "router-1", aud: "cell-1", epoch: 3, iat: 1, exp: 61 };
+  assert.equal(signTokenNow("cp-assertion", payload, key), await signToken("cp-assertion", payload, key));
 });
 
 describe("a forged token is refused", () => {

@@ -7,10 +7,11 @@ import test from "node:test";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { chooseBase, type LifeBackups } from "../../../cells/drivers/local/backup/choose.ts";
+import { backupPaths } from "../../../cells/drivers/local/backup/layout.ts";
 import { missingRows } from "../../../cells/drivers/local/backup/drill.ts";
 import { lossOf, recoveryPoint } from "../../../cells/drivers/local/backup/loss.ts";
 import { packDirectory, unpackDirectory } from "../../../cells/drivers/local/backup/pack.ts";
-import { basesKept, planPruning } from "../../../cells/drivers/local/backup/prune.ts";
+import { archiveSize, basesKept, planPruning, prune } from "../../../cells/drivers/local/backup/prune.ts";
 import { backupId, timeOf, type StoredBase } from "../../../cells/drivers/local/backup/records.ts";
 import {
   archiveCommand,
@@ -160,6 +161,25 @@ test("pruning keeps two proven bases with all WAL since the older, and a former 
   assert.deepEqual(full.keepFrom, [{ life: now, segment: "seg-13" }], "an archive that is too large keeps one");
   const none: LifeBackups[] = [{ life: now, bases: [unproven] }];
   assert.deepEqual(planPruning(none, new Map(), day(30)).bases, [], "nothing goes while nothing is proven");
+});
+
+test("pruning passes over what others take away meanwhile, and over no other trouble of the disk", async () => {
+  const home = await mkdtemp(join(tmpdir(), "cellplane-prune-"));
+  const life: LifeBackups = { life: idOf(day(1)), bases: [] };
+  const wal = backupPaths(home, cellId("cell-1")).wal(life.life);
+  await mkdir(wal, { recursive: true });
+  const plan = { lives: [], bases: [], keepFrom: [{ life: life.life, segment: null }] };
+  await writeFile(join(wal, "000000010000000000000001.gz"), "four");
+  // As of a file that went between the folder's listing and the look at it.
+  await symlink(join(wal, "gone"), join(wal, "000000010000000000000002.gz.77"));
+  await prune(home, cellId("cell-1"), plan, day(30));
+  assert.equal(await archiveSize(home, cellId("cell-1"), life), 4);
+
+  const loop = join(wal, "000000010000000000000003.gz.78");
+  await symlink(loop, loop);
+  await assert.rejects(prune(home, cellId("cell-1"), plan, day(30)), { code: "ELOOP" });
+  await assert.rejects(archiveSize(home, cellId("cell-1"), life), { code: "ELOOP" });
+  await rm(home, { recursive: true });
 });
 
 test("the loss is counted where the former database could be read, and bounded where it could not", () => {

@@ -2,21 +2,25 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
+import type { TenantRow } from "../../../common/contracts/fleet.ts";
 import { Assertion } from "../../../common/contracts/assertion.ts";
-import type { CellId, PartId, TenantId } from "../../../common/ids.ts";
+import type { CellId, KeyId, PartId, TenantId } from "../../../common/ids.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { verifyToken } from "../../../common/tokens.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { Assertions } from "../../../router/guard/assertions.ts";
 import { Breaker } from "../../../router/guard/breaker.ts";
-import { fieldsFromCell, fieldsToCell, isInternal, type ToCell } from "../../../router/guard/fields.ts";
-import { checkHead, type RequestHead } from "../../../router/guard/head.ts";
+import { fieldsFromCell, headToCell, type ToCell } from "../../../router/guard/fields.ts";
+import { checkHead } from "../../../router/guard/head.ts";
 import { InFlight } from "../../../router/guard/in-flight.ts";
-import { keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
+import { KeyDigests, keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
 import { ParkingLot } from "../../../router/guard/parking.ts";
 import { TrustedPeers } from "../../../router/guard/peers.ts";
 import { RateLimits } from "../../../router/guard/rate.ts";
 import { RetryBudget } from "../../../router/guard/retry-budget.ts";
+import { FieldBlock } from "../../../router/wire/field-block.ts";
+import { fieldNameOf, isInternal } from "../../../router/wire/field-names.ts";
+import { RequestParser } from "../../../router/wire/request-parser.ts";
 
 class HandClock implements Clock {
   ms = 1_000_000;
@@ -24,18 +28,36 @@ class HandClock implements Clock {
   monotonic = () => this.ms;
 }
 const tenant = "01890000-0000-7000-8000-000000000001" as TenantId;
-const head = (more: Partial<RequestHead> = {}): RequestHead => ({
-  method: "GET",
-  target: "/",
-  version: "1.1",
-  fields: ["Host", "acme.example"],
-  peer: "10.0.0.1",
-  secure: false,
-  ...more,
-});
-const code = (given: RequestHead): string => {
+interface Given {
+  readonly method?: string;
+  readonly target?: string;
+  readonly version?: string;
+  /** Name, value, name, value, … */
+  readonly fields?: readonly string[];
+}
+
+/** A request's head as bytes, parsed. */
+function head({
+  method = "GET",
+  target = "/",
+  version = "1.1",
+  fields = ["Host", "acme.example"],
+}: Given = {}): RequestParser {
+  const parser = new RequestParser();
+  const bytes = Buffer.from(`${method} ${target} HTTP/${version}\r\n${linesOf(fields)}\r\n`, "latin1");
+  assert.equal(parser.parse(bytes, 0, bytes.length), bytes.length);
+  return parser;
+}
+
+function linesOf(fields: readonly string[]): string {
+  let lines = "";
+  for (let index = 0; index < fields.length; index += 2) lines += `${fields[index]}: ${fields[index + 1]}\r\n`;
+  return lines;
+}
+
+const code = (given: Given): string => {
   try {
-    checkHead(given);
+    checkHead(head(given));
     return "passes";
   } catch (error) {
     return error instanceof CellplaneError ? error.code : String(error);
@@ -74,7 +96,7 @@ describe("a request's head", () => {
       ["cl empty", { fields: [...host, "Content-Length", ""] }, "malformed-request"],
       ["two authorizations", { fields: [...host, "Authorization", "a", "authorization", "b"] }, "malformed-request"],
     ] as const) {
-      assert.equal(code(head(given)), expected, what);
+      assert.equal(code(given), expected, what);
     }
   });
 
@@ -87,86 +109,113 @@ describe("a request's head", () => {
 });
 
 describe("fields", () => {
-  const request = (fields: string[], more: Partial<ToCell> = {}): ToCell => ({
-    fields,
-    host: "acme.example",
-    contentLength: null,
-    chunked: false,
-    websocket: false,
-    stripAuthorization: false,
-    requestId: "r",
-    traceparent: "t",
-    traceContinued: false,
-    peer: "10.0.0.1",
-    peerTrusted: false,
-    secure: false,
-    ...more,
-  });
-  const names = (fields: readonly string[]) =>
-    fields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  /** The lines for the cell, name and value each. */
+  const toCell = (fields: string[], more: Partial<ToCell> = {}): [string, string][] => {
+    const parsed = head({ fields });
+    const text = headToCell({
+      head: checkHead(parsed),
+      fields: parsed.fields,
+      stripAuthorization: false,
+      requestId: "r",
+      traceparent: "t",
+      traceContinued: false,
+      peer: "10.0.0.1",
+      peerTrusted: false,
+      ...more,
+    });
+    const [line, ...lines] = text.split("\r\n").slice(0, -1);
+    assert.equal(line, "GET / HTTP/1.1");
+    return lines.map((each) => [each.split(": ", 1)[0] ?? "", each.slice(each.indexOf(": ") + 2)]);
+  };
 
   it("of our own are known in every spelling", () => {
-    for (const name of ["cellplane-assertion", "cellplane_assertion", "cellplane-a_b", "cellplane_"])
-      assert.ok(isInternal(name), name);
-    for (const name of ["cellplane", "x-cellplane-a", "cellplanes-a"]) assert.ok(!isInternal(name), name);
+    for (const name of ["cellplane-assertion", "cellplane_assertion", "CELLPLANE_Slot", "cellplane-a_b", "cellplane_"])
+      assert.ok(isInternal(fieldNameOf(name).kind), name);
+    for (const name of ["cellplane", "x-cellplane-a", "cellplanes-a", "__proto__", "constructor"])
+      assert.ok(!isInternal(fieldNameOf(name).kind), name);
   });
 
   it("framing and host stand once and are ours, whatever Connection names", () => {
-    const out = fieldsToCell(
-      request(
-        [
-          "Host",
-          "evil",
-          "Connection",
-          "host, content-length, x-request-id",
-          "Content-Length",
-          "7",
-          "X-Request-Id",
-          "evil",
-        ],
-        { contentLength: 7 },
-      ),
-    );
+    const out = toCell([
+      "Host",
+      "acme.example",
+      "Connection",
+      "host, content-length, x-request-id, traceparent, x-forwarded-for",
+      "Content-Length",
+      "7",
+      "X-Request-Id",
+      "evil",
+    ]);
+    assert.deepEqual(out, [
+      ["host", "acme.example"],
+      ["x-forwarded-for", "10.0.0.1"],
+      ["x-forwarded-host", "acme.example"],
+      ["x-forwarded-proto", "http"],
+      ["x-request-id", "r"],
+      ["traceparent", "t"],
+      ["content-length", "7"],
+    ]);
+  });
+
+  it("that pass are copied in runs, whatever is cut out between them, in their order and spelling", () => {
+    const out = toCell(["X-A", "1", "Host", "acme.example", "X-B", "2", "x-c", "  3 ", "TE", "trailers", "X-D", ""]);
     assert.deepEqual(
-      names(out).filter((name) => ["host", "content-length", "x-request-id"].includes(name)),
-      ["host", "x-request-id", "content-length"],
+      out.filter(([name]) => /^x-[a-d]$/i.test(name)).map(([name, value]) => `${name}=${value.trim()}`),
+      ["X-A=1", "X-B=2", "x-c=3", "X-D="],
     );
-    assert.ok(!out.includes("evil"));
   });
 
   it("of a trusted proxy are kept, and its address is appended", () => {
-    const sent = ["X-Forwarded-For", "1.1.1.1", "X-Forwarded-Proto", "https", "Forwarded", "for=1.1.1.1"];
-    const out = fieldsToCell(request(sent, { peerTrusted: true }));
-    assert.equal(out[out.indexOf("x-forwarded-for") + 1], "1.1.1.1, 10.0.0.1");
-    assert.ok(out.includes("https") && !out.includes("http") && out.includes("Forwarded"));
+    const sent = [
+      "Host",
+      "acme.example",
+      "X-Forwarded-For",
+      "1.1.1.1",
+      "X-Forwarded-Proto",
+      "https",
+      "Forwarded",
+      "for=1.1.1.1",
+    ];
+    const out = toCell(sent, { peerTrusted: true });
+    const valuesOf = (wanted: string) =>
+      out.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
+    assert.deepEqual(valuesOf("x-forwarded-for"), ["1.1.1.1, 10.0.0.1"]);
+    assert.deepEqual(valuesOf("x-forwarded-proto"), ["https"]);
+    assert.deepEqual(valuesOf("forwarded"), ["for=1.1.1.1"]);
   });
 
   it("of a cell are taken apart; a slot or release that is none is nothing", () => {
-    const from = fieldsFromCell(
-      [
-        "Cellplane-Slot",
-        "c",
-        "CELLPLANE-RELEASE",
-        "pulse@2",
-        "Cellplane-Not-Executed",
-        "slot-not-live",
-        "X-A",
-        "1",
-        "Keep-Alive",
-        "timeout=5",
-        "Content-Length",
-        "0",
-      ],
-      "r",
-    );
-    assert.deepEqual(from, {
-      fields: ["X-A", "1", "Content-Length", "0", "x-request-id", "r"],
+    const block = new FieldBlock();
+    const lines = linesOf([
+      "Cellplane-Slot",
+      "c",
+      "CELLPLANE-RELEASE",
+      "pulse@2",
+      "Cellplane-Not-Executed",
+      "slot-not-live",
+      "X-A",
+      "1",
+      "Keep-Alive",
+      "timeout=5",
+      "Cellplane_Secret",
+      "x",
+      "Content-Length",
+      "0",
+      "X-Hop",
+      "2",
+    ]);
+    const bytes = Buffer.from(`${lines}\r\n`);
+    block.parse(bytes, 0, 0, bytes.length);
+    assert.deepEqual(fieldsFromCell(block, "x-hop, content-length", true), {
+      lines: "X-A: 1\r\nContent-Length: 0\r\n",
       release: "pulse@2",
       slot: null,
       notExecuted: "slot-not-live",
       leaseWord: null,
-      hasLength: true,
+      eventStream: false,
+      dated: false,
     });
+    assert.equal(fieldsFromCell(block, null, false).lines, "X-A: 1\r\nX-Hop: 2\r\n");
   });
 });
 
@@ -176,6 +225,18 @@ describe("keys, peers", () => {
     for (const given of [undefined, "Basic cpk_abc", "Bearer cpk_a b", "Bearer xcpk_", "cpk_abc"])
       assert.equal(keyDigestOf(given), null, given);
     assert.ok(looksLikeKey("Basic cpk_abc") && !looksLikeKey("Basic dTpw") && !looksLikeKey(undefined));
+  });
+
+  it("digests are remembered for keys that were right, and a revoked key is not right again", () => {
+    const digests = new KeyDigests();
+    const field = "Bearer cpk_abc";
+    const digest = digests.of(field) ?? "";
+    assert.equal(digest, keyDigestOf(field));
+    digests.remember(field, digest);
+    assert.equal(digests.of(field), digest);
+    assert.equal(digests.of("Bearer cpk_abd"), keyDigestOf("Bearer cpk_abd"));
+    for (let index = 0; index < 20_001; index++) digests.remember(`Bearer cpk_${index}`, String(index));
+    assert.equal(digests.of(field), digest, "what was pushed out is hashed anew");
   });
 
   it("trusted peers are addresses and ranges, and nothing else", () => {
@@ -291,21 +352,27 @@ describe("the parking lot", () => {
 });
 
 describe("assertions", () => {
-  it("are made once per claim and reused until near their end, never after a clock was set back", async () => {
+  it("are made once per tenant and key and reused until near their end, never at another epoch or cell, nor after a clock was set back", async () => {
     const key = generateSigningKey();
     const clock = new HandClock();
     const assertions = new Assertions("router-1" as PartId, key, clock);
-    const claim = { cell: "cell-1" as CellId, tenant, epoch: 1, principal: "anonymous" as const, synthetic: false };
-    const first = await assertions.of(claim);
-    assert.equal(assertions.of(claim), first);
-    assert.notEqual(await assertions.of({ ...claim, epoch: 2 }), first);
+    const cell = "cell-1" as CellId;
+    const row = { id: tenant, synthetic: false } as TenantRow;
+    const first = assertions.of(cell, 1, row, "anonymous");
     clock.ms += 39_000;
-    assert.equal(assertions.of(claim), first);
+    assert.equal(assertions.of(cell, 1, row, "anonymous"), first);
     clock.ms += 2_000;
-    const second = await assertions.of(claim);
+    const second = assertions.of(cell, 1, row, "anonymous");
     assert.notEqual(second, first);
+    const others = [
+      assertions.of(cell, 2, row, "anonymous"),
+      assertions.of("cell-2" as CellId, 2, row, "anonymous"),
+      assertions.of(cell, 1, { ...row, synthetic: true }, "anonymous"),
+      assertions.of(cell, 1, row, "01890000-0000-7000-8000-000000000101" as KeyId),
+    ];
+    assert.equal(new Set([first, second, ...others]).size, 6);
     clock.ms -= 120_000;
-    assert.notEqual(await assertions.of(claim), second);
+    assert.notEqual(assertions.of(cell, 1, row, "anonymous"), second);
     const { payload } = await verifyToken(first, {
       type: "cp-assertion",
       schema: Assertion,

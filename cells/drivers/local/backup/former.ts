@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../../common/clock.ts";
-import { connect, type Client } from "../../../../common/postgres/pool.ts";
+import { isUnreachable } from "../../../../common/postgres/away.ts";
+import { connect, sqlState } from "../../../../common/postgres/pool.ts";
 import { archivedSegments } from "./archive.ts";
 import { claimTokenOf, sealWal, tenantMarks, type TenantMark } from "./backup.store.ts";
 import type { CellDatabase } from "./cell-database.ts";
@@ -9,37 +10,56 @@ import type { CellDatabase } from "./cell-database.ts";
 const archivedWithinMs = 30_000;
 const pollMs = 100;
 
-/** The database that a restore stands for, while it can still be read. */
+/** The database that a restore stands for, as far as it can be read. */
 export interface FormerDatabase {
+  /** The highest that it has seen; 0 where that cannot be read. */
   readonly claimToken: number;
-  /** What each tenant has, with the rows after a moment counted apart. */
-  marks(after: string): Promise<TenantMark[]>;
+  /** Why it, or a part of it, could not be read; null while all could. */
+  readonly unread: string | null;
+  /** What each tenant has, with the rows after a moment counted apart; null where it cannot be read: then nobody knows what its tenants had. */
+  marks(after: string): Promise<TenantMark[] | null>;
   close(): Promise<void>;
 }
 
-/**
- * Opens the cell's present database, and has all of its WAL archived first where its archive still works.
- * @returns null where it does not answer, or cannot be read: then nobody knows what its tenants had.
- */
-export async function openFormer(database: CellDatabase, clock: Clock): Promise<FormerDatabase | null> {
-  let client: Client;
-  try {
-    client = await connect(database.superuserUrl("cell"), `${database.cell}-restore`);
-  } catch {
-    return null;
-  }
-  let lost = false;
-  client.on("error", () => (lost = true));
+/** Opens the cell's present database, and has all of its WAL archived first where its archive still works. A database that is down or broken is no error. */
+export async function openFormer(database: CellDatabase, clock: Clock): Promise<FormerDatabase> {
+  let unread: string | null = null;
+  const unlessBroken = async <Result>(work: () => Promise<Result>): Promise<Result | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      // Whatever the database itself says is its trouble, and why it is restored; all else is ours.
+      if (sqlState(error) === undefined && !isUnreachable(error)) throw error;
+      unread = (error as Error).message;
+      return null;
+    }
+  };
+  const client = await unlessBroken(() => connect(database.superuserUrl("cell"), `${database.cell}-restore`));
+  let lost = client === null;
+  client?.on("error", () => (lost = true));
   const close = async (): Promise<void> => {
-    if (!lost) await client.end();
+    if (!lost) await client?.end();
   };
   try {
-    await awaitArchived(database, await sealWal(client), clock);
-    const claimToken = await claimTokenOf(client);
-    return { claimToken, marks: (after) => tenantMarks(client, { after, until: null }), close };
-  } catch {
+    const claimToken = await unlessBroken(async () => {
+      if (client === null) return null;
+      await awaitArchived(database, await sealWal(client), clock);
+      return await claimTokenOf(client);
+    });
+    return {
+      claimToken: claimToken ?? 0,
+      get unread() {
+        return unread;
+      },
+      marks: async (after) =>
+        client === null || claimToken === null
+          ? null
+          : await unlessBroken(() => tenantMarks(client, { after, until: null })),
+      close,
+    };
+  } catch (error) {
     await close();
-    return null;
+    throw error;
   }
 }
 

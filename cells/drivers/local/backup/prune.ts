@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CellId } from "../../../../common/ids.ts";
@@ -80,7 +81,17 @@ async function pruneWal(folder: string, keepFrom: string | null, now: Date): Pro
 }
 
 async function mtimeOf(path: string): Promise<number> {
-  return (await stat(path).catch(() => null))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+  return (await statIfThere(path))?.mtimeMs ?? Number.POSITIVE_INFINITY;
+}
+
+/** Null for what is gone: the archive's command renames and a backup removes while we look. */
+async function statIfThere(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
 }
 
 /** Bytes of a life's archive, bases and WAL. */
@@ -88,6 +99,6 @@ export async function archiveSize(home: string, cell: CellId, life: LifeBackups)
   const folder = backupPaths(home, cell).wal(life.life);
   let bytes = life.bases.reduce((total, { manifest }) => total + manifest.packedBytes, 0);
   if (!(await exists(folder))) return bytes;
-  for (const file of await readdir(folder)) bytes += (await stat(join(folder, file)).catch(() => null))?.size ?? 0;
+  for (const file of await readdir(folder)) bytes += (await statIfThere(join(folder, file)))?.size ?? 0;
   return bytes;
 }

@@ -5,6 +5,7 @@ import { connect } from "../../../../common/postgres/pool.ts";
 import { uuidv7 } from "../../../../common/uuid.ts";
 import { driverError } from "../../errors.ts";
 import { cellPaths, processNames } from "../cell-layout.ts";
+import { admitClaim } from "../claims.ts";
 import { exists, syncFolder, writeAtomically } from "../files.ts";
 import { postgresProcess } from "../postgres.ts";
 import { migrateCell } from "../release-migration.ts";
@@ -13,7 +14,7 @@ import { beginNextLife } from "./backup.store.ts";
 import { findBase } from "./backups.ts";
 import { withBeside, type BesideDatabase, type RestoreMeans } from "./beside.ts";
 import type { CellDatabase } from "./cell-database.ts";
-import { openFormer } from "./former.ts";
+import { openFormer, type FormerDatabase } from "./former.ts";
 import { archiveSeenFromData, backupPaths } from "./layout.ts";
 import { alone } from "./lock.ts";
 import { lossOf } from "./loss.ts";
@@ -40,32 +41,43 @@ export interface RestoredCell {
   /** From the first step until the restored database answered. */
   readonly restoreMs: number;
   readonly tenants: readonly TenantLoss[];
+  /** Why what is lost is bounded and not counted: what the former database said when it was read; null where it was counted. */
+  readonly uncounted: string | null;
 }
 
 /**
  * Restores a cell to a moment, in place. Its API and worker stop first, its data directory is kept aside, its Redis begins empty.
  * A restore that was broken off after its point of no return is finished instead, whatever moment is asked for: its outcome is told.
  * @param until null for the newest state there is
- * @throws backup-busy, no-backup, cell-fenced, migration-failed; restore-failed, after which the cell runs as before
+ * @param claim the token under which it is done; where a higher one has come before the point of no return, the cell is left to that
+ * @throws backup-busy, no-backup, cell-fenced, migration-failed, claim-outranked; restore-failed, after which the cell runs as before
  */
 export async function restoreCell(
   database: CellDatabase,
   means: RestoreMeans,
   until: Date | null,
+  claim?: number,
 ): Promise<RestoredCell> {
   if (await database.notes.fenced()) throw driverError("cell-fenced", `${database.cell} is fenced.`);
+  await admitClaim(database.home, database.cell, claim);
   return await alone(database, async () => {
     const began = means.clock.monotonic();
     const unfinished = await readRestoreNote(cellPaths(database.home, database.cell).notes);
-    const note = unfinished ?? (await recover(database, means, until));
+    const note = unfinished ?? (await recover(database, means, until, claim));
     await finish(database, means, note);
-    const { base, through, incarnation, aside, tenants } = note;
-    return { base, through, incarnation, aside, tenants, restoreMs: Math.round(means.clock.monotonic() - began) };
+    const { base, through, incarnation, aside, tenants, uncounted = null } = note;
+    const told = { base, through, incarnation, aside, tenants, uncounted };
+    return { ...told, restoreMs: Math.round(means.clock.monotonic() - began) };
   });
 }
 
 /** All up to the point of no return: where it fails, the cell is started again as it was. */
-async function recover(database: CellDatabase, means: RestoreMeans, until: Date | null): Promise<RestoreNote> {
+async function recover(
+  database: CellDatabase,
+  means: RestoreMeans,
+  until: Date | null,
+  claim: number | undefined,
+): Promise<RestoreNote> {
   const base = await findBase(database, until);
   const running = await stopFront(database, means);
   const former = await openFormer(database, means.clock);
@@ -73,10 +85,9 @@ async function recover(database: CellDatabase, means: RestoreMeans, until: Date 
   try {
     return await withBeside(database, means, base, { until }, async (beside) => {
       const contents = await inspect(beside);
-      // A database that breaks under the question is one that nobody can compare with.
-      const before = (await former?.marks(beside.through).catch(() => null)) ?? null;
-      const tenants = lossOf(contents, before, beside.through, servedUntil);
-      return await prepare(database, means, { beside, claimToken: former?.claimToken ?? 0, tenants });
+      const tenants = lossOf(contents, await former.marks(beside.through), beside.through, servedUntil);
+      await admitClaim(database.home, database.cell, claim);
+      return await prepare(database, means, { beside, former, tenants });
     });
   } catch (error) {
     await Promise.all(running.map((name) => means.supervisor.start(name)));
@@ -84,7 +95,7 @@ async function recover(database: CellDatabase, means: RestoreMeans, until: Date 
     await Promise.allSettled(running.map((name) => means.supervisor.waitHealthy(name, healthyWithinMs)));
     throw error;
   } finally {
-    await former?.close();
+    await former.close();
   }
 }
 
@@ -101,19 +112,19 @@ const readyName = "data.restored";
 
 interface Checked {
   readonly beside: BesideDatabase;
-  readonly claimToken: number;
+  readonly former: FormerDatabase;
   readonly tenants: readonly TenantLoss[];
 }
 
 /** Makes the checked database the next life's, sets it ready beside the old one, and writes down that only forward is left. */
 async function prepare(database: CellDatabase, { clock }: RestoreMeans, checked: Checked): Promise<RestoreNote> {
-  const { beside, claimToken, tenants } = checked;
+  const { beside, former, tenants } = checked;
   const paths = cellPaths(database.home, database.cell);
   const life = newLife(new Date(clock.now()));
   const incarnation = uuidv7();
   const client = await connect(beside.url("cell"), "next-life");
   try {
-    const highest = Math.max(claimToken, await database.notes.claim());
+    const highest = Math.max(former.claimToken, await database.notes.claim());
     await beginNextLife(client, { incarnation, liveSlot: await database.notes.liveSlot(), claimToken: highest });
   } finally {
     await client.end();
@@ -128,7 +139,8 @@ async function prepare(database: CellDatabase, { clock }: RestoreMeans, checked:
     ? join(backupPaths(database.home, database.cell).aside, life)
     : null;
   const { base, through } = beside;
-  const note = { incarnation, life, aside: replaced, base: base.id, through, tenants: [...tenants] };
+  const told = { base: base.id, through, tenants: [...tenants], uncounted: former.unread };
+  const note = { incarnation, life, aside: replaced, ...told };
   await writeRestoreNote(paths.notes, note);
   return note;
 }

@@ -20,6 +20,8 @@ export const RestoreNote = Type.Object(
     base: BackupIdSchema,
     through: TimestampSchema,
     tenants: Type.Array(TenantLoss),
+    /** Why nobody could count what is lost; null where it was counted. */
+    uncounted: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   },
   { additionalProperties: false },
 );

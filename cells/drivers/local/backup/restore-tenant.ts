@@ -11,11 +11,13 @@ import { openFormer } from "./former.ts";
 import { alone } from "./lock.ts";
 import {
   exchangeRows,
+  fillImport,
   fillTenant,
   freezeForRestore,
   rowTables,
   stageRows,
   thawAfterRestore,
+  type ImportStep,
   type RowTable,
   type Stages,
 } from "./tenant.store.ts";
@@ -30,7 +32,7 @@ export interface RestoredTenant {
   readonly through: string;
   /** Per table, how many rows the tenant has now. */
   readonly tables: readonly { readonly name: string; readonly rows: number }[];
-  /** How long its writes were refused; 0 for a tenant under a new name. */
+  /** How long its writes were refused by what was done here; 0 for a tenant under a new name or in another cell. */
   readonly pauseMs: number;
 }
 
@@ -106,6 +108,35 @@ export async function restoreTenantAs(
   return { ...rest, pauseMs: 0 };
 }
 
+/**
+ * Brings what a tenant was at a moment, with its jobs and schedules of then, into another cell, where its import is open. Nobody is served by it until the
+ * tenant's own cell has given it away.
+ * @throws backup-busy, no-backup, tenant-not-in-backup; restore-failed when the import is not open any more
+ */
+export async function bringTenant(
+  from: CellDatabase,
+  into: CellDatabase,
+  means: RestoreMeans,
+  { tenant, until, step }: { readonly tenant: TenantId; readonly until: Date; readonly step: ImportStep },
+): Promise<RestoredTenant> {
+  const wish = { tenant, as: tenant, until };
+  const { result: _, ...rest } = await withRows(
+    from,
+    into,
+    means,
+    wish,
+    () => true,
+    async ({ client, stages }) => {
+      if (!(await fillImport(client, tenant, step, stages)))
+        throw driverError(
+          "restore-failed",
+          `${into.cell} does not take the tenant by attempt ${step.attempt} any more.`,
+        );
+    },
+  );
+  return { ...rest, pauseMs: 0 };
+}
+
 interface StagedRows {
   /** The connection that has the staged rows. */
   readonly client: Client;
@@ -125,7 +156,7 @@ async function withRows<Result>(
   work: (rows: StagedRows) => Promise<Result>,
 ): Promise<Brought<Result>> {
   return await alone(from, async () => {
-    await (await openFormer(from, means.clock))?.close();
+    await (await openFormer(from, means.clock)).close();
     return await withBeside(from, means, await findBase(from, wish.until), wish, async (beside) => {
       const source = await connect(beside.url("cell"), "tenant-restore");
       const client = await connect(into.superuserUrl("cell"), "tenant-restore");

@@ -142,14 +142,7 @@ export async function exchangeRows(
   try {
     await client.query("SET LOCAL session_replication_role = replica");
     await client.query("SELECT pg_advisory_xact_lock(cellplane.lock_key($1))", [tenant]);
-    for (const [{ name, columns }, stage] of stages) {
-      await client.query(`DELETE FROM ${name} WHERE tenant_id = $1`, [tenant]);
-      if (stage !== null) await client.query(insertion(name, columns, stage));
-    }
-    await client.query("UPDATE cellplane.rollups SET epoch = $2, shipment = NULL WHERE tenant_id = $1", [
-      tenant,
-      epoch + 1,
-    ]);
+    await replaceRows(client, tenant, epoch + 1, stages);
     const granted = await client.query(
       `UPDATE cellplane.leases SET state = 'active', epoch = epoch + 1, operation = NULL, freeze_id = NULL, freeze_deadline = NULL, updated_at = clock_timestamp()
        WHERE tenant_id = $1 AND state = 'frozen' AND epoch = $2 AND freeze_id = $3`,
@@ -157,6 +150,51 @@ export async function exchangeRows(
     );
     await client.query(granted.rowCount === 1 ? "COMMIT" : "ROLLBACK");
     return granted.rowCount === 1 ? epoch + 1 : null;
+  } catch (error) {
+    await client.query("ROLLBACK");
+    throw error;
+  }
+}
+
+async function replaceRows(client: Client, tenant: TenantId, epoch: number, stages: Stages): Promise<void> {
+  for (const [{ name, columns }, stage] of stages) {
+    await client.query(`DELETE FROM ${name} WHERE tenant_id = $1`, [tenant]);
+    if (stage !== null) await client.query(insertion(name, columns, stage));
+  }
+  await client.query("UPDATE cellplane.rollups SET epoch = $2, shipment = NULL WHERE tenant_id = $1", [tenant, epoch]);
+}
+
+/** The import under which a tenant's rows are written into another cell. */
+export interface ImportStep {
+  readonly operation: string;
+  readonly attempt: number;
+  /** At which the cell will own the tenant. */
+  readonly epoch: number;
+}
+
+/**
+ * Writes the staged rows of a tenant that the cell is about to take, in the place of whatever an earlier try or an earlier stay left, all or nothing.
+ * @returns false when another attempt has the import, or it was given up; nothing was changed.
+ */
+export async function fillImport(
+  client: Client,
+  tenant: TenantId,
+  { operation, attempt, epoch }: ImportStep,
+  stages: Stages,
+): Promise<boolean> {
+  await client.query("BEGIN");
+  try {
+    await client.query("SET LOCAL session_replication_role = replica");
+    await client.query("SELECT pg_advisory_xact_lock(cellplane.lock_key($1))", [tenant]);
+    const lease = await client.query(
+      `SELECT FROM cellplane.leases l JOIN cellplane.cell c ON c.incarnation = l.incarnation
+       WHERE l.tenant_id = $1 AND l.state = 'importing' AND l.operation = $2 AND l.attempt = $3 AND l.epoch = $4 FOR SHARE OF l`,
+      [tenant, operation, attempt, epoch],
+    );
+    const held = lease.rowCount === 1;
+    if (held) await replaceRows(client, tenant, epoch, stages);
+    await client.query(held ? "COMMIT" : "ROLLBACK");
+    return held;
   } catch (error) {
     await client.query("ROLLBACK");
     throw error;

@@ -12,7 +12,7 @@ import { backupBusyExit } from "../backup/lock.ts";
 import { openLog } from "./logs.ts";
 import { supervisorPaths } from "./paths.ts";
 
-const lookMs = 60_000;
+const lookEveryMs = 60_000;
 const firstAfterMs = 180_000;
 const hourMs = 3_600_000;
 /** A cell whose backup failed is tried again after this; the log has said why. */
@@ -28,6 +28,8 @@ export interface BackupScheduleOptions {
   readonly processes: () => readonly ProcessStatus[];
   readonly clock: Clock;
   readonly log: Logger;
+  /** How often it looks, in milliseconds; shorter in tests. */
+  readonly lookMs?: number;
 }
 
 /**
@@ -50,7 +52,7 @@ export class BackupSchedule {
       void this.#look().finally(() => {
         if (!this.#stopped) this.start();
       });
-    }, lookMs);
+    }, this.#options.lookMs ?? lookEveryMs);
   }
 
   /** Ends a backup that is under way; what it made so far counts for nothing. */

@@ -1,0 +1,38 @@
+import { CR, isValue, LF } from "./bytes.ts";
+import { BadBytes, FieldBlock } from "./field-block.ts";
+
+/** Bytes of an answer's head; a cell that sends more is not understood. */
+export const maxAnswerHeadBytes = 32 * 1024;
+
+/** Reads status lines and fields of what a cell answers, as strictly as those of requests. Properties are valid until the next `parse`. */
+export class AnswerParser {
+  status = 0;
+  reason = "";
+  http10 = false;
+  readonly fields = new FieldBlock();
+
+  /** @returns where the bytes behind the head begin; -1 when it is not whole yet. @throws BadBytes */
+  parse(bytes: Buffer, from: number, to: number): number {
+    const end = Math.min(to, from + maxAnswerHeadBytes);
+    const fieldsAt = this.#parseLine(bytes, from, end);
+    const after = fieldsAt < 0 ? -1 : this.fields.parse(bytes, from, fieldsAt, end);
+    if (after < 0 && end - from === maxAnswerHeadBytes) throw new BadBytes("The head of the answer is too long.");
+    return after;
+  }
+
+  #parseLine(bytes: Buffer, from: number, end: number): number {
+    // `HTTP/1.1 200 ` is 13 bytes; the reason may be empty, its space may not (RFC 9112, section 4).
+    let at = from + 13;
+    if (end < at + 2) return -1;
+    const match = /^HTTP\/1\.([01]) ([1-9]\d\d) $/.exec(bytes.toString("latin1", from, at));
+    if (match === null) throw new BadBytes("The answer's status line is not HTTP/1.");
+    while (at < end && isValue[bytes[at] as number] === 1) at += 1;
+    if (at + 1 >= end) return -1;
+    if (bytes[at] !== CR || bytes[at + 1] !== LF)
+      throw new BadBytes("The answer's status line holds a control character.");
+    this.http10 = match[1] === "0";
+    this.status = Number(match[2]);
+    this.reason = bytes.toString("latin1", from + 13, at);
+    return at + 2;
+  }
+}

@@ -1,0 +1,96 @@
+import { COLON, CR, HTAB, isToken, isValue, LF, SP } from "./bytes.ts";
+import { fieldNameOf, type FieldName, type Kind } from "./field-names.ts";
+
+/** More fields than any client of ours sends; each costs a look-up. */
+const maxFields = 256;
+
+/** Bytes that are not what they should be. `detail` may be shown. */
+export class BadBytes extends Error {
+  override readonly name = "BadBytes";
+}
+
+/** More fields than are taken. */
+export class TooManyFields extends BadBytes {}
+
+/**
+ * The field lines of a head or trailer (RFC 9112, section 5). One block is used again for every message: what it holds is valid until the next
+ * `parse`, so that a head makes no objects of its own. Positions count from where the message began in its bytes.
+ */
+export class FieldBlock {
+  /** The message from its first byte to the end of the block, as Latin-1. */
+  text = "";
+  count = 0;
+  readonly #names: FieldName[] = [];
+  readonly #lineAt = new Int32Array(maxFields + 1);
+  readonly #nameEnd = new Int32Array(maxFields);
+  readonly #valueAt = new Int32Array(maxFields);
+  readonly #valueEnd = new Int32Array(maxFields);
+
+  /**
+   * @param start where the message begins, @param at its first field line, @param end where the bytes that have come end.
+   * @returns where the bytes behind the empty line begin; -1 when it has not come yet.
+   * @throws BadBytes
+   */
+  parse(bytes: Buffer, start: number, at: number, end: number): number {
+    let position = at;
+    let count = 0;
+    for (;;) {
+      if (position >= end) return -1;
+      this.#lineAt[count] = position - start;
+      if (bytes[position] === CR) break;
+      if (count === maxFields) throw new TooManyFields(`There are more than ${maxFields} fields.`);
+      while (position < end && isToken[bytes[position] as number] === 1) position += 1;
+      if (position === end) return -1;
+      if (bytes[position] !== COLON) throw new BadBytes(lineError(bytes, position));
+      this.#nameEnd[count] = position - start;
+      if (this.#nameEnd[count] === this.#lineAt[count]) throw new BadBytes("A field has no name.");
+      position += 1;
+      while (position < end && (bytes[position] === SP || bytes[position] === HTAB)) position += 1;
+      const valueAt = position;
+      while (position < end && isValue[bytes[position] as number] === 1) position += 1;
+      if (position + 1 >= end) {
+        if (position < end && bytes[position] !== CR) throw new BadBytes("A field holds a control character.");
+        return -1;
+      }
+      if (bytes[position] !== CR || bytes[position + 1] !== LF)
+        throw new BadBytes("A field holds a control character.");
+      let valueEnd = position;
+      while (valueEnd > valueAt && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd -= 1;
+      this.#valueAt[count] = valueAt - start;
+      this.#valueEnd[count] = valueEnd - start;
+      count += 1;
+      position += 2;
+    }
+    if (position + 1 >= end) return -1;
+    if (bytes[position + 1] !== LF) throw new BadBytes("A line does not end with CR LF.");
+    this.count = count;
+    this.text = bytes.toString("latin1", start, position + 2);
+    for (let index = 0; index < count; index += 1)
+      this.#names[index] = fieldNameOf(this.text.slice(this.#lineAt[index], this.#nameEnd[index]));
+    return position + 2;
+  }
+
+  kind(index: number): Kind {
+    return (this.#names[index] as FieldName).kind;
+  }
+  /** The name in lower case. */
+  name(index: number): string {
+    return (this.#names[index] as FieldName).lower;
+  }
+  value(index: number): string {
+    return this.text.slice(this.#valueAt[index], this.#valueEnd[index]);
+  }
+  /** Where a field's line begins in `text`; at `count`, where the last one ended. */
+  lineAt(index: number): number {
+    return this.#lineAt[index] as number;
+  }
+}
+
+function lineError(bytes: Buffer, at: number): string {
+  const byte = bytes[at];
+  const first = bytes[at - 1] === LF;
+  if (first && (byte === SP || byte === HTAB)) return "A field is folded over two lines.";
+  if (byte === SP || byte === HTAB) return "There is a space before a field's colon.";
+  if (byte === LF || byte === CR) return "A line has no colon, or does not end with CR LF.";
+  return "A field's name holds a character that no token has.";
+}

@@ -1,0 +1,258 @@
+/**
+ * Requests as bytes, malformed and merely strange: what the router makes of each, and why. `pass` is passed on to the cell, which must see the
+ * same message; a status is one answer of the router's own, after which the connection ends.
+ */
+export interface Case {
+  readonly name: string;
+  readonly bytes: string;
+  readonly verdict: "pass" | 400 | 414 | 417 | 431 | 501 | 505;
+  /** Where the rule stands. */
+  readonly rule: string;
+}
+
+const host = "Host: acme.cellplane.localhost\r\n";
+const get = (target: string): string => `GET ${target} HTTP/1.1\r\n${host}\r\n`;
+const field = (line: string): string => `GET /x HTTP/1.1\r\n${host}${line}\r\n\r\n`;
+const post = (fields: string, body = ""): string => `POST /x HTTP/1.1\r\n${host}${fields}\r\n${body}`;
+const chunked = (body: string): string => post("Transfer-Encoding: chunked\r\n", body);
+const hosted = (line: string): string => `GET /x HTTP/1.1\r\n${line}\r\n`;
+
+type Row = readonly [name: string, bytes: string, verdict: Case["verdict"], rule: string];
+
+const requestLines: readonly Row[] = [
+  ["a plain request", get("/x"), "pass", "RFC 9112, 3"],
+  ["an empty line before it", `\r\n${get("/x")}`, "pass", "RFC 9112, 2.2"],
+  ["two empty lines before it", `\r\n\r\n${get("/x")}`, 400, "RFC 9112, 2.2"],
+  ["a bare LF before it", `\n${get("/x")}`, 400, "RFC 9112, 2.2"],
+  ["a space before the method", ` ${get("/x")}`, 400, "RFC 9112, 3"],
+  ["two spaces after the method", `GET  /x HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["two spaces before the version", `GET /x  HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["a tab after the method", `GET\t/x HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["a space after the version", `GET /x HTTP/1.1 \r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["a space in the target", `GET /x y HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3.2"],
+  ["no target", `GET HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3.2"],
+  ["an empty target", `GET  HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3.2"],
+  ["HTTP/0.9", `GET /x\r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["HTTP/0.9 by name", `GET /x HTTP/0.9\r\n${host}\r\n`, 505, "RFC 9110, 15.6.6"],
+  ["HTTP/2.0", `GET /x HTTP/2.0\r\n${host}\r\n`, 505, "RFC 9110, 15.6.6"],
+  ["the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "RFC 9113, 3.4"],
+  ["HTTP/1.2", `GET /x HTTP/1.2\r\n${host}\r\n`, 505, "RFC 9110, 2.5"],
+  ["HTTP/1.10", `GET /x HTTP/1.10\r\n${host}\r\n`, 400, "RFC 9112, 2.3"],
+  ["HTTP/01.1", `GET /x HTTP/01.1\r\n${host}\r\n`, 400, "RFC 9112, 2.3"],
+  ["http/1.1 in lower case", `GET /x http/1.1\r\n${host}\r\n`, 400, "RFC 9112, 2.3"],
+  ["another protocol", `GET /x ICE/1.0\r\n${host}\r\n`, 400, "RFC 9112, 2.3"],
+  ["a bare LF at the line's end", `GET /x HTTP/1.1\n${host}\r\n`, 400, "RFC 9112, 2.2"],
+  ["a bare CR at the line's end", `GET /x HTTP/1.1\r${host}\r\n`, 400, "RFC 9112, 2.2"],
+  ["CR CR LF", `GET /x HTTP/1.1\r\r\n${host}\r\n`, 400, "RFC 9112, 2.2"],
+  ["a method in lower case", `get /x HTTP/1.1\r\n${host}\r\n`, 501, "RFC 9110, 9.1"],
+  ["an unknown method", `BREW /x HTTP/1.1\r\n${host}\r\n`, 501, "RFC 9110, 9.1"],
+  ["a method that is too long", `${"A".repeat(40)} /x HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9112, 3"],
+  ["a method with a separator", `GE(T /x HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9110, 5.6.2"],
+  ["a NUL in the method", `G\0T /x HTTP/1.1\r\n${host}\r\n`, 400, "RFC 9110, 5.6.2"],
+  ["TRACE", `TRACE /x HTTP/1.1\r\n${host}\r\n`, 501, "RFC 9110, 9.3.8"],
+  ["CONNECT", `CONNECT acme.cellplane.localhost:443 HTTP/1.1\r\n${host}\r\n`, 501, "RFC 9110, 9.3.6"],
+  ["DELETE", `DELETE /x HTTP/1.1\r\n${host}\r\n`, "pass", "RFC 9110, 9.3.5"],
+  ["PATCH", `PATCH /x HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`, "pass", "RFC 5789"],
+  ["a WebDAV method", `PROPFIND /x HTTP/1.1\r\n${host}\r\n`, "pass", "RFC 4918, 9.1"],
+  ["TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "RFC 9112, 3"],
+];
+
+const targets: readonly Row[] = [
+  ["a fragment", get("/x#y"), 400, "RFC 9112, 3.2.1"],
+  ["`*` with GET", get("*"), 400, "RFC 9112, 3.2.4"],
+  ["`*` with OPTIONS", `OPTIONS * HTTP/1.1\r\n${host}\r\n`, "pass", "RFC 9112, 3.2.4"],
+  ["absolute form of the same host", get("http://acme.cellplane.localhost/x"), "pass", "RFC 9112, 3.2.2"],
+  [
+    "absolute form with a path of nothing but a query",
+    get("http://acme.cellplane.localhost?x"),
+    "pass",
+    "RFC 9112, 3.2.2",
+  ],
+  ["absolute form of another host", get("http://globex.cellplane.localhost/x"), 400, "RFC 9112, 3.2.2"],
+  ["absolute form of another port", get("http://acme.cellplane.localhost:81/x"), 400, "RFC 9112, 3.2.2"],
+  ["absolute form with userinfo", get("http://a@acme.cellplane.localhost/x"), 400, "RFC 9110, 4.2.4"],
+  ["absolute form of another scheme", get("ftp://acme.cellplane.localhost/x"), 400, "RFC 9112, 3.2.2"],
+  ["absolute form without a host", get("http:///x"), 400, "RFC 9110, 4.2.1"],
+  ["authority form", get("acme.cellplane.localhost:80"), 400, "RFC 9112, 3.2.3"],
+  ["a relative path", get("x/y"), 400, "RFC 9112, 3.2.1"],
+  ["two slashes", get("//globex.cellplane.localhost/x"), 400, "RFC 3986, 3.3"],
+  ["a step up", get("/a/../b"), 400, "RFC 3986, 5.2.4"],
+  ["a step up at the end", get("/a/.."), 400, "RFC 3986, 5.2.4"],
+  ["a step up, encoded", get("/a/%2e%2e/b"), 400, "RFC 3986, 6.2.2.3"],
+  ["a step up, half encoded", get("/a/.%2E/b"), 400, "RFC 3986, 6.2.2.3"],
+  ["a step up by an encoded slash", get("/a/..%2fb"), 400, "RFC 3986, 6.2.2.3"],
+  ["a step up by an encoded backslash", get("/a/..%5Cb"), 400, "RFC 3986, 6.2.2.3"],
+  ["a backslash", get("/a\\b"), 400, "RFC 3986, 2"],
+  ["a step up, encoded twice", get("/%252e%252e/x"), "pass", "RFC 3986, 2.4"],
+  ["dots that are no step", get("/a..b/..."), "pass", "RFC 3986, 3.3"],
+  ["a step up in the query", get("/x?a=../.."), "pass", "RFC 3986, 3.4"],
+  ["a NUL in the target", get("/x\0y"), 400, "RFC 9112, 3.2"],
+  ["a byte above ASCII in the target", get("/\xfc"), 400, "RFC 9112, 3.2"],
+  ["DEL in the target", get("/\x7f"), 400, "RFC 9112, 3.2"],
+  ["a target of 9,000 bytes", get(`/${"a".repeat(9_000)}`), 414, "RFC 9110, 15.5.15"],
+  ["a target without end", `GET /${"a".repeat(20_000)}`, 414, "RFC 9110, 15.5.15"],
+  ["a long target", get(`/${"a".repeat(4_000)}`), "pass", "RFC 9112, 3"],
+];
+
+const hosts: readonly Row[] = [
+  ["no Host", hosted(""), 400, "RFC 9112, 3.2"],
+  ["no Host on HTTP/1.0", "GET /x HTTP/1.0\r\n\r\n", 400, "no default tenant"],
+  ["two Hosts", hosted(`${host}Host: globex.cellplane.localhost\r\n`), 400, "RFC 9112, 3.2"],
+  ["two equal Hosts", hosted(`${host}${host}`), 400, "RFC 9112, 3.2"],
+  ["two Hosts in different case", hosted(`${host}hOST: acme.cellplane.localhost\r\n`), 400, "RFC 9112, 3.2"],
+  ["a list in Host", hosted("Host: acme.cellplane.localhost, globex.cellplane.localhost\r\n"), 400, "RFC 9110, 7.2"],
+  ["an empty Host", hosted("Host:\r\n"), 400, "RFC 9110, 7.2"],
+  ["userinfo in Host", hosted("Host: a@acme.cellplane.localhost\r\n"), 400, "RFC 9110, 7.2"],
+  ["a trailing dot in Host", hosted("Host: acme.cellplane.localhost.\r\n"), 400, "RFC 9110, 7.2"],
+  ["a leading dot in Host", hosted("Host: .acme.cellplane.localhost\r\n"), 400, "RFC 9110, 7.2"],
+  ["two dots in Host", hosted("Host: acme..cellplane.localhost\r\n"), 400, "RFC 9110, 7.2"],
+  ["a path in Host", hosted("Host: acme.cellplane.localhost/x\r\n"), 400, "RFC 9110, 7.2"],
+  ["a port that is none in Host", hosted("Host: acme.cellplane.localhost:x\r\n"), 400, "RFC 9110, 7.2"],
+  ["a space in Host", hosted("Host: acme .cellplane.localhost\r\n"), 400, "RFC 9110, 7.2"],
+  ["an address in brackets", hosted("Host: [::1]\r\n"), 400, "RFC 9110, 7.2"],
+  ["an underscore in Host", hosted("Host: ac_me.cellplane.localhost\r\n"), 400, "RFC 1123, 2.1"],
+  ["a Host in capitals with a port", hosted("Host: ACME.Cellplane.LOCALHOST:8080\r\n"), "pass", "RFC 9110, 4.2.3"],
+  ["spaces around the Host", hosted("Host: \t acme.cellplane.localhost \t\r\n"), "pass", "RFC 9110, 5.5"],
+  ["no space before the Host", hosted("Host:acme.cellplane.localhost\r\n"), "pass", "RFC 9112, 5"],
+];
+
+const fields: readonly Row[] = [
+  ["a folded field", field("X-A: 1\r\n 2"), 400, "RFC 9112, 5.2"],
+  ["a folded first field", `GET /x HTTP/1.1\r\n X-A: 1\r\n${host}\r\n`, 400, "RFC 9112, 5.2"],
+  ["a field folded by a tab", field("X-A: 1\r\n\t2"), 400, "RFC 9112, 5.2"],
+  ["a space before the colon", field("X-A : 1"), 400, "RFC 9112, 5.1"],
+  ["a tab before the colon", field("X-A\t: 1"), 400, "RFC 9112, 5.1"],
+  ["no colon", field("X-A 1"), 400, "RFC 9112, 5"],
+  ["no name", field(": 1"), 400, "RFC 9112, 5"],
+  ["an empty value", field("X-A:"), "pass", "RFC 9110, 5.5"],
+  ["a separator in a name", field("X(A): 1"), 400, "RFC 9110, 5.6.2"],
+  ["a byte above ASCII in a name", field("X-\xe4: 1"), 400, "RFC 9110, 5.6.2"],
+  ["a byte above ASCII in a value", field("X-A: \xe4"), "pass", "RFC 9110, 5.5"],
+  ["a tab in a value", field("X-A: 1\t2"), "pass", "RFC 9110, 5.5"],
+  ["a NUL in a value", field("X-A: 1\x002"), 400, "RFC 9110, 5.5"],
+  ["an escape character in a value", field("X-A: \x1b[0m"), 400, "RFC 9110, 5.5"],
+  ["DEL in a value", field("X-A: \x7f"), 400, "RFC 9110, 5.5"],
+  ["a bare CR in a value", field("X-A: 1\rX-B: 2"), 400, "RFC 9112, 2.2"],
+  ["a bare LF in a value", field("X-A: 1\nX-B: 2"), 400, "RFC 9112, 2.2"],
+  ["a head that ends with two LF", `GET /x HTTP/1.1\r\n${host.trimEnd()}\n\n`, 400, "RFC 9112, 2.2"],
+  ["a head that ends with LF", `GET /x HTTP/1.1\r\n${host}\n`, 400, "RFC 9112, 2.2"],
+  [
+    "a hundred fields",
+    field(Array.from({ length: 100 }, (_, index) => `X-${index}: 1`).join("\r\n")),
+    "pass",
+    "RFC 9110, 5.4",
+  ],
+  [
+    "a thousand fields",
+    field(Array.from({ length: 1_000 }, (_, index) => `X-${index}: 1`).join("\r\n")),
+    431,
+    "RFC 6585, 5",
+  ],
+  ["a field of 20,000 bytes", field(`X-A: ${"a".repeat(20_000)}`), 431, "RFC 6585, 5"],
+  ["a head without end", `GET /x HTTP/1.1\r\n${"X-A: 1\r\n".repeat(3_000).slice(0, 17_000)}`, 431, "RFC 6585, 5"],
+  ["two Authorizations", field("Authorization: Bearer cpk_a\r\nAuthorization: Bearer cpk_b"), 400, "RFC 9110, 5.3"],
+  ["an internal name", field("Cellplane-Assertion: forged"), "pass", "stripped"],
+  ["an internal name with underscores", field("cellplane_assertion: forged"), "pass", "stripped"],
+  ["a Connection that names an internal field", field("Connection: cellplane-assertion"), "pass", "RFC 9110, 7.6.1"],
+  ["a Connection that names framing", field("Connection: host, content-length"), "pass", "RFC 9110, 7.6.1"],
+  ["a name of Object's prototype", field("__proto__: x\r\nconstructor: y"), "pass", "RFC 9110, 5.1"],
+  ["an unknown expectation", field("Expect: miracles"), 417, "RFC 9110, 10.1.1"],
+  [
+    "an upgrade to h2c",
+    field("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk"),
+    "pass",
+    "RFC 9113, 3.1",
+  ],
+];
+
+const framings: readonly Row[] = [
+  ["a body by length", post("Content-Length: 5\r\n", "hello"), "pass", "RFC 9112, 6.2"],
+  ["a length of zero", post("Content-Length: 0\r\n"), "pass", "RFC 9112, 6.2"],
+  ["no length", post(""), "pass", "RFC 9112, 6.3"],
+  ["a length with zeros in front", post("Content-Length: 005\r\n", "hello"), "pass", "RFC 9110, 8.6"],
+  ["a body of GET", `GET /x HTTP/1.1\r\n${host}Content-Length: 5\r\n\r\nhello`, "pass", "RFC 9110, 9.3.1"],
+  ["two lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello!"), 400, "RFC 9112, 6.3"],
+  ["two equal lengths", post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), 400, "RFC 9112, 6.3"],
+  ["a list of lengths", post("Content-Length: 5, 5\r\n", "hello"), 400, "RFC 9112, 6.3"],
+  ["a signed length", post("Content-Length: +5\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  ["a negative length", post("Content-Length: -5\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  ["a hexadecimal length", post("Content-Length: 0x5\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  ["a length with a point", post("Content-Length: 5.0\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  ["a length with a space inside", post("Content-Length: 1 5\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  ["an empty length", post("Content-Length:\r\n"), 400, "RFC 9110, 8.6"],
+  ["a length of 2^53", post("Content-Length: 9007199254740992\r\n", "x"), 400, "RFC 9110, 8.6"],
+  ["a length of 2^64 + 5", post("Content-Length: 18446744073709551621\r\n", "hello"), 400, "RFC 9110, 8.6"],
+  [
+    "length and encoding",
+    post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    400,
+    "RFC 9112, 6.1",
+  ],
+  [
+    "encoding and length",
+    post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"),
+    400,
+    "RFC 9112, 6.1",
+  ],
+  ["a spaced encoding", post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), 400, "RFC 9112, 5.1"],
+  ["an encoding after a tab", post("Transfer-Encoding:\tchunked\r\n", "0\r\n\r\n"), "pass", "RFC 9112, 5"],
+  ["an encoding in capitals", post("Transfer-Encoding: CHUNKED\r\n", "0\r\n\r\n"), "pass", "RFC 9112, 7"],
+  ["an encoding of another name", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, "RFC 9112, 6.1"],
+  ["gzip, chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400, "RFC 9112, 6.1"],
+  ["chunked, identity", post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), 400, "RFC 9112, 6.1"],
+  [
+    "chunked twice",
+    post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+    400,
+    "RFC 9112, 6.1",
+  ],
+  ["identity alone", post("Transfer-Encoding: identity\r\n"), 400, "RFC 9112, 6.1"],
+  ["an empty encoding", post("Transfer-Encoding:\r\n"), 400, "RFC 9112, 6.1"],
+  ["a quoted encoding", post('Transfer-Encoding: "chunked"\r\n', "0\r\n\r\n"), 400, "RFC 9112, 6.1"],
+  [
+    "an encoding on HTTP/1.0",
+    `POST /x HTTP/1.0\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    400,
+    "RFC 9112, 6.1",
+  ],
+  ["a length on HTTP/1.0", `POST /x HTTP/1.0\r\n${host}Content-Length: 5\r\n\r\nhello`, "pass", "RFC 9112, 6.2"],
+];
+
+const chunks: readonly Row[] = [
+  ["two chunks", chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), "pass", "RFC 9112, 7.1"],
+  ["a size in capitals", chunked("A\r\n0123456789\r\n0\r\n\r\n"), "pass", "RFC 9112, 7.1"],
+  ["a size with zeros in front", chunked("003\r\nabc\r\n000\r\n\r\n"), "pass", "RFC 9112, 7.1"],
+  ["an extension", chunked("3;a\r\nabc\r\n0;b=c\r\n\r\n"), "pass", "RFC 9112, 7.1.1"],
+  ["a trailer", chunked("3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"), "pass", "RFC 9112, 7.1.2"],
+  ["a size that is none", chunked("zz\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["no size", chunked("\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a signed size", chunked("+3\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["0x in a size", chunked("0x3\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a space before a size", chunked(" 3\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a space after a size", chunked("3 \r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a size of 17 digits", chunked("00000000000000003\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a size of 2^64 + 3", chunked("10000000000000003\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a bare LF after a size", chunked("3\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a bare CR after a size", chunked("3\rabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a bare LF after a chunk", chunked("3\r\nabc\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a chunk that is longer than its size", chunked("3\r\nabcd\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a chunk that is shorter than its size", chunked("5\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1"],
+  ["a bad chunk in mid-body", chunked("3\r\nabc\r\nXYZ\r\n"), 400, "RFC 9112, 7.1"],
+  ["a bare LF in an extension", chunked("3;a\nb\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1.1"],
+  ["an empty extension", chunked("3;\r\nabc\r\n0\r\n\r\n"), 400, "RFC 9112, 7.1.1"],
+  ["an endless extension", chunked(`3;${"a".repeat(1_000)}\r\nabc\r\n0\r\n\r\n`), 400, "RFC 9112, 7.1.1"],
+  ["a folded trailer", chunked("0\r\nX-Sum: 1\r\n 2\r\n\r\n"), 400, "RFC 9112, 5.2"],
+  ["a trailer without a colon", chunked("0\r\nX-Sum\r\n\r\n"), 400, "RFC 9112, 5"],
+  ["a trailer that frames", chunked("3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n"), 400, "RFC 9110, 6.5.1"],
+  [
+    "a trailer of an internal name",
+    chunked("3\r\nabc\r\n0\r\nCellplane-Assertion: forged\r\n\r\n"),
+    "pass",
+    "stripped",
+  ],
+  ["an endless trailer", chunked(`0\r\nX-Sum: ${"1".repeat(10_000)}\r\n\r\n`), 400, "RFC 9112, 7.1.2"],
+];
+
+export const corpus: readonly Case[] = [...requestLines, ...targets, ...hosts, ...fields, ...framings, ...chunks].map(
+  ([name, bytes, verdict, rule]) => ({ name, bytes, verdict, rule }),
+);
