@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from "../../common/clock.ts";
-import type { Watch } from "../../common/contracts/bake.ts";
+import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
@@ -55,15 +55,15 @@ export interface Registry {
   currentRelease(): Promise<ReleaseName | null>;
   /** Opens a watch over a wave, with what is known of the traffic before it; does nothing where it is open. */
   openWatch(operation: OperationId, request: WatchRequest): Promise<void>;
-  /** Adds a look; one that is told twice is written once. @throws unknown-watch */
+  /** Adds a look, and answers it as it is kept; one that is told twice is written once. @throws unknown-watch */
   addLook(
     of: { readonly operation: OperationId; readonly number: number; readonly look: number },
     seen: Seen,
     time: LookTime,
     staleSeconds: number,
-  ): Promise<void>;
-  /** @throws unknown-watch */
-  watch(operation: OperationId, number: number): Promise<Watch>;
+  ): Promise<Look>;
+  /** A watch with its looks: all, or those before the numbered one. @throws unknown-watch */
+  watch(operation: OperationId, number: number, before?: number): Promise<Watch>;
 }
 
 /** The registry as the workflow worker uses it. */
@@ -125,6 +125,6 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
     },
     openWatch: (operation, request) => openWatch(pool, operation, request),
     addLook: (of, seen, time, staleSeconds) => addLook(pool, of, seen, time, staleSeconds),
-    watch: (operation, number) => readWatch(pool, operation, number),
+    watch: (operation, number, before) => readWatch(pool, operation, number, before),
   };
 }

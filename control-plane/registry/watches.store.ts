@@ -27,23 +27,33 @@ export async function lockWatch(tx: Queryable, operation: OperationId, number: n
   return (await tx.query<WatchRow>(text, [operation, number])).rows[0] ?? null;
 }
 
-/** Writes a look and what the next one is compared with. Of a look that is written already nothing changes. */
+/** Writes a look and what the next one is compared with. A look that is written already stays. @returns the one that is kept. */
 export async function insertLook(
   tx: Queryable,
   of: { readonly operation: OperationId; readonly number: number; readonly look: number },
   look: Look,
   last: LastReadings,
-): Promise<void> {
+): Promise<Look> {
   const text = `INSERT INTO rollout_looks (operation, number, look, document) VALUES ($1, $2, $3, $4)
     ON CONFLICT (operation, number, look) DO NOTHING`;
-  const { rowCount } = await tx.query(text, [of.operation, of.number, of.look, JSON.stringify(look)]);
-  if (rowCount === 0) return;
+  const key = [of.operation, of.number, of.look];
+  const { rowCount } = await tx.query(text, [...key, JSON.stringify(look)]);
+  if (rowCount === 0) {
+    const kept = "SELECT document FROM rollout_looks WHERE operation = $1 AND number = $2 AND look = $3";
+    return (await tx.query<{ document: Look }>(kept, key)).rows[0]?.document ?? look;
+  }
   const newest = "UPDATE rollout_watches SET last = $3 WHERE operation = $1 AND number = $2";
   await tx.query(newest, [of.operation, of.number, JSON.stringify(last)]);
+  return look;
 }
 
-/** A watch with all its looks; null where there is none. */
-export async function findWatch(db: Queryable, operation: OperationId, number: number): Promise<Watch | null> {
+/** A watch with its looks, all or those before one; null where there is none. */
+export async function findWatch(
+  db: Queryable,
+  operation: OperationId,
+  number: number,
+  before: number | null = null,
+): Promise<Watch | null> {
   const opened = await db.query<WatchRow>(
     "SELECT document, last FROM rollout_watches WHERE operation = $1 AND number = $2",
     [operation, number],
@@ -51,8 +61,8 @@ export async function findWatch(db: Queryable, operation: OperationId, number: n
   const document = opened.rows[0]?.document;
   if (document === undefined) return null;
   const looks = await db.query<{ document: Look }>(
-    "SELECT document FROM rollout_looks WHERE operation = $1 AND number = $2 ORDER BY look",
-    [operation, number],
+    "SELECT document FROM rollout_looks WHERE operation = $1 AND number = $2 AND ($3::int IS NULL OR look < $3) ORDER BY look",
+    [operation, number, before],
   );
   return { ...document, looks: looks.rows.map((row) => row.document) };
 }

@@ -1,4 +1,4 @@
-import type { Watch } from "../../common/contracts/bake.ts";
+import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { OperationId } from "../../common/ids.ts";
 import { inTransaction, type Pool } from "../../common/postgres/pool.ts";
 import { fail } from "../errors.ts";
@@ -31,6 +31,7 @@ export async function openWatch(pool: Pool, operation: OperationId, request: Wat
 
 /**
  * Adds a look to a watch. Looks are numbered, so that one that is told twice is written once.
+ * @returns the look as it is kept.
  * @throws unknown-watch
  */
 export async function addLook(
@@ -39,18 +40,21 @@ export async function addLook(
   seen: Seen,
   time: LookTime,
   staleSeconds: number,
-): Promise<void> {
-  await inTransaction(pool, async (tx) => {
+): Promise<Look> {
+  return await inTransaction(pool, async (tx) => {
     const opened = await lockWatch(tx, of.operation, of.number);
     if (opened === null) throw fail("unknown-watch", `Rollout ${of.operation} has no watch ${of.number}.`);
     const { look, last } = lookOf(seen, opened.last, time, staleSeconds);
-    await insertLook(tx, of, look, last);
+    return await insertLook(tx, of, look, last);
   });
 }
 
-/** @throws unknown-watch */
-export async function readWatch(pool: Pool, operation: OperationId, number: number): Promise<Watch> {
-  const watch = await findWatch(pool, operation, number);
+/**
+ * A watch with its looks: all, or those before the numbered one.
+ * @throws unknown-watch
+ */
+export async function readWatch(pool: Pool, operation: OperationId, number: number, before?: number): Promise<Watch> {
+  const watch = await findWatch(pool, operation, number, before);
   if (watch === null) throw fail("unknown-watch", `Rollout ${operation} has no watch ${number}.`);
   return watch;
 }

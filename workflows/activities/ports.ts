@@ -1,5 +1,5 @@
 import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/looks.ts";
-import type { Watch } from "../../common/contracts/bake.ts";
+import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
 import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
@@ -69,12 +69,13 @@ export interface RegistryPort {
   setCurrentRelease(release: ReleaseName): Promise<void>;
   /** Opens a watch over a wave, with what is known of the traffic before it; does nothing where it is open. */
   openWatch(operation: OperationId, request: WatchRequest): Promise<void>;
-  /** Adds a look; one that is told twice is written once. */
+  /** Adds a look, and answers it as it is kept; one that is told twice is written once. */
   addLook(
     of: { readonly operation: OperationId; readonly number: number; readonly look: number },
     seen: Seen,
     time: LookTime,
     staleSeconds: number,
-  ): Promise<void>;
-  watch(operation: OperationId, number: number): Promise<Watch>;
+  ): Promise<Look>;
+  /** A watch with its looks: all, or those before the numbered one. */
+  watch(operation: OperationId, number: number, before?: number): Promise<Watch>;
 }

@@ -29,12 +29,12 @@ export function watchActivities(deps: WatchDeps): WatchSteps {
 
     async takeLook(input) {
       const { operation, number, look, policy } = input;
-      const before = await deps.registry.watch(operation, number);
+      const before = await deps.registry.watch(operation, number, look);
       const seen = await see(deps, before, loadFor(input, before), input.load?.overMs ?? 0);
       const time = { seconds: input.seconds, now: deps.clock.now() };
-      await deps.registry.addLook({ operation, number, look }, seen, time, judgingOf(policy).staleSeconds);
+      const kept = await deps.registry.addLook({ operation, number, look }, seen, time, judgingOf(policy).staleSeconds);
 
-      const watch = await deps.registry.watch(operation, number);
+      const watch = { ...before, looks: [...before.looks, kept] };
       const samples = samplesOf(watch, input.over);
       const verdict = input.gates === "hard" ? judgeHard(samples, policy) : judge(samples, policy);
       return {

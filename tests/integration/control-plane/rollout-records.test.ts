@@ -159,6 +159,7 @@ test("a rollout is explained by what was seen, and judged anew under another pol
     await registry.addLook({ operation, number: 1, look: n }, seen, time, 30);
     if (n === 2) await registry.addLook({ operation, number: 1, look: n }, seen, time, 30);
   }
+  assert.equal((await registry.watch(operation, 1, 2)).looks.length, 2, "those before the third");
   await assert.rejects(registry.watch(operation, 2), { code: "unknown-watch" });
 
   const explained = await plane.call("GET", `/v1/rollouts/${rollout.id}/explain`);

@@ -1,5 +1,5 @@
 import type { TSchema, Static } from "typebox";
-import type { BeforeDeploy, Watch } from "../../../common/contracts/bake.ts";
+import type { BeforeDeploy, Look, Watch } from "../../../common/contracts/bake.ts";
 import type { CalendarWindow } from "../../../common/contracts/calendar.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import type { CellStatus } from "../../../common/contracts/cell-admin.ts";
@@ -20,6 +20,12 @@ export interface Behaviour {
   readonly failsEvery?: number;
   readonly neverReady?: boolean;
   readonly migrationFails?: boolean;
+}
+
+interface KeptWatch {
+  readonly watch: Omit<Watch, "looks">;
+  readonly looks: Map<number, Look>;
+  last: Readonly<Record<string, Samples>>;
 }
 
 interface FakeCell {
@@ -60,7 +66,7 @@ export class FakeFleet {
   looksFail = 0;
   readonly #cells = new Map<CellId, FakeCell>();
   readonly #counters = new Map<string, SampleCounter>();
-  readonly #watches = new Map<string, { readonly watch: Watch; last: Readonly<Record<string, Samples>> }>();
+  readonly #watches = new Map<string, KeptWatch>();
   /** What planning knows of the customers' traffic, and the judge of that before a deploy. */
   traffic: KnownTraffic[] = [];
   before: BeforeDeploy[] = [];
@@ -203,7 +209,7 @@ export class FakeFleet {
       if (this.#watches.has(key)) return;
       const comparison = this.before.length === 0 ? null : { controls: [...controls], before: this.before, powerless };
       const compared = earlier.map((one) => ({ ...one, comparison }));
-      this.#watches.set(key, { watch: { ...watch, comparison, earlier: compared, looks: [] }, last: {} });
+      this.#watches.set(key, { watch: { ...watch, comparison, earlier: compared }, looks: new Map(), last: {} });
     },
     addLook: async ({ operation, number, look }, seen, time, staleSeconds) => {
       if (this.looksFail > 0) {
@@ -212,15 +218,18 @@ export class FakeFleet {
       }
       const kept = this.#watches.get(`${operation} ${number}`);
       if (kept === undefined) throw new Error(`no watch ${number}`);
-      if (kept.watch.looks.length > look) return;
+      const told = kept.looks.get(look);
+      if (told !== undefined) return told;
       const made = lookOf(seen, kept.last, time, staleSeconds);
-      kept.watch.looks.push(made.look);
+      kept.looks.set(look, made.look);
       kept.last = made.last;
+      return made.look;
     },
-    watch: async (operation, number) => {
+    watch: async (operation, number, before = Infinity) => {
       const kept = this.#watches.get(`${operation} ${number}`);
       if (kept === undefined) throw new Error(`no watch ${number}`);
-      return structuredClone(kept.watch);
+      const looks = [...kept.looks].filter(([look]) => look < before).map(([, look]) => look);
+      return structuredClone({ ...kept.watch, looks });
     },
   };
 
