@@ -10,12 +10,12 @@ export interface PoolSizes {
 
 /**
  * A cell's PostgreSQL takes 80 connections. Two slots run side by side during a deploy, so that one slot may have half of them less what migrations,
- * moves, backups and people need: 14 + 10 + 2 listeners = 26 a slot, 52 of 80. More connections than this would not be quicker: a transaction is a few
+ * moves, backups and people need: 14 + 12 + 2 listeners = 28 a slot, 56 of 80. More connections than this would not be quicker: a transaction is a few
  * short statements, and a cell has a few cores; who finds none free waits, at most two seconds (`common/postgres/pool.ts`).
  */
 export const apiPools: PoolSizes = { app: 10, system: 4 };
-/** Four jobs at once, the scheduler and the sweepers. */
-export const workerPools: PoolSizes = { app: 6, system: 4 };
+/** Six jobs at once, the scheduler and the sweepers. */
+export const workerPools: PoolSizes = { app: 8, system: 4 };
 
 /**
  * Limits of a tenant's transaction, set on each connection, so that no code path can forget them; the database enforces them even when the process hangs.

@@ -16,13 +16,13 @@ import { workerPools } from "./limits.ts";
 import { aggregatorUrl, startServing, statusOptions } from "./serving.ts";
 
 /** Jobs that run at once in this process; below the pool's size, so that the scheduler finds a connection. */
-const concurrency = 4;
+const concurrency = 6;
 
 /**
  * Jobs in flight: those that run, and as many behind them as keep the worker busy until the next claim. Each one more is one more that a quiet tenant's
- * job may have to wait for; half of them may be one tenant's (docs/decisions/0016).
+ * job may have to wait for; less than half of them may be one tenant's (docs/decisions/0016).
  */
-const windows = { tenant: 2 * concurrency, cell: 4 * concurrency };
+const windows = { tenant: concurrency + 2, cell: 3 * concurrency };
 
 /** The queue worker of a cell: moves jobs from the outbox to the queue, runs them, fires schedules, ships rollups. */
 export async function runWorker<Settings extends TObject>(app: CellApp<Settings>): Promise<void> {

@@ -1,5 +1,8 @@
 import type { FleetFile } from "../common/contracts/home.ts";
+import { CellplaneError } from "../common/errors.ts";
 import { controlPlaneAt, type ControlPlane } from "./control-plane.ts";
+import { tellDirect } from "./direct.ts";
+import { RemoteProblem } from "./errors.ts";
 import type { ExitCode } from "./exit.ts";
 import { readFleet, readOperatorToken } from "./home.ts";
 
@@ -42,10 +45,23 @@ export function createContext(options: ContextOptions): Context {
   return {
     ...options,
     fleet,
-    controlPlane: once(async () =>
-      controlPlaneAt((await fleet()).urls.controlPlane, await readOperatorToken(options.home)),
-    ),
+    controlPlane: once(async () => {
+      const plane = controlPlaneAt((await fleet()).urls.controlPlane, await readOperatorToken(options.home));
+      await catchUp(options, plane);
+      return plane;
+    }),
   };
+}
+
+/** What was done past the control plane is told first, where it answers; whether it does, the command's own call finds out. */
+async function catchUp({ home, progress }: ContextOptions, plane: ControlPlane): Promise<void> {
+  try {
+    await tellDirect(home, plane);
+  } catch (error) {
+    if (error instanceof CellplaneError && error.code === "control-plane-unreachable") return;
+    if (!(error instanceof RemoteProblem)) throw error;
+    progress(`What was done directly is not in the audit yet: ${error.message}\n`);
+  }
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

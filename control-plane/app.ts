@@ -11,6 +11,7 @@ import { blobRoutes } from "./api/blobs.ts";
 import { cellMaintenanceRoutes } from "./api/cell-maintenance.ts";
 import { cellRoutes } from "./api/cells.ts";
 import type { ApiContext } from "./api/context.ts";
+import { claimRoutes } from "./api/claims.ts";
 import { dashboardRoutes } from "./api/dashboard.ts";
 import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
@@ -66,6 +67,7 @@ export function createApp(context: ApiContext): Server {
     cellRoutes(api, context);
     cellMaintenanceRoutes(api, context);
     lifeRoutes(api, context);
+    claimRoutes(api, context);
     partRoutes(api, context);
     releaseRoutes(api, context);
     blobRoutes(api, context);

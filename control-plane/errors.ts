@@ -157,7 +157,27 @@ export const controlPlaneErrors = {
   "claim-taken": {
     status: 409,
     title: "Another operation holds a cell",
-    todo: "It is tried again; see which operation in the detail.",
+    todo: "Wait for its end, or end it; which operation it is, and whose, stands in the detail.",
+  },
+  "unknown-operation": {
+    status: 404,
+    title: "No such operation is open",
+    todo: "It has ended, or was given up because nothing was heard of it; begin anew.",
+  },
+  "relocation-refused": {
+    status: 409,
+    title: "The tenant cannot be restored in that cell",
+    todo: "Choose another cell; which constraint it is stands in the detail.",
+  },
+  "source-unreachable": {
+    status: 503,
+    title: "The tenant's own cell does not answer",
+    todo: "Only the owner can give a tenant away: bring the cell back (`cell start`, `cell restore`), or give the rows a new name with `--as`.",
+  },
+  "relocation-undone": {
+    status: 409,
+    title: "The tenant was not given to the other cell",
+    todo: "It is served where it was, as it was. Look at the detail, then try again.",
   },
   "temporal-missing": {
     status: 503,

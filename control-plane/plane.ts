@@ -16,6 +16,7 @@ import { createLeaseReconciler } from "./fleet/lease-reconciler.ts";
 import { createLifeReconciler } from "./fleet/life-reconciler.ts";
 import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
+import { createRelocationReconciler } from "./fleet/relocation-reconciler.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
 import { createTrafficRecorder } from "./fleet/traffic-recorder.ts";
 import { createHostedZone } from "./operations/dns.ts";
@@ -76,6 +77,7 @@ export async function startPlane(
   const monitor = new Monitor({ pool, clock, parts, log });
   const leases = createLeaseReconciler({ pool, clock, parts, log });
   const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
+  const relocations = createRelocationReconciler({ pool, clock, parts, log });
   const collector = createBlobCollector({ pool, clock, blobs, log });
   const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
@@ -116,7 +118,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, starter, collector, recorder]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector, recorder]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

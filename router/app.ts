@@ -1,20 +1,28 @@
 import type { TenantRow } from "../common/contracts/fleet.ts";
-import type { KeyId } from "../common/ids.ts";
+import type { CellplaneError } from "../common/errors.ts";
 import { fail } from "./errors.ts";
 import { headToCell } from "./guard/fields.ts";
 import { checkHead, type CheckedHead } from "./guard/head.ts";
-import { looksLikeKey, type KeyDigests } from "./guard/key.ts";
+import type { Guest, Hosts } from "./guard/hosts.ts";
+import type { Caller } from "./guard/caller.ts";
+import { isKeyOf, type Keys } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
 import { traceOf } from "./guard/trace.ts";
 import type { Carriage } from "./proxy/carriage.ts";
 import { carry } from "./proxy/carry.ts";
+import type { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import type { Exchange } from "./proxy/exchange.ts";
+import type { Spans } from "./proxy/spans.ts";
+import type { FieldBlock } from "./wire/field-block.ts";
 
 export interface RouterParts extends Carriage {
   readonly rates: RateLimits;
+  readonly hosts: Hosts;
   readonly peers: TrustedPeers;
-  readonly keyDigests: KeyDigests;
+  readonly keys: Keys;
+  readonly spans: Spans;
+  readonly elsewhere: ElsewhereChoice;
   /** Whether the table is too old for a definite "unknown". */
   readonly stale: () => boolean;
 }
@@ -26,17 +34,22 @@ export interface RouterParts extends Carriage {
 export function createApp(parts: RouterParts): (exchange: Exchange) => void {
   return (exchange) => {
     const head = checkHead(exchange.parsed);
+    const { fields } = exchange.parsed;
+    const guest = parts.hosts.guestAt(fields, head.hostAt);
     exchange.expectBody(head);
-    const tenant = findTenant(parts, head.host);
-    const principal = findPrincipal(parts, head, tenant);
+    if (guest === undefined) throw nobodyAt(parts, head.hostField);
+    const { tenant } = guest;
+    const caller = findCaller(parts, head, fields, guest);
     checkState(tenant);
-    checkRate(parts, tenant);
+    checkRate(parts, guest, exchange.startedAt);
     exchange.body.limit(tenant.limits.bodyBytes);
     const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
-    if (!parts.tenantInFlight.enter(tenant.id, mostInFlight)) {
+    if (!parts.tenantInFlight.enter(guest.load, mostInFlight)) {
       throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
-    carry(exchange, { tenant, principal, head: headFor(parts, exchange, head, principal) }, parts);
+    const elsewhere = parts.elsewhere.of(head, fields, guest, caller);
+    const forCell = headFor(parts, exchange, head, caller, tenant);
+    carry(exchange, { tenant, guest, caller, elsewhere, head: forCell }, parts);
   };
 }
 
@@ -45,24 +58,18 @@ function largestShare(cellCap: number): number {
   return Math.max(1, Math.ceil(cellCap / 2));
 }
 
-function findTenant(parts: RouterParts, host: string): TenantRow {
-  const tenant = parts.table.tenantAt(host);
-  if (tenant !== undefined) return tenant;
-  if (parts.stale()) throw fail("table-stale", `${host} is not known here.`, { extra: { retryAfterSeconds: 5 } });
-  throw fail("unknown-tenant", `No tenant answers at ${host}.`);
+function nobodyAt(parts: RouterParts, host: string): CellplaneError {
+  if (parts.stale()) return fail("table-stale", `${host} is not known here.`, { extra: { retryAfterSeconds: 5 } });
+  return fail("unknown-tenant", `No tenant answers at ${host}.`);
 }
 
-/** Who is asking: the id of the API key, or nobody in particular; whether that suffices is for the cell's route to say. */
-function findPrincipal(parts: RouterParts, head: CheckedHead, tenant: TenantRow): KeyId | "anonymous" {
-  const { authorization } = head;
-  if (authorization === undefined || !looksLikeKey(authorization)) return "anonymous";
-  const digest = parts.keyDigests.of(authorization);
-  const key = digest === null ? undefined : parts.table.keyOf(digest);
-  if (key !== undefined && digest !== null && key.tenant === tenant.id) {
-    parts.keyDigests.remember(authorization, digest);
-    return key.id;
-  }
-  if (key === undefined && digest !== null && parts.stale()) {
+/** Who is asking: the owner of the API key, or nobody in particular; whether that suffices is for the cell's route to say. */
+function findCaller(parts: RouterParts, head: CheckedHead, fields: FieldBlock, guest: Guest): Caller {
+  const bearer = parts.keys.bearerAt(fields, head.authorizationAt);
+  if (bearer.kind === "none") return { principal: "anonymous", kept: guest };
+  if (bearer.kind === "key" && isKeyOf(bearer.key, guest.tenant))
+    return { principal: bearer.key.row.id, kept: bearer.key };
+  if (bearer.kind === "unknown" && parts.stale()) {
     throw fail("table-stale", "The key is not known here.", { extra: { retryAfterSeconds: 5 } });
   }
   // One detail for a malformed, unknown, revoked and foreign key: which of these it is helps only a thief.
@@ -84,25 +91,33 @@ function checkState(tenant: TenantRow): void {
   }
 }
 
-function checkRate(parts: RouterParts, tenant: TenantRow): void {
+function checkRate(parts: RouterParts, { tenant, bucket }: Guest, now: number): void {
   const { requestsPerSecond } = tenant.limits;
-  const waitSeconds = parts.rates.take(tenant.id, requestsPerSecond, parts.table.routers);
+  const waitSeconds = parts.rates.take(bucket, requestsPerSecond, parts.table.routers, now);
   if (waitSeconds === 0) return;
   const extra = { retryAfterSeconds: Math.ceil(waitSeconds), requestsPerSecond };
   throw fail("rate-limited", `This tenant may send ${requestsPerSecond} requests a second.`, { extra });
 }
 
-function headFor(parts: RouterParts, exchange: Exchange, head: CheckedHead, principal: KeyId | "anonymous"): string {
+function headFor(
+  parts: RouterParts,
+  exchange: Exchange,
+  head: CheckedHead,
+  { principal }: Caller,
+  tenant: TenantRow,
+): string {
   const { connection, parsed, id } = exchange;
   const trace = traceOf(head.traceparent);
   return headToCell({
     head,
+    lineStands: !head.http10 && head.target === parsed.target,
     fields: parsed.fields,
     stripAuthorization: principal !== "anonymous",
     requestId: id,
-    traceparent: trace.traceparent,
+    traceparent: parts.spans.follow(exchange, trace, tenant),
     traceContinued: trace.continued,
     peer: connection.peer,
     peerTrusted: connection.peerTrusted,
+    proto: connection.proto,
   });
 }

@@ -5,6 +5,22 @@ import { readConfig, maskConfig } from "../common/config.ts";
 export const RouterConfig = Type.Object({
   HOST: Type.String({ default: "127.0.0.1", description: "address to listen on" }),
   PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: "port for tenants" }),
+  SHARE_PORT: Type.Boolean({
+    default: false,
+    description:
+      "whether other routers on this machine listen on the same ports (SO_REUSEPORT): one process for each core",
+  }),
+  TLS_DIRECTORY: Type.String({
+    default: "",
+    description:
+      "folder of certificates for tenants' hosts, pairs `<name>.crt` and `<name>.key` (PEM); without it no TLS is spoken",
+  }),
+  TLS_PORT: Type.Integer({
+    default: 8443,
+    minimum: 0,
+    maximum: 65_535,
+    description: "port for tenants over TLS, where TLS_DIRECTORY is given",
+  }),
   ADMIN_PORT: Type.Integer({
     default: 0,
     minimum: 0,
@@ -43,6 +59,12 @@ export const RouterConfig = Type.Object({
     minimum: 1,
     description: "longest wait for the head of a cell's answer",
   }),
+  ANSWER_IDLE_TIMEOUT_MS: Type.Integer({
+    default: 60_000,
+    minimum: 1,
+    description:
+      "longest pause within an answer, of the cell or of a client that does not read; not for event streams and WebSockets",
+  }),
   HEAD_TIMEOUT_MS: Type.Integer({
     default: 10_000,
     minimum: 1,
@@ -68,6 +90,12 @@ export const RouterConfig = Type.Object({
     default: 0,
     minimum: 0,
     description: "log one answer in so many; 0 logs errors alone",
+  }),
+  TRACE_EVERY: Type.Integer({
+    default: 0,
+    minimum: 0,
+    description:
+      "of the traces that begin here one in so many is sampled; 0 for none. Spans need an OpenTelemetry SDK in the process",
   }),
   LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });

@@ -13,4 +13,4 @@ const shutdown = new Shutdown(log, config.STOP_MS + 5_000);
 shutdown.listen();
 const router = await startRouter(config, ensureSigningKey(config.KEY_FILE), systemClock, log);
 shutdown.add("router", () => router.stop());
-log.info({ event: "listening", port: router.port, adminPort: router.adminPort });
+log.info({ event: "listening", port: router.port, tlsPort: router.tlsPort, adminPort: router.adminPort });

@@ -10,22 +10,33 @@ import { createApp, type RouterParts } from "./app.ts";
 import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
 import { Breakers } from "./guard/breaker.ts";
+import { Hosts } from "./guard/hosts.ts";
 import { InFlight } from "./guard/in-flight.ts";
-import { KeyDigests } from "./guard/key.ts";
+import { Keys } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
+import { OwnKey } from "./guard/own-key.ts";
 import { TrustedPeers } from "./guard/peers.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
+import type { ClientSocket } from "./proxy/client-socket.ts";
 import { Deadlines } from "./proxy/deadlines.ts";
+import { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import { Pools } from "./proxy/pools.ts";
+import { Spans } from "./proxy/spans.ts";
 import { TenantServer } from "./proxy/server.ts";
+import { Ways } from "./proxy/ways.ts";
+import { Certificates } from "./tls/certificates.ts";
+import { TlsServer } from "./tls/server.ts";
 import { LiveSlots } from "./table/live-slots.ts";
 import { Owners } from "./table/owners.ts";
+import { StatelessRoutes } from "./table/stateless-routes.ts";
 import { RoutingTable } from "./table/table.ts";
 
 export interface RunningRouter {
   readonly port: number;
+  /** Null where no TLS is spoken. */
+  readonly tlsPort: number | null;
   readonly adminPort: number;
   /** Readiness off, in-flight requests finished (bounded), everything closed. */
   stop(): Promise<void>;
@@ -40,10 +51,13 @@ export async function startRouter(
 ): Promise<RunningRouter> {
   const id = config.ROUTER_ID as PartId;
   const table = new RoutingTable();
+  const ownKey: OwnKey = new OwnKey(id, config.KEY_FILE, key, () => subscription.trust, log);
   const subscription = new FleetSubscription({
     url: config.FLEET_URL,
     part: id,
-    key,
+    get key() {
+      return ownKey.now;
+    },
     trustKeys: listOf(config.FLEET_TRUST_KEYS),
     directory: config.FLEET_DIRECTORY,
     clock,
@@ -54,8 +68,9 @@ export async function startRouter(
   const pools = new Pools(deadlines, {
     connectTimeoutMs: config.CONNECT_TIMEOUT_MS,
     firstByteTimeoutMs: config.FIRST_BYTE_TIMEOUT_MS,
+    answerIdleTimeoutMs: config.ANSWER_IDLE_TIMEOUT_MS,
   });
-  const parts = createParts(config, key, clock, log, { id, table, subscription, pools });
+  const parts = createParts(config, ownKey, clock, log, { id, table, subscription, pools });
   const answerLog = new AnswerLog(log, clock, config.ACCESS_LOG_EVERY);
   const tenants = new TenantServer({
     serve: createApp(parts),
@@ -80,22 +95,46 @@ export async function startRouter(
     log,
   });
 
+  ownKey.start();
   subscription.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
-  const port = await tenants.listen(config.HOST, config.PORT);
+  const listening = { host: config.HOST, reusePort: config.SHARE_PORT };
+  const port = await tenants.listen({ ...listening, port: config.PORT });
+  const tls = await startTls(config, tenants, log);
   const address = admin.server.address();
   return {
     port,
+    tlsPort: tls?.port ?? null,
     adminPort: typeof address === "object" && address !== null ? address.port : config.ADMIN_PORT,
     stop: async () => {
       serving = false;
+      const tlsClosed = tls?.server.close();
       await tenants.stop(config.STOP_MS);
+      tls?.server.destroy();
+      await tlsClosed;
+      tls?.certificates.stop();
+      ownKey.stop();
       await subscription.stop();
       await admin.close();
       pools.close();
       deadlines.stop();
     },
   };
+}
+
+/** TLS in front of the same server, where there are certificates. @throws where their folder cannot be read. */
+async function startTls(
+  config: RouterConfig,
+  tenants: TenantServer,
+  log: Logger,
+): Promise<{ readonly port: number; readonly server: TlsServer; readonly certificates: Certificates } | null> {
+  if (config.TLS_DIRECTORY === "") return null;
+  const certificates = new Certificates(config.TLS_DIRECTORY, log);
+  await certificates.start();
+  const take = (socket: ClientSocket) => tenants.take(socket, "https");
+  const server = new TlsServer({ certificates, maxConnections: config.MAX_CONNECTIONS, take, log });
+  const port = await server.listen({ host: config.HOST, port: config.TLS_PORT, reusePort: config.SHARE_PORT });
+  return { port, server, certificates };
 }
 
 interface Base {
@@ -107,13 +146,17 @@ interface Base {
 
 function createParts(
   config: RouterConfig,
-  key: SigningKey,
+  ownKey: OwnKey,
   clock: Clock,
   log: Logger,
   { id, table, subscription, pools }: Base,
 ): RouterParts {
   const breakers = new Breakers(clock);
-  const budgets = new RetryBudgets();
+  const cellInFlight = new InFlight<CellId>();
+  const statelessRoutes = new StatelessRoutes();
+  const tenantInFlight = new InFlight<TenantId>();
+  const rates = new RateLimits(clock);
+  const ways = new Ways(breakers, new RetryBudgets(), cellInFlight, pools);
   const parking = new ParkingLot(clock);
   const liveSlots = new LiveSlots(table, (cell, left) => {
     const url = table.cell(cell)?.slots[left].url;
@@ -127,33 +170,33 @@ function createParts(
       for (const slot of ["a", "b"] as const) {
         if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.retire(before.slots[slot].url);
       }
-      if (row === null) {
-        breakers.forget(cell);
-        budgets.forget(cell);
-      }
+      if (row === null) ways.forget(cell);
     },
   });
   return {
     table,
     owners: new Owners(table),
     liveSlots,
+    statelessRoutes,
+    elsewhere: new ElsewhereChoice(statelessRoutes, table, breakers, Math.random),
     trust: subscription.trust,
-    assertions: new Assertions(id, key, clock),
+    assertions: new Assertions(id, () => ownKey.now, clock),
     breakers,
-    cellInFlight: new InFlight<CellId>(),
+    cellInFlight,
     cellCap: config.CELL_IN_FLIGHT,
-    budgets,
     parking,
     parkMs: config.PARK_MS,
-    pools,
+    ways,
     samples: new SampleCounters(id, clock),
     counters: new Counters(),
     clock,
     log,
-    rates: new RateLimits(clock),
-    tenantInFlight: new InFlight<TenantId>(),
+    rates,
+    tenantInFlight,
+    hosts: new Hosts(table, rates, tenantInFlight),
     peers: new TrustedPeers(listOf(config.TRUSTED_PROXIES)),
-    keyDigests: new KeyDigests(),
+    keys: new Keys(table),
+    spans: new Spans(config.TRACE_EVERY, clock),
     stale: () => subscription.status.ageSeconds > config.TABLE_STALE_SECONDS,
   };
 }

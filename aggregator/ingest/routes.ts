@@ -1,18 +1,21 @@
 import type { FastifyRequest } from "fastify";
 import { Problem } from "../../common/contracts/problem.ts";
-import { Shipment, ShipmentReceipt } from "../../common/contracts/rollups.ts";
+import { Shipment, ShipmentReceipt, wholeSinceHeader } from "../../common/contracts/rollups.ts";
 import type { Server } from "../../common/http/server.ts";
+import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { type CallerOptions, callerOf } from "../caller.ts";
 import { aggregatorError } from "../errors.ts";
 import { oldestKept } from "./retention.ts";
 import { spansOf } from "../../common/telemetry.ts";
 import { takeShipment } from "./shipments.store.ts";
+import { UndonePast } from "./undone.ts";
 
 const inSpan = spansOf("aggregator");
 
 export interface IngestOptions extends CallerOptions {
   readonly pool: Pool;
+  readonly log: Logger;
   readonly retentionDays: number;
 }
 
@@ -22,6 +25,7 @@ const bodyLimitBytes = 32 * 1_048_576;
 /** `POST /v1/shipments`: cells push their rollups. */
 export function ingestRoutes(server: Server, options: IngestOptions): void {
   const callers = new WeakMap<FastifyRequest, string>();
+  const undone = new UndonePast(options);
   server.post(
     "/v1/shipments",
     {
@@ -48,7 +52,14 @@ export function ingestRoutes(server: Server, options: IngestOptions): void {
       if (taken.kind === "gap") {
         request.log.warn({ event: "shipment-gap", cell: shipment.cell, number: shipment.number, next: taken.next });
       }
+      if (taken.kind === "taken") await undone.forget(shipment.cell, wholeSince(request));
       return { next: taken.next };
     },
   );
+}
+
+/** Null where the cell does not say that it has sent everything, as kits of before do not. */
+function wholeSince(request: FastifyRequest): Date | null {
+  const since = Date.parse(String(request.headers[wholeSinceHeader]));
+  return Number.isNaN(since) ? null : new Date(since);
 }

@@ -5,14 +5,15 @@ import type { Bench, Row } from "../runner/contract.ts";
 import { Generator } from "../runner/generator.ts";
 import { cores, pinRunning } from "../runner/pin.ts";
 import { quantileOf } from "../runner/statistics.ts";
-import type { Asked, Order, Result } from "./load.ts";
+import type { Asked, CalmResult, FloodResult, Order } from "./load.ts";
 
 const tenantCount = 200;
 const release = "bench-notes@1";
 const alone = "the same cell left alone";
-/** Of what the cell can do, which is measured first: the calm tenants' share, and what the flood offers. */
+/** Of what the cell can do, which is measured first: what the calm tenants send, and what the loud one wants. */
 const calmShare = 0.2;
-/** Writes under way at once that one tenant keeps up; each is asked again as soon as it is answered or refused. */
+const floodShare = 5;
+/** Connections over which it wants that. */
 const floods = [50, 150, 500] as const;
 
 /** Accepted, refused for its share, or for want of a cell that is quick enough; each but the first with Retry-After. */
@@ -25,12 +26,14 @@ const noiseMs = 5;
 export default {
   number: null,
   question:
-    "What do the other tenants of a cell feel when one of them offers five times what the whole cell can do and more? 200 tenants, of which 199 send 20 % of the cell's capacity, read and write in turn, at a steady rate; p99 from the moment each request was due.",
+    "What do the other tenants of a cell feel when one of them wants five times what the whole cell can do? 200 tenants, of which 199 send 20 % of the cell's capacity, read and write in turn, at a steady rate; p99 from the moment each request was due.",
   goal: "the others get no error, and their p99 is at most 1.5 × that of the cell left alone, or 5 ms more",
   peers: [],
   async run(context) {
     const cell = await CellUnderTest.start({ durable: true });
-    const load = new Generator<Order, Result>(join(import.meta.dirname, "load.ts"));
+    const program = join(import.meta.dirname, "load.ts");
+    const calmLoad = new Generator<Order, CalmResult>(program);
+    const floodLoad = new Generator<Order, FloodResult>(program);
     try {
       await pinRunning(cores.others, cell.postgres.pid);
       await cell.release("bench/kit/app", "1");
@@ -43,20 +46,27 @@ export default {
 
       const seconds = context.short ? 3 : 6;
       const port = Number(new URL(cell.url()).port);
-      const order = async (flood: boolean, floodLanes: number, perSecond: number): Promise<Order> => ({
-        port,
-        seconds,
-        perSecond,
-        floodLanes,
-        calm: await Promise.all(calm.map((tenant, n) => (n % 2 === 0 ? writeOf(cell, tenant) : readOf(cell, tenant)))),
-        flood: flood ? await writeOf(cell, loud) : null,
-      });
+      const requests = await Promise.all(
+        calm.map((tenant, n) => (n % 2 === 0 ? writeOf(cell, tenant) : readOf(cell, tenant))),
+      );
+      const flood = async (connections: number, wanted: number): Promise<FloodResult> =>
+        floodLoad.run({
+          kind: "flood",
+          port,
+          seconds,
+          perSecond: wanted,
+          connections,
+          request: await writeOf(cell, loud),
+        });
 
-      // What the cell can do: one tenant within its share, nobody else.
-      const full = await load.run({ ...(await order(true, 32, 1)), calm: [] });
-      const capacity = (full.flooded["201"] ?? 0) / seconds;
+      // What the cell can do: one tenant, nobody else, as many requests as it takes.
+      const full = await flood(32, 20_000);
+      const capacity = (full.statuses["201"] ?? 0) / seconds;
       const perSecond = Math.max(10, Math.round(capacity * calmShare));
-      context.say(`  the cell writes ${Math.round(capacity)} a second; the others send ${perSecond}`);
+      const wanted = Math.round(capacity * floodShare);
+      context.say(
+        `  the cell writes ${Math.round(capacity)} a second; the others send ${perSecond}, the loud one wants ${wanted}`,
+      );
 
       const rows: Row[] = [];
       const notes = [
@@ -65,23 +75,24 @@ export default {
       let wrong = 0;
       let example: string | null = null;
       for (const lanes of floods) {
-        let offered = 0;
-        let refused = 0;
-        const measure = async (flood: boolean): Promise<number> => {
-          const result = await load.run(await order(flood, lanes, perSecond));
+        const answered: Record<string, number> = {};
+        let unsent = 0;
+        const measure = async (flooded: boolean): Promise<number> => {
+          const loudly = flooded ? flood(lanes, wanted) : undefined;
+          const result = await calmLoad.run({ kind: "calm", port, seconds, perSecond, requests });
           wrong += result.wrong;
           example ??= result.example;
-          if (flood) {
-            const statuses = Object.entries(result.flooded);
-            offered += statuses.reduce((sum, [, count]) => sum + count, 0) / seconds;
-            refused += (result.flooded["429"] ?? 0) / seconds;
-            wrong += statuses.filter(([status]) => !floodMayGet.has(status)).reduce((sum, [, count]) => sum + count, 0);
+          const answers = await loudly;
+          unsent += answers?.unsent ?? 0;
+          for (const [status, count] of Object.entries(answers?.statuses ?? {})) {
+            answered[status] = (answered[status] ?? 0) + count;
+            if (!floodMayGet.has(status)) wrong += count;
           }
           return quantileOf(result.latencies, 0.99);
         };
         const outcome = await alternate(
           {
-            size: `p99 of 199 tenants, one with ${lanes} in flight`,
+            size: `p99 of 199 tenants, one over ${lanes} connections`,
             peer: alone,
             ours: () => measure(true),
             theirs: () => measure(false),
@@ -90,17 +101,19 @@ export default {
           context,
         );
         rows.push(...outcome.rows);
-        const rounds = context.pairs + outcome.thrownOut;
         const [ours, theirs] = outcome.rows.map((row) => Number.parseFloat(row.median)) as [number, number];
         const met = outcome.ratio <= mostRatio || ours <= theirs + noiseMs;
+        const sent = Object.values(answered).reduce((sum, count) => sum + count, 0);
+        const share = (count: number): string => `${Math.round((100 * count) / Math.max(1, sent + unsent))} %`;
         notes.push(
-          `${lanes} in flight: the loud tenant offered ${(offered / rounds / capacity).toFixed(1)} × the capacity, ${Math.round((100 * refused) / Math.max(1, offered))} % of it was answered 429; others ${outcome.ratio.toFixed(2)} ×, the goal is ${met ? "met" : "not met"}; ${outcome.thrownOut} rounds thrown out.`,
+          `${lanes} connections: of what the loud tenant wanted ${share(answered["201"] ?? 0)} was done, ${share(answered["429"] ?? 0)} answered 429, ${share(unsent)} found no connection free; others ${outcome.ratio.toFixed(2)} ×, the goal is ${met ? "met" : "not met"}; ${outcome.thrownOut} rounds thrown out.`,
         );
       }
       if (example !== null) notes.push(`A wrong answer: ${(example as string).replaceAll(/\s+/g, " ")}`);
       return { rows, notes, wrong };
     } finally {
-      await load.stop();
+      await calmLoad.stop();
+      await floodLoad.stop();
       await cell.stop();
     }
   },

@@ -1,11 +1,13 @@
 /**
- * Two loads in one process: the calm tenants send at a steady rate, whatever comes back (an open loop, so that a slow answer does not thin the load),
- * and one tenant floods over a fixed number of connections. One line of JSON in, one line out.
+ * A load in a process of its own. The calm tenants send at a steady rate, whatever comes back (an open loop, so that a slow answer does not thin the load). The
+ * flood wants a steady rate too, over a fixed number of connections: what finds none free is counted and not sent. One line of JSON in, one line out.
  */
 import { Agent, request as httpRequest } from "node:http";
+import { setPriority } from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Connection, requestBytes } from "../runner/closed-loop.ts";
 
 export interface Asked {
   readonly headers: Readonly<Record<string, string>>;
@@ -16,25 +18,34 @@ export interface Asked {
   readonly contains: string;
 }
 
-export interface Order {
+interface Pace {
   readonly port: number;
   readonly seconds: number;
   readonly perSecond: number;
-  readonly calm: readonly Asked[];
-  /** The flooding tenant's request; null leaves the cell alone. */
-  readonly flood: Asked | null;
-  /** Requests that it keeps open at once. */
-  readonly floodLanes: number;
 }
 
-export interface Result {
-  /** Of the calm tenants' right answers, from the moment at which each was due, in ms. */
+export type Order =
+  | (Pace & { readonly kind: "calm"; readonly requests: readonly Asked[] })
+  | (Pace & { readonly kind: "flood"; readonly request: Asked; readonly connections: number });
+
+export interface CalmResult {
+  /** Of the right answers, from the moment at which each was due, in ms. */
   readonly latencies: readonly number[];
   readonly wrong: number;
   readonly example: string | null;
-  /** The flood's answers by status. */
-  readonly flooded: Readonly<Record<string, number>>;
 }
+
+export interface FloodResult {
+  /** Answers by status. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Requests that found no connection free. */
+  readonly unsent: number;
+}
+
+/** The flood's process stands behind the others in the scheduler's queue: who floods has a machine of its own. */
+const floodNice = 10;
+/** An answer that was held back longer than this is not waited for after the end. */
+const lingerMs = 5_000;
 
 function ask(port: number, asked: Asked, agent: Agent): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
@@ -53,15 +64,11 @@ function ask(port: number, asked: Asked, agent: Agent): Promise<{ status: number
   });
 }
 
-async function run(order: Order): Promise<Result> {
+async function calm(order: Order & { readonly kind: "calm" }): Promise<CalmResult> {
   const agent = new Agent({ keepAlive: true });
-  const flooder = new Agent({ keepAlive: true, maxSockets: order.floodLanes });
   const latencies: number[] = [];
-  const flooded: Record<string, number> = {};
   let wrong = 0;
   let example: string | null = null;
-  const until = performance.now() + order.seconds * 1_000;
-
   const judge = async (asked: Asked, dueAt: number): Promise<void> => {
     const answer = await ask(order.port, asked, agent).catch((error: unknown) => ({ status: 0, text: String(error) }));
     if (answer.status === asked.status && answer.text.includes(asked.contains))
@@ -71,28 +78,55 @@ async function run(order: Order): Promise<Result> {
       example ??= `${answer.status} ${answer.text.slice(0, 300)}`;
     }
   };
-  const lanes = Array.from({ length: order.flood === null ? 0 : order.floodLanes }, async () => {
-    while (order.flood !== null && performance.now() < until) {
-      const { status } = await ask(order.port, order.flood, flooder).catch(() => ({ status: 0 }));
-      flooded[status] = (flooded[status] ?? 0) + 1;
-    }
-  });
   const open: Promise<void>[] = [];
-  const everyMs = 1_000 / order.perSecond;
-  let dueAt = performance.now();
-  for (let turn = 0; dueAt < until; turn++) {
-    const asked = order.calm[turn % order.calm.length];
-    if (asked === undefined) break;
-    const pause = dueAt - performance.now();
-    if (pause > 0) await sleep(pause);
-    open.push(judge(asked, dueAt));
-    dueAt += everyMs;
+  for await (const { turn, dueAt } of due(order)) {
+    const asked = order.requests[turn % order.requests.length];
+    if (asked !== undefined) open.push(judge(asked, dueAt));
   }
-  await Promise.all([...open, ...lanes]);
+  await Promise.all(open);
   agent.destroy();
-  flooder.destroy();
-  return { latencies, wrong, example, flooded };
+  return { latencies, wrong, example };
 }
 
-for await (const line of createInterface({ input: process.stdin }))
-  process.stdout.write(`${JSON.stringify(await run(JSON.parse(line) as Order))}\n`);
+async function flood(order: Order & { readonly kind: "flood" }): Promise<FloodResult> {
+  setPriority(floodNice);
+  const statuses: Record<string, number> = {};
+  let unsent = 0;
+  const { method, path, headers, body } = order.request;
+  const bytes = requestBytes(method, path, headers, body);
+  const connections = Array.from({ length: order.connections }, () => new Connection(order.port));
+  await Promise.all(connections.map(({ opened }) => opened));
+  const free = [...connections];
+  const send = async (connection: Connection): Promise<void> => {
+    const { status } = await connection.ask(bytes).catch(() => ({ status: 0 }));
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    // A connection that broke is of no more use.
+    if (status !== 0) free.push(connection);
+  };
+  const open: Promise<void>[] = [];
+  for await (const _ of due(order)) {
+    const connection = free.pop();
+    if (connection === undefined) unsent += 1;
+    else open.push(send(connection));
+  }
+  await Promise.race([Promise.all(open), sleep(lingerMs, undefined, { ref: false })]);
+  for (const connection of connections) connection.close();
+  return { statuses, unsent };
+}
+
+/** Each request's turn at the moment when it is due, or as soon after as this process comes to it. */
+async function* due({ seconds, perSecond }: Pace): AsyncGenerator<{ readonly turn: number; readonly dueAt: number }> {
+  const began = performance.now();
+  const count = Math.round(seconds * perSecond);
+  for (let turn = 0; turn < count; turn++) {
+    const dueAt = began + (turn * 1_000) / perSecond;
+    const pause = dueAt - performance.now();
+    if (pause > 0) await sleep(pause);
+    yield { turn, dueAt };
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line) as Order;
+  process.stdout.write(`${JSON.stringify(await (order.kind === "calm" ? calm(order) : flood(order)))}\n`);
+}

@@ -1,10 +1,42 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cellCount, cellOf, hostOf, tenantCount } from "./fleet.ts";
+import { bigBytes, bulkTenant, cellCount, cellOf, hostOf } from "./fleet.ts";
 
-const cells = Array.from({ length: cellCount }, (_, cell) => cell);
+/** Those for bulk included. */
+const cells = Array.from({ length: cellCount + 1 }, (_, cell) => cell);
 const mapLines = (end: string): string =>
-  Array.from({ length: tenantCount }, (_, tenant) => `${hostOf(tenant)} c${cellOf(tenant)}${end}`).join("\n");
+  Array.from({ length: bulkTenant + 1 }, (_, tenant) => `${hostOf(tenant)} c${cellOf(tenant)}${end}`).join("\n");
+
+/**
+ * Cells that cost next to nothing: each answers at once, and names itself, the host that it was asked for, and whether an assertion came along.
+ * `/v1/big` is an answer of 64 KiB. @returns the file.
+ */
+export function writeCells(folder: string, firstCell: number): string {
+  const file = join(folder, "cells.conf");
+  mkdirSync(join(folder, "cells/v1"), { recursive: true });
+  writeFileSync(join(folder, "cells/v1/big"), "b".repeat(bigBytes));
+  chmodSync(folder, 0o755);
+  const fast = cells.slice(0, cellCount);
+  writeFileSync(
+    file,
+    `worker_processes 1; daemon off; pid ${folder}/cells.pid; error_log ${folder}/cells.log warn;
+events { worker_connections 8192; }
+http {
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600s; default_type application/json; sendfile on;
+  client_body_temp_path ${folder}/cells-body; open_file_cache max=16;
+  map $http_cellplane_assertion $asserted { default true; "" false; }
+  map $server_port $cell { ${fast.map((cell) => `${firstCell + cell} ${cell};`).join(" ")} }
+  server {
+    ${fast.map((cell) => `listen 127.0.0.1:${firstCell + cell} backlog=1024;`).join(" ")}
+    add_header cellplane-release bench@1;
+    location / { return 200 '{"cell":$cell,"host":"$http_host","assertion":$asserted}'; }
+    location = /v1/big { root ${folder}/cells; }
+  }
+}
+`,
+  );
+  return file;
+}
 
 /** nginx as its documentation advises for a proxy: a map, keep-alive on both sides, no access log. @returns the file. */
 export function writeNginx(folder: string, port: number, firstCell: number): string {
@@ -21,13 +53,15 @@ http {
   access_log off; keepalive_requests 100000000; map_hash_max_size 262144; map_hash_bucket_size 128;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  map $http_upgrade $forward_connection { default upgrade; "" ""; }
+  client_max_body_size 10m; client_body_buffer_size 128k; proxy_request_buffering off; proxy_buffer_size 16k; proxy_buffers 8 32k;
   map $host $cell { default c0;
 ${mapLines(";")}
   }
   ${upstreams.join("\n  ")}
   server { listen 127.0.0.1:${port};
     location / {
-      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+      proxy_http_version 1.1; proxy_set_header Connection $forward_connection; proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Request-Id $request_id;
       proxy_pass http://$cell;
     }

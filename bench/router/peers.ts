@@ -2,42 +2,15 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { promisify } from "node:util";
 import type { Peer } from "../runner/contract.ts";
+import { debianPeer } from "./debian.ts";
 
 const run = promisify(execFile);
 const proxyPackages = ["@fastify/http-proxy@11.6.3", "fastify@5.12.8"];
 
 /** Where the packages of the npm peer are: kept from run to run, and no part of the project. */
 export const proxyFolder = join(tmpdir(), "cellplane-bench-http-proxy");
-
-/** A program of Debian's; installed where it is not there and we may. */
-function debianPeer(name: string, command: string, version: readonly string[]): Peer {
-  return {
-    name,
-    bring: async () => {
-      if (await missing(command)) await install(command);
-      // nginx tells its version on stderr.
-      const { stdout, stderr } = await run(command, version);
-      return (stdout + stderr).split("\n", 1)[0]?.trim() ?? "";
-    },
-  };
-}
-
-async function missing(command: string): Promise<boolean> {
-  try {
-    await run("which", [command]);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-async function install(command: string): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error(`${command} is not installed; install Debian's package of that name`);
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", command]);
-}
 
 export const nginx = debianPeer("nginx", "nginx", ["-v"]);
 export const haproxy = debianPeer("HAProxy", "haproxy", ["-v"]);

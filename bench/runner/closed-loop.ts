@@ -83,13 +83,13 @@ export async function closedLoop(asked: readonly Asked[], options: LoopOptions):
   return { ...result, seconds: options.measureMs / 1000 };
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
 /** One connection: the answer is whole when as much of it is there as Content-Length says. */
-class Connection {
+export class Connection {
   readonly opened: Promise<void>;
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock, type Clock } from "../../common/clock.ts";
 import type { TenantId } from "../../common/ids.ts";
 import { cellError } from "./errors.ts";
 
@@ -12,27 +14,45 @@ const waitingPerHeld = 20;
  */
 const longestWaitMs = 3_500;
 
+/**
+ * How long a refusal is held back, and how many are. Who floods asks again as soon as it is refused, and to read and refuse ten thousand requests a second
+ * takes the whole process; held back, each connection gets one refusal a second. Beyond this many they are told at once.
+ */
+const refusalHeldMs = 1_000;
+const mostRefusalsHeld = 1_000;
+/** Another tenant was here a moment ago: then one holds a quarter, else half. */
+const companyMs = 1_000;
+
 interface Waiter {
   readonly admit: () => void;
   readonly timer: NodeJS.Timeout;
 }
 
 /**
- * Shares the database connections of a process among tenants: one holds half of them at most, and those who wait take turns by tenant, not by
- * arrival, so that a tenant that floods its cell queues behind itself. What does not fit into its queue is refused, to that tenant alone.
+ * Shares the database connections of a process among tenants: one holds half of them at most, a quarter while others want some too, and those who wait
+ * take turns by tenant, not by arrival, so that a tenant that floods its cell queues behind itself. What does not fit into its queue is refused, to that
+ * tenant alone, and not at once.
  */
 export class FairShare {
   readonly #slots: number;
-  readonly #mostHeld: number;
+  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #mostAlone: number;
+  readonly #mostInCompany: number;
   readonly #held = new Map<TenantId, number>();
   /** In the order of turns: who was admitted goes to the end. */
   readonly #waiting = new Map<TenantId, Waiter[]>();
   #taken = 0;
+  #refusalsHeld = 0;
+  /** Who was admitted last, and when last somebody else than before was. */
+  #last: TenantId | undefined;
+  #changedAt = Number.NEGATIVE_INFINITY;
 
   /** @param slots connections of the process. */
-  constructor(slots: number) {
+  constructor(slots: number, clock: Pick<Clock, "monotonic"> = systemClock) {
     this.#slots = slots;
-    this.#mostHeld = Math.max(1, Math.ceil(slots / 2));
+    this.#clock = clock;
+    this.#mostAlone = Math.max(1, Math.ceil(slots / 2));
+    this.#mostInCompany = Math.max(1, Math.ceil(slots / 4));
   }
 
   /**
@@ -42,8 +62,9 @@ export class FairShare {
   async enter(tenant: TenantId): Promise<void> {
     if (this.#fits(tenant)) return this.#take(tenant);
     const queue = this.#waiting.get(tenant) ?? [];
-    const most = this.#mostHeld * waitingPerHeld;
+    const most = this.#mostAlone * waitingPerHeld;
     if (queue.length >= most) {
+      await this.#holdRefusal();
       throw cellError("too-many-at-once", `${most} requests of this tenant wait for the database already.`, {
         extra: { retryAfterSeconds: 1 },
       });
@@ -79,6 +100,18 @@ export class FairShare {
     }
   }
 
+  async #holdRefusal(): Promise<void> {
+    if (this.#refusalsHeld >= mostRefusalsHeld) return;
+    this.#refusalsHeld += 1;
+    await sleep(refusalHeldMs, undefined, { ref: false });
+    this.#refusalsHeld -= 1;
+  }
+
+  /** Connections that one tenant may hold now. */
+  get #mostHeld(): number {
+    return this.#clock.monotonic() - this.#changedAt < companyMs ? this.#mostInCompany : this.#mostAlone;
+  }
+
   /** Whoever holds a whole share waited behind itself. */
   #unserved(tenant: TenantId): Error {
     const extra = { retryAfterSeconds: 1 };
@@ -92,6 +125,10 @@ export class FairShare {
   }
 
   #take(tenant: TenantId): void {
+    if (this.#last !== tenant) {
+      if (this.#last !== undefined) this.#changedAt = this.#clock.monotonic();
+      this.#last = tenant;
+    }
     this.#taken += 1;
     this.#held.set(tenant, (this.#held.get(tenant) ?? 0) + 1);
   }

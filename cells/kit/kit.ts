@@ -43,6 +43,11 @@ declare module "fastify" {
      * try was cut off is said at {@link TenantDb.write}.
      */
     idempotency?: IdempotencyPolicy;
+    /**
+     * The route needs nothing of its tenant (no `db`, `cache` or `queue`), so that any healthy cell of the tenant's region may answer it: `random`, or
+     * `{ user }`, the name of the request's field by which one user keeps to one cell. A route that does need the tenant is still answered by its own.
+     */
+    stateless?: "random" | { readonly user: string };
     /** Set by the kit for routes with `websocket: true`. */
     websocket?: boolean;
   }

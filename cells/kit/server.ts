@@ -20,6 +20,7 @@ import { refusalHeader, type CellSigner } from "./lease-word.ts";
 import type { CellSamples } from "./samples.ts";
 import { speakWebSocket } from "./streams/sockets.ts";
 import { TenantContext, type TenantServices } from "./tenant.ts";
+import { Turnstile } from "./turnstile.ts";
 
 export interface TenantServerOptions<Settings extends TObject> {
   readonly app: CellApp<Settings>;
@@ -75,12 +76,16 @@ export async function createTenantServer<Settings extends TObject>(
 
   await speakWebSocket(server);
   server.decorateRequest("tenant");
-  server.addHook("onRequest", async (request) => {
+  const turnstile = new Turnstile();
+  server.addHook("onRequest", async (request, reply) => {
     if (!options.trustKnown())
       throw cellError("trust-unknown", "No fleet document has been accepted yet.", { extra: { retryAfterSeconds: 1 } });
+    const { stateless } = request.routeOptions.config;
+    if (stateless !== undefined) reply.header(internalHeaders.stateless, statelessWord(request, stateless));
     const assertion = await options.assertions.verify(request.headers[internalHeaders.assertion]);
     request.tenant = new TenantContext(assertion, services);
     refuseWhereNotServed(assertion, state);
+    await turnstile.enter(assertion.tenant);
     await options.activator.bringWithRequest(request.headers[internalHeaders.releaseRecord], assertion.tenant);
     // An unknown address stays a 404 for everybody.
     if (
@@ -106,6 +111,15 @@ export async function createTenantServer<Settings extends TObject>(
     await options.app.routes(scope as Server, { settings: options.settings });
   });
   return server;
+}
+
+/** How the router is told of a stateless route. */
+function statelessWord(
+  { method, routeOptions }: FastifyRequest,
+  stateless: "random" | { readonly user: string },
+): string {
+  const how = stateless === "random" ? "random" : stateless.user.toLowerCase();
+  return `${how} ${method} ${routeOptions.url ?? "/"}`;
 }
 
 function isTenants(request: FastifyRequest): boolean {

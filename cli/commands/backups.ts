@@ -39,7 +39,10 @@ export function defineCellRestore(cell: Command, run: RunAction): void {
     .argument("<cell>", "the cell, e.g. cell-1")
     .option("--to <time>", `${moment} (default: all that is archived)`)
     .requiredOption("--reason <text>", "why; it stands in the audit")
-    .option("--direct", "also with the control plane dead: the cell then serves when that is back");
+    .option(
+      "--direct",
+      "also with the control plane dead, and past whoever holds the cell: it then serves when the control plane is back",
+    );
   act(restore, run, async () => (await import("../actions/backup/restore-cell.ts")).restoreCell);
   withExamples(restore, 'cell restore cell-1 --to 2026-01-31T12:00:00Z --reason "a bad migration"');
 
@@ -55,17 +58,19 @@ export function defineTenantRestore(tenant: Command, run: RunAction): void {
   const restore = tenant
     .command("restore")
     .description(
-      "put one tenant back to a moment while its cell serves all others, or give a new tenant what it had then",
+      "put one tenant back to a moment while its cell serves all others, there or in another cell, or give a new tenant what it had then",
     )
     .argument("<slug>", "the tenant")
     .requiredOption("--to <time>", moment)
     .requiredOption("--reason <text>", "why; it stands in the audit")
     .option("--as <slug>", "a new tenant that gets the rows; the old one stays as it is")
+    .option("--into <cell>", "another cell, which takes the tenant over as it was then")
     .option("--from <cell>", "the cell that had the tenant then, if it has moved since");
   act(restore, run, async () => (await import("../actions/backup/restore-tenant.ts")).restoreTenant);
   withExamples(
     restore,
     'tenant restore acme --to 2026-01-31T12:00:00Z --reason "they deleted March"',
+    'tenant restore acme --to 2026-01-31T12:00:00Z --into cell-2 --reason "cell-1 is too full"',
     'tenant restore acme --to 2026-01-31T12:00:00Z --as acme-january --reason "an audit"',
   );
 }

@@ -18,6 +18,11 @@ export const internalHeaders = {
   release: "cellplane-release",
   /** Cell → router, with 421: the cell's signed word about the tenant (contracts/lease.ts). */
   leaseWord: "cellplane-lease-word",
+  /**
+   * Cell → router: requests of this route need nothing of the tenant's cell, and may go to any. `<how> <method> <path pattern>`, e.g.
+   * `random GET /v1/preview/:id`; instead of `random` the name of the request's field by which one user keeps to one cell.
+   */
+  stateless: "cellplane-stateless",
 } as const;
 
 export const internalPrefix = "cellplane-";

@@ -110,6 +110,8 @@ export const homePaths = {
   keys: "keys",
   logs: "logs",
   supervisor: "supervisor",
+  /** What was done with `--direct` and the audit has not heard of yet. */
+  direct: "direct",
 } as const;
 
 /** Name under the supervisor → what it is called in the command line; these five an operator may stop and start by name. */

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { HeldCells, WantedCells } from "./claims.ts";
 import { CellIdSchema, EpochSchema, SlugSchema, TenantIdSchema, TimestampSchema } from "./ids.ts";
 
 const strict = { additionalProperties: false } as const;
@@ -92,3 +93,31 @@ export const AnnounceTenantRestore = Type.Object(
   { $id: "AnnounceTenantRestore", ...strict },
 );
 export type AnnounceTenantRestore = Static<typeof AnnounceTenantRestore>;
+
+/** A restore of one tenant in another cell, which takes it over by the release record of the one that owns it. */
+export const RelocateTenant = Type.Object(
+  {
+    reason: Reason,
+    until: TimestampSchema,
+    into: CellIdSchema,
+    /** The tenant's cell, the destination, and the cell whose backup is read if that is another. */
+    cells: WantedCells,
+  },
+  { $id: "RelocateTenant", ...strict },
+);
+export type RelocateTenant = Static<typeof RelocateTenant>;
+
+/** The import that is open in the destination: who writes the tenant's rows there names operation and attempt. */
+export const TenantRelocation = Type.Object(
+  {
+    held: HeldCells,
+    tenant: TenantIdSchema,
+    source: CellIdSchema,
+    destination: CellIdSchema,
+    /** At which the destination will own the tenant. */
+    epoch: EpochSchema,
+    attempt: Type.Integer({ minimum: 1 }),
+  },
+  { $id: "TenantRelocation", ...strict },
+);
+export type TenantRelocation = Static<typeof TenantRelocation>;

@@ -43,6 +43,13 @@ export const Shipment = Type.Object(
   { $id: "Shipment", additionalProperties: false },
 );
 export type Shipment = Static<typeof Shipment>;
+/**
+ * A field of a shipment's head, a date-time: with this shipment the cell has sent, in this life, all that it holds of hours that begin there or later. What the reader
+ * has of its tenants beyond that, of lower epochs, is of a past that was undone by a restore. In the head, because readers from before refuse members of
+ * the body that they do not know.
+ */
+export const wholeSinceHeader = "cellplane-whole-since";
+
 /** The answer: the number expected next; lower than number + 1 means there is a gap, the cell ships again from there. */
 export const ShipmentReceipt = Type.Object(
   { next: Type.Integer({ minimum: 1 }) },

@@ -3,7 +3,6 @@ import Value from "typebox/value";
 import type { Clock } from "../../common/clock.ts";
 import type { ConfirmLeases } from "../../common/contracts/cell-admin.ts";
 import type { LifePlan } from "../../common/contracts/restores.ts";
-import { NoAnswer } from "../../common/http/exchange.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
@@ -11,9 +10,10 @@ import { Loop } from "../loop.ts";
 import { listCells, type CellRecord } from "../registry/cells.store.ts";
 import { lifeConfirmed, planLife } from "../registry/lives.ts";
 import { claimPartners, dropPlan, findPlan, placementsFor } from "../registry/lives.store.ts";
+import { callCell } from "./cell-call.ts";
 import { decideLeases, HeldLease } from "./confirmation.ts";
 import type { Monitor } from "./monitor.ts";
-import type { PartAnswer, PartClient } from "./part-client.ts";
+import type { PartClient } from "./part-client.ts";
 
 const everyMs = 2_000;
 const timeoutMs = 5_000;
@@ -98,7 +98,7 @@ export function createLifeReconciler(options: {
     let confirmed = false;
     for (let from = 0; from === 0 || from < words.length; from += confirmedAtOnce) {
       const body: ConfirmLeases = { incarnation, leases: words.slice(from, from + confirmedAtOnce) };
-      const answer = await callCell(parts, cell, "/v1/incarnation/confirm", body);
+      const answer = await callCell(parts, cell, "/v1/incarnation/confirm", timeoutMs, body);
       if (answer === null) return;
       if (answer.status !== 200 || !Value.Check(LifeWord, answer.body)) {
         // Something came between, e.g. another lease: decide anew from what is there now.
@@ -122,28 +122,14 @@ function isSuspect(monitor: Monitor, cell: CellId): boolean {
 }
 
 async function askIncarnation(parts: PartClient, cell: CellRecord): Promise<LifeWord | null> {
-  const answer = await callCell(parts, cell, "/v1/incarnation");
+  const answer = await callCell(parts, cell, "/v1/incarnation", timeoutMs);
   return answer?.status === 200 && Value.Check(LifeWord, answer.body) ? answer.body : null;
 }
 
 /** A cell's leases, null where it does not answer. */
 async function askLeases(parts: PartClient, cell: CellRecord): Promise<readonly HeldLease[] | null> {
-  const answer = await callCell(parts, cell, "/v1/leases");
+  const answer = await callCell(parts, cell, "/v1/leases", timeoutMs);
   return answer?.status === 200 && Value.Check(LeaseList, answer.body) ? answer.body.leases : null;
-}
-
-/** Either slot knows the cell's leases; the live one first. */
-async function callCell(parts: PartClient, cell: CellRecord, path: string, body?: unknown): Promise<PartAnswer | null> {
-  const slots = cell.liveSlot === "a" ? (["a", "b"] as const) : (["b", "a"] as const);
-  for (const slot of slots) {
-    try {
-      const call = { url: `${cell.slots[slot].adminUrl}${path}`, audience: cell.id, timeoutMs };
-      return await parts.call(body === undefined ? call : { ...call, method: "POST", body });
-    } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-    }
-  }
-  return null;
 }
 
 function counts({ confirmed, dropped, granted, followed }: LifePlan): Record<string, number> {

@@ -81,10 +81,11 @@ export async function placementsFor(
   return (await db.query<{ tenant: TenantId; cell: CellId; epoch: number }>(text, [cell, tenants])).rows;
 }
 
-/** Cells that an operation holds together with this one. */
+/** Cells that an operation holds together with this one, and may have given its tenants to. A command gives none away unless it relocates one. */
 export async function claimPartners(db: Queryable, cell: CellId): Promise<CellId[]> {
   const text = `SELECT DISTINCT other.cell FROM claims own JOIN claims other ON other.operation = own.operation
-    WHERE own.cell = $1 AND own.mode = 'shared' AND other.cell <> own.cell`;
+    LEFT JOIN command_operations m ON m.operation = own.operation
+    WHERE own.cell = $1 AND own.mode = 'shared' AND other.cell <> own.cell AND (m.operation IS NULL OR m.relocation IS NOT NULL)`;
   return (await db.query<{ cell: CellId }>(text, [cell])).rows.map((row) => row.cell);
 }
 

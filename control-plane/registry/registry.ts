@@ -10,9 +10,10 @@ import { fail } from "../errors.ts";
 import { keyUpdate } from "../fleet/rows.ts";
 import type { LookTime, Seen, WatchRequest } from "../rollout/looks.ts";
 import { publishLive } from "./cells.ts";
-import { findCell, listCells, lockCells, type CellRecord } from "./cells.store.ts";
+import { findCell, listCells, type CellRecord } from "./cells.store.ts";
 import { change } from "./change.ts";
-import { claimsOn, claimToken, deleteClaims, insertClaims } from "./claims.store.ts";
+import { holdCells } from "./claims.ts";
+import { claimToken, deleteClaims } from "./claims.store.ts";
 import { insertKey, liveKeys } from "./keys.store.ts";
 import { listParts } from "./parts.store.ts";
 import { quarantineRelease } from "./releases.ts";
@@ -102,14 +103,7 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
       });
     },
     async takeClaims(operation, cells, seen = new Map()) {
-      await change(wiring, cause, async (step) => {
-        await lockCells(step.tx, cells);
-        const claims = await claimsOn(step.tx, cells);
-        const other = claims.find((claim) => claim.operation !== operation);
-        if (other !== undefined) throw fail("claim-taken", `${other.cell} is held by operation ${other.operation}.`);
-        const missing = cells.filter((cell) => !claims.some((claim) => claim.cell === cell));
-        if (missing.length > 0) await insertClaims(step.tx, operation, missing, seen);
-      });
+      await change(wiring, cause, (step) => holdCells(step, { operation, cells, mode: "exclusive", seen }));
     },
     claimToken: (operation, cell) => claimToken(pool, operation, cell),
     async dropClaims(operation) {

@@ -1,22 +1,29 @@
 import type { Clock } from "../../common/clock.ts";
 import { assertionLifeSeconds, type Assertion } from "../../common/contracts/assertion.ts";
 import type { TenantRow } from "../../common/contracts/fleet.ts";
+import { internalHeaders } from "../../common/contracts/headers.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
 
-/** Tenants and principals whose assertions are kept; about 600 bytes each. */
-const maxKept = 50_000;
 /** An assertion is signed anew when it has less than this left, so that a slow request does not outlive it. */
 const renewBeforeSeconds = 20;
 
-interface Kept {
-  readonly token: string;
+interface Signed {
+  /** As a field line. */
+  readonly line: string;
+  readonly key: SigningKey;
   readonly cell: CellId;
   readonly epoch: number;
   readonly tenant: TenantId;
+  readonly principal: KeyId | "anonymous";
   readonly synthetic: boolean;
   readonly usableUntil: number;
+}
+
+/** What the assertion of one principal is kept on; there are no more of these than of remembered keys and hosts. */
+export interface Kept {
+  assertion: Signed | null;
 }
 
 /**
@@ -25,36 +32,34 @@ interface Kept {
  */
 export class Assertions {
   readonly #router: PartId;
-  readonly #key: SigningKey;
+  readonly #keyNow: () => SigningKey;
   readonly #clock: Clock;
-  /** By the id of the key, which has one tenant, or else of the tenant: strings whose hash is known. */
-  readonly #kept = new Map<KeyId | TenantId, Kept>();
 
-  constructor(router: PartId, key: SigningKey, clock: Clock) {
+  /** @param keyNow the router's own key, which may be another from one request to the next. */
+  constructor(router: PartId, keyNow: () => SigningKey, clock: Clock) {
     this.#router = router;
-    this.#key = key;
+    this.#keyNow = keyNow;
     this.#clock = clock;
   }
 
-  get size(): number {
-    return this.#kept.size;
-  }
-
-  of(cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
+  /** @returns the field line. @param kept of that very principal. */
+  line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
-    const name = principal === "anonymous" ? tenant.id : principal;
-    const kept = this.#kept.get(name);
+    const signed = kept.assertion;
+    const key = this.#keyNow();
     if (
-      kept !== undefined &&
-      kept.cell === cell &&
-      kept.epoch === epoch &&
-      kept.tenant === tenant.id &&
-      kept.synthetic === tenant.synthetic &&
-      nowSeconds < kept.usableUntil &&
+      signed !== null &&
+      signed.key === key &&
+      signed.cell === cell &&
+      signed.epoch === epoch &&
+      signed.tenant === tenant.id &&
+      signed.principal === principal &&
+      signed.synthetic === tenant.synthetic &&
+      nowSeconds < signed.usableUntil &&
       // A clock that was set back must not keep an assertion alive for ever.
-      nowSeconds > kept.usableUntil - assertionLifeSeconds
+      nowSeconds > signed.usableUntil - assertionLifeSeconds
     )
-      return kept.token;
+      return signed.line;
     const payload: Assertion = {
       iss: this.#router,
       aud: cell,
@@ -65,18 +70,12 @@ export class Assertions {
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
-    const token = signTokenNow("cp-assertion", payload, this.#key);
+    const text = `${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`;
+    // In one piece: it is copied with each request.
+    const line = Buffer.from(text, "latin1").toString("latin1");
     const usableUntil = payload.exp - renewBeforeSeconds;
-    this.#keep(name, { token, cell, epoch, tenant: tenant.id, synthetic: tenant.synthetic, usableUntil });
-    return token;
-  }
-
-  #keep(name: KeyId | TenantId, made: Kept): void {
-    // Deleted first, so that the map's order stays that of signing and the first entry is the oldest.
-    this.#kept.delete(name);
-    this.#kept.set(name, made);
-    if (this.#kept.size <= maxKept) return;
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined) this.#kept.delete(oldest);
+    const { id, synthetic } = tenant;
+    kept.assertion = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
+    return line;
   }
 }

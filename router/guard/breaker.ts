@@ -34,6 +34,12 @@ export class Breaker {
     return this.#state;
   }
 
+  /** Whether a request would be refused now. */
+  get refusing(): boolean {
+    if (this.#state === "open") return this.#clock.monotonic() < this.#openUntil;
+    return this.#state === "half-open" && this.#probing;
+  }
+
   /** Whether a request may pass now. One that passed must be followed by `answered`, `failed` or `gaveUp`. */
   pass(): boolean {
     switch (this.#state) {

@@ -1,12 +1,13 @@
 import { internalHeaders, requestIdHeader } from "../../common/contracts/headers.ts";
 import { slots, type Slot } from "../../common/contracts/lease.ts";
+import type { AnswerHead } from "../wire/answer-head.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
 import { isInternal, Kind } from "../wire/field-names.ts";
 import type { CheckedHead } from "./head.ts";
 
 /** Names that a Connection field declares as hop-by-hop; null where there are none. */
 function nominated(connection: string | null): Set<string> | null {
-  if (connection === null) return null;
+  if (connection === null || connection === "keep-alive" || connection === "close") return null;
   let found: Set<string> | null = null;
   for (const item of connection.split(",")) {
     const word = item.trim().toLowerCase();
@@ -19,6 +20,8 @@ function nominated(connection: string | null): Set<string> | null {
 
 export interface ToCell {
   readonly head: CheckedHead;
+  /** Whether the request line can go to the cell as it came: HTTP/1.1 and origin form. */
+  readonly lineStands: boolean;
   /** Of the parser; read here and not kept. */
   readonly fields: FieldBlock;
   /** Whether Authorization held an API key: a raw key never goes on. */
@@ -30,6 +33,8 @@ export interface ToCell {
   readonly peer: string;
   /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
   readonly peerTrusted: boolean;
+  /** How the client came to us. */
+  readonly proto: "http" | "https";
 }
 
 /**
@@ -40,15 +45,16 @@ export interface ToCell {
 export function headToCell(request: ToCell): string {
   const { head, fields, peerTrusted } = request;
   const dropped = nominated(head.connection);
-  let out = `${head.method} ${head.target} HTTP/1.1\r\nhost: ${head.hostField}\r\n`;
-  let run = -1;
+  // In origin form the request line goes through as it came; else one is made.
+  let run = request.lineStands ? 0 : -1;
+  let out = request.lineStands ? "" : `${head.method} ${head.target} HTTP/1.1\r\n`;
   let forwardedFor = "";
   let forwardedHost = false;
   let forwardedProto = false;
   for (let index = 0; index < fields.count; index += 1) {
     const kind = fields.kind(index);
     let keep = kind === Kind.pass || passesToCell(kind, request);
-    if (keep && dropped !== null && dropped.has(fields.name(index))) keep = false;
+    if (keep && dropped !== null && kind !== Kind.host && dropped.has(fields.name(index))) keep = false;
     if (keep && peerTrusted && kind >= Kind.forwardedFor && kind <= Kind.forwardedProto) {
       if (kind === Kind.forwardedFor) {
         forwardedFor = forwardedFor === "" ? fields.value(index) : `${forwardedFor}, ${fields.value(index)}`;
@@ -66,7 +72,7 @@ export function headToCell(request: ToCell): string {
   if (run >= 0) out += fields.text.slice(run, fields.lineAt(fields.count));
   out += `x-forwarded-for: ${forwardedFor === "" ? request.peer : `${forwardedFor}, ${request.peer}`}\r\n`;
   if (!forwardedHost) out += `x-forwarded-host: ${head.hostField}\r\n`;
-  if (!forwardedProto) out += "x-forwarded-proto: http\r\n";
+  if (!forwardedProto) out += `x-forwarded-proto: ${request.proto}\r\n`;
   out += `${requestIdHeader}: ${request.requestId}\r\ntraceparent: ${request.traceparent}\r\n`;
   if (head.framing.kind === "chunked") out += "transfer-encoding: chunked\r\n";
   else if (head.framing.kind === "length") out += `content-length: ${head.framing.bytes}\r\n`;
@@ -76,6 +82,7 @@ export function headToCell(request: ToCell): string {
 
 function passesToCell(kind: Kind, request: ToCell): boolean {
   switch (kind) {
+    case Kind.host:
     case Kind.accept:
     case Kind.contentType:
     case Kind.date:
@@ -95,34 +102,39 @@ function passesToCell(kind: Kind, request: ToCell): boolean {
 }
 
 /** The end of a request's head: what changes from try to try. */
-export function headEndToCell(assertion: string, record: string | undefined): string {
-  const end = `${internalHeaders.assertion}: ${assertion}\r\n`;
-  return record === undefined ? `${end}\r\n` : `${end}${internalHeaders.releaseRecord}: ${record}\r\n\r\n`;
+export function headEndToCell(assertionLine: string, record: string | undefined): string {
+  if (record === undefined) return `${assertionLine}\r\n`;
+  return `${assertionLine}${internalHeaders.releaseRecord}: ${record}\r\n\r\n`;
 }
 
 /** A cell's answer, taken apart: what goes to the client, and what is between the cell and us. */
 export interface FromCell {
-  /** Lines for the client, without framing of ours and without the empty line. */
+  /** The status line and fields for the client, without framing of ours and without the empty line. */
   readonly lines: string;
   readonly release: string | null;
   readonly slot: Slot | null;
   /** Null when something may have been executed; else the reason, or empty. */
   readonly notExecuted: string | null;
   readonly leaseWord: string | null;
+  /** The route, where the cell says that it may go to any. */
+  readonly stateless: string | null;
   /** Whether it is a stream of server-sent events, which has no end of its own. */
   readonly eventStream: boolean;
   readonly dated: boolean;
 }
 
 /** @param keepLength false where an answer of this status has no length whatever it says (RFC 9110, section 8.6). */
-export function fieldsFromCell(fields: FieldBlock, connection: string | null, keepLength: boolean): FromCell {
-  const dropped = nominated(connection);
-  let lines = "";
-  let run = -1;
+export function fieldsFromCell(head: AnswerHead, keepLength: boolean): FromCell {
+  const { fields } = head;
+  const dropped = nominated(head.connection);
+  // The status line goes through as it came, in our version.
+  let lines = head.http10 ? `HTTP/1.1${fields.text.slice("HTTP/1.0".length, fields.lineAt(0))}` : "";
+  let run = head.http10 ? -1 : 0;
   let release: string | null = null;
   let slot: Slot | null = null;
   let notExecuted: string | null = null;
   let leaseWord: string | null = null;
+  let stateless: string | null = null;
   let eventStream = false;
   let dated = false;
   for (let index = 0; index < fields.count; index += 1) {
@@ -133,6 +145,7 @@ export function fieldsFromCell(fields: FieldBlock, connection: string | null, ke
       else if (kind === Kind.slot) slot = slots.find((known) => known === fields.value(index)) ?? null;
       else if (kind === Kind.notExecuted) notExecuted = fields.value(index);
       else if (kind === Kind.leaseWord) leaseWord = fields.value(index);
+      else if (kind === Kind.stateless) stateless = fields.value(index);
       else if (kind === Kind.date) dated = true;
       else if (kind === Kind.contentType) eventStream = fields.value(index).startsWith("text/event-stream");
       keep = passesToClient(kind, keepLength);
@@ -147,7 +160,7 @@ export function fieldsFromCell(fields: FieldBlock, connection: string | null, ke
     }
   }
   if (run >= 0) lines += fields.text.slice(run, fields.lineAt(fields.count));
-  return { lines, release, slot, notExecuted, leaseWord, eventStream, dated };
+  return { lines, release, slot, notExecuted, leaseWord, stateless, eventStream, dated };
 }
 
 function passesToClient(kind: Kind, keepLength: boolean): boolean {

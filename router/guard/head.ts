@@ -1,7 +1,8 @@
 import { METHODS } from "node:http";
+import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
-import { hostName } from "../table/host.ts";
 import { chunkedBody, noBody, type Framing } from "../wire/body-frame.ts";
+import { decimalOf } from "../wire/decimal.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
 import { Kind } from "../wire/field-names.ts";
 
@@ -11,6 +12,8 @@ export interface RequestHead {
   readonly target: string;
   /** Whether it is HTTP/1.0; 1.1 otherwise. */
   readonly http10: boolean;
+  /** Whether the target holds a dot, a percent sign or a backslash. */
+  readonly unplain: boolean;
   readonly fields: FieldBlock;
 }
 
@@ -20,11 +23,12 @@ export interface CheckedHead {
   /** In origin form: path and query; `*` for a server-wide OPTIONS. */
   readonly target: string;
   readonly http10: boolean;
-  /** The Host field as received, to be passed on. */
+  /** The Host field as received, to be passed on; what name it holds, if any, is for `hostName` to say. */
   readonly hostField: string;
-  /** The host's name in lower case, without port. */
-  readonly host: string;
-  readonly authorization: string | undefined;
+  /** Which of the fields it is. */
+  readonly hostAt: number;
+  /** Which of the fields is Authorization; -1 without it. */
+  readonly authorizationAt: number;
   readonly accept: string | undefined;
   readonly traceparent: string | undefined;
   readonly requestId: string | undefined;
@@ -52,8 +56,8 @@ const bad = (detail: string) => fail("malformed-request", detail);
 export function checkHead(head: RequestHead): CheckedHead {
   const { method, fields, http10 } = head;
   if (!methods.has(method)) throw fail("method-not-supported", `${method} is not passed on.`);
-  let hostField: string | undefined;
-  let authorization: string | undefined;
+  let hostAt = -1;
+  let authorizationAt = -1;
   let contentLength: string | undefined;
   let transferEncoding: string | undefined;
   let upgrade: string | undefined;
@@ -69,10 +73,12 @@ export function checkHead(head: RequestHead): CheckedHead {
       case Kind.pass:
         break;
       case Kind.host:
-        hostField = once(hostField, fields, index);
+        if (hostAt >= 0) throw twice(fields, index);
+        hostAt = index;
         break;
       case Kind.authorization:
-        authorization = once(authorization, fields, index);
+        if (authorizationAt >= 0) throw twice(fields, index);
+        authorizationAt = index;
         break;
       case Kind.contentLength:
         contentLength = once(contentLength, fields, index);
@@ -104,18 +110,17 @@ export function checkHead(head: RequestHead): CheckedHead {
         break;
     }
   }
-  if (hostField === undefined) throw bad("There is no Host field.");
-  const host = hostName(hostField);
-  if (host === null) throw bad("The Host field is not a host name.");
+  if (hostAt < 0) throw bad("There is no Host field.");
+  const hostField = fields.value(hostAt);
   if (expect !== undefined && expect.toLowerCase() !== "100-continue")
     throw fail("expectation-failed", "Only `Expect: 100-continue` is known.");
   return {
     method,
-    target: checkTarget(method, head.target, hostField),
+    target: checkTarget(head, hostField),
     http10,
     hostField,
-    host,
-    authorization,
+    hostAt,
+    authorizationAt,
     accept,
     traceparent,
     requestId,
@@ -128,8 +133,12 @@ export function checkHead(head: RequestHead): CheckedHead {
 }
 
 function once(before: string | undefined, fields: FieldBlock, index: number): string {
-  if (before !== undefined) throw bad(`There are two ${fields.name(index)} fields.`);
+  if (before !== undefined) throw twice(fields, index);
   return fields.value(index);
+}
+
+function twice(fields: FieldBlock, index: number): CellplaneError {
+  return bad(`There are two ${fields.name(index)} fields.`);
 }
 
 /** Whether a Connection field names a word. */
@@ -145,18 +154,20 @@ function checkFraming(encoding: string | undefined, length: string | undefined, 
     return chunkedBody;
   }
   if (length === undefined) return noBody;
-  const bytes = /^[0-9]{1,16}$/.test(length) ? Number(length) : Number.NaN;
-  if (!Number.isSafeInteger(bytes)) throw bad("Content-Length is not a number of bytes.");
+  const bytes = decimalOf(length);
+  if (Number.isNaN(bytes)) throw bad("Content-Length is not a number of bytes.");
   return { kind: "length", bytes };
 }
 
-function checkTarget(method: string, target: string, hostField: string): string {
+const slash = 0x2f;
+
+function checkTarget({ method, target, unplain }: RequestHead, hostField: string): string {
   if (target === "*") {
     if (method !== "OPTIONS") throw bad("The target `*` belongs to OPTIONS.");
     return target;
   }
-  const origin = target.startsWith("/") ? target : originOf(target, hostField);
-  checkPath(origin);
+  const origin = target.charCodeAt(0) === slash ? target : originOf(target, hostField);
+  if (unplain || origin.charCodeAt(1) === slash) checkPath(origin);
   return origin;
 }
 

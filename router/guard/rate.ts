@@ -4,7 +4,8 @@ import type { TenantId } from "../../common/ids.ts";
 /** Tenants whose buckets are kept; the oldest goes first, and comes back full, which errs on the tenant's side. */
 const maxBuckets = 100_000;
 
-interface Bucket {
+/** What is left of a tenant's rate. Belongs to `RateLimits`. */
+export interface Bucket {
   tokens: number;
   filledAt: number;
 }
@@ -22,12 +23,10 @@ export class RateLimits {
     this.#clock = clock;
   }
 
-  /** Takes one token. @returns 0 when there was one, else the seconds until there is. */
-  take(tenant: TenantId, requestsPerSecond: number, routers: number): number {
+  /** Takes one token of a tenant's. @param now monotonic milliseconds. @returns 0 when there was one, else the seconds until there is. */
+  take(bucket: Bucket, requestsPerSecond: number, routers: number, now: number): number {
     const rate = requestsPerSecond / routers;
     const size = Math.max(1, rate);
-    const now = this.#clock.monotonic();
-    const bucket = this.#bucketOf(tenant, size, now);
     bucket.tokens = Math.min(size, bucket.tokens + ((now - bucket.filledAt) * rate) / 1000);
     bucket.filledAt = now;
     if (bucket.tokens >= 1) {
@@ -38,14 +37,15 @@ export class RateLimits {
     return (1 - bucket.tokens) / rate;
   }
 
-  #bucketOf(tenant: TenantId, size: number, now: number): Bucket {
+  /** The bucket of a tenant, to be kept by who asks often. A new one is full. */
+  bucketOf(tenant: TenantId): Bucket {
     const known = this.#buckets.get(tenant);
     if (known !== undefined) return known;
     if (this.#buckets.size >= maxBuckets) {
       const [oldest] = this.#buckets.keys();
       if (oldest !== undefined) this.#buckets.delete(oldest);
     }
-    const made = { tokens: size, filledAt: now };
+    const made = { tokens: Number.POSITIVE_INFINITY, filledAt: this.#clock.monotonic() };
     this.#buckets.set(tenant, made);
     return made;
   }

@@ -66,7 +66,7 @@ export class AnswerLog {
   #about(exchange: Exchange): Record<string, unknown> {
     const { checked } = exchange;
     const method = checked?.method ?? null;
-    const host = checked?.host.slice(0, 200) ?? null;
+    const host = checked?.hostField.slice(0, 200) ?? null;
     // The query stays out of the log: it is where secrets end up.
     const path = checked?.target.split("?", 1)[0]?.slice(0, 200) ?? null;
     const ms = Math.round((this.#clock.monotonic() - exchange.startedAt) * 10) / 10;

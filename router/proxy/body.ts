@@ -8,6 +8,9 @@ import type { Upstream } from "./upstream.ts";
 /** A body up to this size is kept while it streams through, so that the request can be sent again elsewhere. */
 const keepBytes = 64 * 1024;
 
+/** A piece without a head up to this size goes out as text. */
+const aloneTextBytes = 2 * 1024;
+
 /**
  * The body of a request on its way to a cell, with back-pressure. One sink at a time; a new sink first gets what was kept.
  * As long as there is no sink nothing more is read: what is not on its way can still go elsewhere.
@@ -114,7 +117,8 @@ export class RequestBody {
     for (let index = this.#sent; index < this.#pieces.length; index += 1)
       bytes += (this.#pieces[index] as Buffer).length;
     const end = chunked && this.#frame.done ? `0\r\n${this.#frame.trailers}\r\n` : "";
-    if (bytes <= textBytes) this.#full = !this.#pushText(sink, head, end, chunked);
+    // With a head it is one write; alone a piece is a buffer already, and only a short one is cheaper as text.
+    if (bytes <= (head === "" ? aloneTextBytes : textBytes)) this.#full = !this.#pushText(sink, head, end, chunked);
     else this.#full = !this.#pushPieces(sink, head, end, chunked);
     this.#sent = this.#pieces.length;
     if (this.#bytes > keepBytes) {

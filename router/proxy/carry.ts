@@ -3,16 +3,17 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
 import { fail } from "../errors.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
-import type { Place, Word as ParkingWord } from "../guard/parking.ts";
+import type { Word as ParkingWord } from "../guard/parking.ts";
 import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
 import type { Carriage, Passage } from "./carriage.ts";
+import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
-import { nextStep, type History, type Result, type Step } from "./steps.ts";
-import type { Asker, Failure, Upstream } from "./upstream.ts";
-
-const safeMethods = new Set(["GET", "HEAD", "OPTIONS"]);
+import { ParkedRequest } from "./parked.ts";
+import { isForClient, nextStep, safeMethods, type History, type Result, type Step } from "./steps.ts";
+import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
+import type { Way } from "./ways.ts";
 
 /**
  * Carries a request, counted in flight for its tenant, to the tenant's owner and the answer back, following the owner's word where it is
@@ -39,23 +40,25 @@ class Journey implements Asker, Carrier {
   readonly #on: Carriage;
   readonly #history: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
   #owner: Owner | null = null;
-  /** The cell whose cap and breaker this request counts under now. */
-  #entered: CellId | null = null;
+  /** The cell that is asked instead of the owner; null as soon as it is the owner. */
+  #elsewhere: Elsewhere | null;
+  /** The way to the owner; where it is `#entered`, its cap and breaker count this request. */
+  #way: Way | null = null;
+  #entered = false;
   /** A slot to ask instead of the live one, after a refused connection. */
   #slot: Slot | null = null;
   #slotAsked: Slot = "a";
   #upstream: Upstream | null = null;
   /** What is sent as soon as the connection is there. */
   #head = "";
-  #place: Place | null = null;
-  #probing = false;
-  #parkedUntil: number | null = null;
+  #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
 
   constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
     this.#exchange = exchange;
     this.#passage = passage;
+    this.#elsewhere = passage.elsewhere;
     this.#on = carriage;
     this.method = exchange.head.method;
     this.websocket = exchange.head.websocket;
@@ -64,8 +67,7 @@ class Journey implements Asker, Carrier {
   begin(): void {
     try {
       const { tenant } = this.#passage;
-      const owner = this.#on.owners.ownerOf(tenant);
-      if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
+      const owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
       this.#owner = owner;
       this.#exchange.sendContinue();
       this.#ask(owner);
@@ -75,7 +77,7 @@ class Journey implements Asker, Carrier {
   }
 
   abandon(): void {
-    this.#place?.leave();
+    this.#parked?.leave();
     this.#end();
   }
 
@@ -93,7 +95,7 @@ class Journey implements Asker, Carrier {
   }
 
   interim(head: AnswerHead): void {
-    const { lines } = fieldsFromCell(head.fields, head.connection, false);
+    const { lines } = fieldsFromCell(head, false);
     this.#exchange.relayInterim(head, lines);
   }
 
@@ -106,8 +108,8 @@ class Journey implements Asker, Carrier {
   }
 
   switched(head: AnswerHead): void {
-    const from = fieldsFromCell(head.fields, head.connection, false);
-    this.#on.breakers.of(this.#cell).answered();
+    const from = fieldsFromCell(head, false);
+    this.#way?.breaker.answered();
     this.#learnSlot(from);
     this.#count(from, 101);
     this.#on.counters.websockets += 1;
@@ -157,12 +159,19 @@ class Journey implements Asker, Carrier {
 
   /** One try. @throws CellplaneError cell-unavailable, cell-busy */
   #ask(owner: Owner): void {
-    this.#enter(owner.cell);
+    const way = this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
-    const { tenant, principal } = this.#passage;
-    const assertion = this.#on.assertions.of(owner.cell, owner.epoch, tenant, principal);
+    const { tenant, caller } = this.#passage;
+    const { cell, epoch } = owner;
+    const assertion = this.#on.assertions.line(
+      this.#elsewhere?.kept ?? caller.kept,
+      cell,
+      epoch,
+      tenant,
+      caller.principal,
+    );
     this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
-    const upstream = this.#on.pools.of(owner.addresses[this.#slotAsked].url).take(this);
+    const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
   }
@@ -176,9 +185,10 @@ class Journey implements Asker, Carrier {
   /** Does what the answer asks for. @throws CellplaneError */
   #proceed(head: AnswerHead): void {
     const { status } = head;
-    const from = fieldsFromCell(head.fields, head.connection, status !== 204);
-    this.#on.breakers.of(this.#cell).answered();
+    const from = fieldsFromCell(head, status !== 204);
+    this.#way?.breaker.answered();
     this.#learnSlot(from);
+    if (isForClient(status, from.notExecuted)) return this.#relay(head, from);
     const result: Result = {
       kind: "answered",
       status,
@@ -188,11 +198,10 @@ class Journey implements Asker, Carrier {
     };
     const step = this.#step(result);
     if (step.kind !== "relay") this.#letGo();
+    if (this.#elsewhere !== null && status === 421) return this.#comeHome(this.#elsewhere);
     switch (step.kind) {
       case "relay":
-        this.#thawed();
-        this.#count(from, status);
-        return this.#exchange.relayHead(head, from);
+        return this.#relay(head, from);
       case "turn":
         this.#history.turns += 1;
         return this.#turn(step.slot);
@@ -209,6 +218,14 @@ class Journey implements Asker, Carrier {
     }
   }
 
+  #relay(head: AnswerHead, from: FromCell): void {
+    this.#parked?.thawed();
+    this.#count(from, head.status);
+    if (from.eventStream) this.#upstream?.endless();
+    if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
+    this.#exchange.relayHead(head, from);
+  }
+
   /** There was no answer. @throws CellplaneError */
   #tryAgain(kind: Failure, error: Error): void {
     const step = this.#step({ kind });
@@ -218,24 +235,44 @@ class Journey implements Asker, Carrier {
     }
     if (step.kind === "retry") {
       this.#history.retries += 1;
-      if (this.#on.budgets.of(this.#cell).spend()) {
+      if (this.#on.ways.to(this.#cell).budget.spend()) {
         this.#on.counters.retries += 1;
         return this.#askOwner();
       }
     }
-    this.#on.breakers.of(this.#cell).failed(kind === "connect-timeout" ? "timeout" : kind);
-    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${detailOf[kind]}`, {
+    this.#on.ways.to(this.#cell).breaker.failed(kind === "connect-timeout" ? "timeout" : kind);
+    // Nothing was sent, and the owner may well be there.
+    if (this.#elsewhere !== null && (kind === "refused" || kind === "connect-timeout")) return this.#goHome();
+    throw fail(step.kind === "fail" ? step.code : "answer-lost", `Cell ${this.#cell}: ${failureDetails[kind]}`, {
       cause: error,
     });
   }
 
   #step(result: Result): Step {
-    const situation = {
-      slotAsked: this.#slotAsked,
-      replayable: this.#exchange.body.replayable,
-      safe: safeMethods.has(this.method),
-    };
+    const { replayable } = this.#exchange.body;
+    const situation = { slotAsked: this.#slotAsked, replayable, safe: safeMethods.has(this.method) };
     return nextStep(result, this.#history, situation);
+  }
+
+  /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
+  #comeHome({ pattern }: Elsewhere): void {
+    this.#on.statelessRoutes.forget(pattern);
+    if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
+    this.#goHome();
+  }
+
+  #goHome(): void {
+    this.#elsewhere = null;
+    this.#slot = null;
+    this.#owner = this.#ownerNow(this.#tenantNow());
+    this.#ask(this.#owner);
+  }
+
+  /** @throws CellplaneError cell-unavailable */
+  #ownerNow(tenant: TenantRow): Owner {
+    const owner = this.#on.owners.ownerOf(tenant);
+    if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
+    return owner;
   }
 
   #turn(slot: Slot): void {
@@ -280,14 +317,9 @@ class Journey implements Asker, Carrier {
 
   /** Waits until the tenant may be thawed. */
   async #park(): Promise<void> {
-    const { tenant } = this.#passage;
-    this.#parkedUntil ??= this.#on.clock.monotonic() + this.#on.parkMs;
+    this.#parked ??= new ParkedRequest(this.#on, this.#passage.tenant.id);
     try {
-      const { keptBytes } = this.#exchange.body;
-      this.#place = this.#on.parking.park(tenant.id, keptBytes, this.#parkedUntil, this.#probing);
-      this.#probing = false;
-      if (this.#place === null) throw fail("tenant-frozen", "Too many requests are waiting already.");
-      this.#goOn(await this.#place.word);
+      this.#goOn(await this.#parked.wait(this.#exchange.body.keptBytes));
     } catch (error) {
       this.#fail(error);
     }
@@ -295,13 +327,8 @@ class Journey implements Asker, Carrier {
 
   /** @throws CellplaneError tenant-frozen, and what a try throws */
   #goOn(word: ParkingWord): void {
-    this.#place = null;
-    if (this.#over) {
-      // Told to probe in the moment in which the client went away: the next in line is.
-      if (word === "probe") this.#on.parking.thawed(this.#passage.tenant.id);
-      return;
-    }
-    this.#probing = word === "probe";
+    // Told to probe in the moment in which the client went away: the next in line is.
+    if (this.#over) return this.#parked?.thawed();
     if (word === "expired")
       throw fail("tenant-frozen", "The tenant's writes were paused for longer than requests are held.");
     this.#owner = this.#on.owners.ownerOf(this.#tenantNow()) ?? this.#owner;
@@ -313,31 +340,27 @@ class Journey implements Asker, Carrier {
     return this.#on.table.tenant(this.#passage.tenant.id) ?? this.#passage.tenant;
   }
 
-  #thawed(): void {
-    if (!this.#probing) return;
-    this.#probing = false;
-    this.#on.parking.thawed(this.#passage.tenant.id);
-  }
-
   /** @throws CellplaneError cell-unavailable, cell-busy */
-  #enter(cell: CellId): void {
-    if (this.#entered === cell) return;
+  #enter(cell: CellId): Way {
+    const way = this.#on.ways.to(cell);
+    if (this.#entered && this.#way === way) return way;
     this.#leaveCell();
-    const breaker = this.#on.breakers.of(cell);
-    if (!breaker.pass()) throw fail("cell-unavailable", `Cell ${cell} did not answer lately.`);
-    if (!this.#on.cellInFlight.enter(cell, this.#on.cellCap)) {
-      breaker.gaveUp();
+    if (!way.breaker.pass()) throw fail("cell-unavailable", `Cell ${cell} did not answer lately.`);
+    if (!this.#on.cellInFlight.enter(way.load, this.#on.cellCap)) {
+      way.breaker.gaveUp();
       throw fail("cell-busy", `Cell ${cell} has ${this.#on.cellCap} requests in flight through this router.`);
     }
-    this.#entered = cell;
-    this.#on.budgets.of(cell).earn();
+    this.#way = way;
+    this.#entered = true;
+    way.budget.earn();
+    return way;
   }
 
   #leaveCell(): void {
-    if (this.#entered === null) return;
-    this.#on.cellInFlight.leave(this.#entered);
-    this.#on.breakers.of(this.#entered).gaveUp();
-    this.#entered = null;
+    if (!this.#entered || this.#way === null) return;
+    this.#entered = false;
+    this.#on.cellInFlight.leave(this.#way.load);
+    this.#way.breaker.gaveUp();
   }
 
   /** Lets go of an answer that nobody gets. Its connection is used again only if both sides of it are at a clean end. */
@@ -365,17 +388,10 @@ class Journey implements Asker, Carrier {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#thawed();
+    this.#parked?.thawed();
     this.#leaveCell();
-    this.#on.tenantInFlight.leave(this.#passage.tenant.id);
+    this.#on.tenantInFlight.leave(this.#passage.guest.load);
     this.#upstream?.destroy();
     this.#upstream = null;
   }
 }
-
-const detailOf = {
-  refused: "no connection could be made.",
-  "connect-timeout": "no connection came about in time.",
-  silent: "no answer came in time.",
-  broken: "the connection broke before an answer.",
-} as const;

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { Span } from "@opentelemetry/api";
 import { requestIdHeader } from "../../common/contracts/headers.ts";
 import { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
@@ -6,10 +7,12 @@ import type { FromCell } from "../guard/fields.ts";
 import type { CheckedHead, RequestHead } from "../guard/head.ts";
 import { requestIdOf } from "../guard/trace.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
-import type { Socket } from "node:net";
 import { RequestBody } from "./body.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import { dateLine } from "./date-line.ts";
 import { renderRefusal } from "./refusal.ts";
+import { lend } from "./send-buffers.ts";
+import { endSpan } from "./spans.ts";
 import { chunkText, textBytes } from "./text.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -26,10 +29,12 @@ export interface Carrier {
 
 /** The connection that an exchange came on. */
 export interface ClientSide {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly peer: string;
   /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
   readonly peerTrusted: boolean;
+  /** How the client came to us. */
+  readonly proto: "http" | "https";
   /** Whether the router stops. */
   readonly stopping: boolean;
   /** Whether the client has ended its side, and nothing that it sent before waits. It may still read. */
@@ -57,6 +62,8 @@ export class Exchange {
   /** Of the answer; 0 until it begins. */
   status = 0;
   carrier: Carrier | null = null;
+  /** Of a sampled request. */
+  span: Span | null = null;
   /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
   closing = false;
   #head: CheckedHead | null = null;
@@ -68,7 +75,6 @@ export class Exchange {
   #eventStream = false;
   /** What goes out with the next flush. */
   #out = "";
-  #corked = false;
 
   constructor(connection: ClientSide, parsed: RequestHead, startedAt: number) {
     this.connection = connection;
@@ -117,10 +123,10 @@ export class Exchange {
     if (!this.body.done) this.connection.write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
-  /** Passes an answer on that is not the last (RFC 9110, section 15.2). HTTP/1.0 knows none. */
+  /** Passes an answer on that is not the last (RFC 9110, section 15.2). HTTP/1.0 knows none. @param lines with the status line. */
   relayInterim(head: AnswerHead, lines: string): void {
     if (head.status === 100 || this.head.http10) return;
-    this.connection.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${lines}\r\n`);
+    this.connection.write(`${lines}\r\n`);
   }
 
   relayHead(head: AnswerHead, from: FromCell): void {
@@ -130,7 +136,7 @@ export class Exchange {
     this.#eventStream = from.eventStream;
     this.status = head.status;
     if (this.connection.stopping || this.connection.halfClosed) this.closing = true;
-    this.#out = `HTTP/1.1 ${head.status} ${head.reason}\r\n${from.lines}${requestIdHeader}: ${this.id}\r\n`;
+    this.#out = `${from.lines}${requestIdHeader}: ${this.id}\r\n`;
     if (!from.dated) this.#out += dateLine();
     if (this.#chunked) this.#out += "transfer-encoding: chunked\r\n";
     this.#out += this.closing ? "connection: close\r\n\r\n" : "\r\n";
@@ -145,11 +151,9 @@ export class Exchange {
       this.#out += this.#chunked ? chunkText(text) : text;
       return;
     }
-    if (!this.#corked) this.connection.socket.cork();
-    this.#corked = true;
     if (this.#chunked) this.#out += `${length.toString(16)}\r\n`;
-    if (this.#out !== "") this.connection.write(this.#out);
-    this.connection.write(Buffer.from(bytes.subarray(from, to)));
+    const lent = lend(this.#out, bytes, from, to);
+    this.connection.socket.write(lent.bytes, lent.giveBack);
     this.#out = this.#chunked ? "\r\n" : "";
   }
 
@@ -157,10 +161,6 @@ export class Exchange {
   flush(): boolean {
     if (this.#out !== "") this.connection.write(this.#out);
     this.#out = "";
-    if (this.#corked) {
-      this.#corked = false;
-      this.connection.socket.uncork();
-    }
     return !this.connection.socket.writableNeedDrain;
   }
 
@@ -173,6 +173,7 @@ export class Exchange {
   /** The answer broke off: it must not look whole when it is not. */
   cutOff(): void {
     this.#finished = true;
+    if (this.span !== null) endSpan(this.span, 0);
     this.flush();
     const { socket } = this.connection;
     // Without framing of its own only a reset tells a broken answer from a whole one.
@@ -185,7 +186,7 @@ export class Exchange {
     this.status = 101;
     this.closing = true;
     this.connection.write(
-      `HTTP/1.1 101 Switching Protocols\r\n${from.lines}${requestIdHeader}: ${this.id}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
+      `${from.lines}${requestIdHeader}: ${this.id}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
     );
     this.connection.join(upstream);
   }
@@ -231,6 +232,7 @@ export class Exchange {
     if (this.#finished) return;
     this.#gone = true;
     this.#finished = true;
+    if (this.span !== null) endSpan(this.span, 0);
     this.carrier?.abandon();
   }
 
@@ -248,6 +250,7 @@ export class Exchange {
   #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    if (this.span !== null) endSpan(this.span, this.status);
     this.connection.answered(this);
   }
 }

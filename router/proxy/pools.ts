@@ -12,30 +12,40 @@ const maxIdle = 128;
 export interface PoolTimes {
   readonly connectTimeoutMs: number;
   readonly firstByteTimeoutMs: number;
+  readonly answerIdleTimeoutMs: number;
 }
 
 /** What connections to cells may wait for. */
 interface PoolDeadlines {
   readonly connect: DeadlineList;
   readonly firstByte: DeadlineList;
+  readonly moreBytes: DeadlineList;
   readonly idle: DeadlineList;
 }
 
 /** The connections to one slot of a cell that stand idle, last used first: what is not needed ages at the bottom. */
-class Pool implements Keeper {
+export class Pool implements Keeper {
+  readonly url: string;
   readonly host: string;
   readonly port: number;
   readonly firstByte: DeadlineList;
+  readonly moreBytes: DeadlineList;
   readonly #deadlines: PoolDeadlines;
   readonly #idle: Upstream[] = [];
   #retired = false;
 
   constructor(url: string, deadlines: PoolDeadlines) {
+    this.url = url;
     const { hostname, port } = new URL(url);
     this.host = hostname;
     this.port = Number(port === "" ? 80 : port);
     this.#deadlines = deadlines;
     this.firstByte = deadlines.firstByte;
+    this.moreBytes = deadlines.moreBytes;
+  }
+
+  get retired(): boolean {
+    return this.#retired;
   }
 
   /** @returns a connection for one request; where it is still `connecting`, the asker hears when it is there. */
@@ -82,6 +92,7 @@ export class Pools {
     this.#deadlines = {
       connect: deadlines.list(times.connectTimeoutMs, tooLong),
       firstByte: deadlines.list(times.firstByteTimeoutMs, tooLong),
+      moreBytes: deadlines.list(times.answerIdleTimeoutMs, tooLong),
       idle: deadlines.list(idleMs, tooLong),
     };
   }

@@ -8,6 +8,7 @@ import type { TrustedPeers } from "../guard/peers.ts";
 import { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
 import { ClientConnection, type ClientContext } from "./client.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -32,35 +33,43 @@ export interface TenantServerOptions {
   readonly log: Logger;
 }
 
+/** Where to listen. */
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Whether other processes may listen there too; the system then spreads connections over them. */
+  readonly reusePort: boolean;
+}
+
 /** The HTTP server that tenants talk to, on plain sockets: docs/decisions/0031 says why. */
 export class TenantServer {
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
-  readonly #open = new Set<Exchange>();
+  readonly #load = { open: 0 };
   #stopping = false;
 
+  readonly #context: ClientContext;
+
   constructor(options: TenantServerOptions) {
-    const context = this.#contextOf(options);
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.#connections.add(new ClientConnection(socket, context));
-    });
+    this.#context = this.#contextOf(options);
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.take(socket, "http"));
     this.#server.maxConnections = options.maxConnections;
   }
 
   /** Requests and WebSockets that are open now. */
   get open(): number {
-    return this.#open.size;
+    return this.#load.open;
+  }
+
+  /** Serves a connection, whoever accepted it. */
+  take(socket: ClientSocket, proto: "http" | "https"): void {
+    this.#connections.add(new ClientConnection(socket, proto, this.#context));
   }
 
   /** @returns the port, taken by the system where 0 was asked for. */
-  async listen(host: string, port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
-        this.#server.removeListener("error", reject);
-        resolve();
-      });
-    });
+  async listen(options: ListenOptions): Promise<number> {
+    this.#server.listen({ ...options, backlog: 1024 });
+    await once(this.#server, "listening");
     return (this.#server.address() as AddressInfo).port;
   }
 
@@ -72,9 +81,9 @@ export class TenantServer {
     for (const connection of this.#connections) connection.stop();
     // WebSockets never end by themselves; their clients come back to another router.
     const deadline = performance.now() + graceMs;
-    while (this.#open.size > 0 && performance.now() < deadline) await sleep(stopCheckMs);
+    while (this.#load.open > 0 && performance.now() < deadline) await sleep(stopCheckMs);
     for (const connection of this.#connections) {
-      if (this.#open.size > 0) connection.socket.destroy();
+      if (this.#load.open > 0) connection.socket.destroy();
       else connection.socket.destroySoon();
     }
     await closed;
@@ -94,7 +103,7 @@ export class TenantServer {
         closing: deadlines.list(closingMs, tooLong),
       },
       connections: this.#connections,
-      open: this.#open,
+      load: this.#load,
       peers: options.peers,
       counters: options.counters,
       answerLog: options.answerLog,

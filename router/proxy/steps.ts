@@ -19,6 +19,9 @@ export type Result =
   /** The connection broke before an answer began; something may have been executed. */
   | { readonly kind: "broken" };
 
+/** RFC 9110, section 9.2.1. */
+export const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
 /** What the tries of one request have used up. */
 export interface History {
   turns: number;
@@ -77,6 +80,11 @@ export function nextStep(result: Result, history: Readonly<History>, situation: 
   }
 }
 
+/** Whether an answer of a cell is the client's, whatever else there is to know. */
+export function isForClient(status: number, notExecuted: string | null): boolean {
+  return status !== 421 && (status !== 503 || notExecuted === null);
+}
+
 function afterAnswer(
   answer: Extract<Result, { kind: "answered" }>,
   history: Readonly<History>,
@@ -85,7 +93,7 @@ function afterAnswer(
   if (answer.status === 421) {
     return answer.hasWord && history.words < maxWords ? { kind: "read-word" } : { kind: "fail", code: "owner-unknown" };
   }
-  if (answer.status !== 503 || answer.notExecuted === null) return { kind: "relay" };
+  if (isForClient(answer.status, answer.notExecuted)) return { kind: "relay" };
   const turned = answer.slotNamed !== null && answer.slotNamed !== situation.slotAsked;
   if (!turned && answer.notExecuted !== frozenReason) return { kind: "relay" };
   if (!situation.replayable) return { kind: "fail", code: turned ? "not-replayable" : "tenant-frozen" };

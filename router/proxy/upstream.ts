@@ -18,6 +18,14 @@ type State = "connecting" | "waiting" | "answering" | "discarding" | "idle" | "j
 /** How a try ended without an answer. */
 export type Failure = "refused" | "connect-timeout" | "silent" | "broken";
 
+/** What a client is told of it. */
+export const failureDetails = {
+  refused: "no connection could be made.",
+  "connect-timeout": "no connection came about in time.",
+  silent: "no answer came in time.",
+  broken: "the connection broke before an answer.",
+} as const satisfies Record<Failure, string>;
+
 /** Who asked on a connection and hears how it goes. Bytes are lent: they are another message's after the call. */
 export interface Asker {
   readonly method: string;
@@ -29,7 +37,7 @@ export interface Asker {
   /** The answer's head. Calls `discard` where nobody shall get the answer. */
   answered(head: AnswerHead): void;
   piece(bytes: Buffer, from: number, to: number): void;
-  /** All that one read brought has been given. */
+  /** All that one read brought has been given; an answer's end goes without it. */
   flush(): void;
   ended(trailers: string): void;
   /** The answer broke off. */
@@ -48,6 +56,8 @@ export interface Keeper {
   readonly port: number;
   /** Those that wait for the head of an answer. */
   readonly firstByte: DeadlineList;
+  /** Those that wait for more of an answer. */
+  readonly moreBytes: DeadlineList;
   /** @returns whether the connection is kept for another request; else it has to be closed. */
   keep(upstream: Upstream): boolean;
   remove(upstream: Upstream): void;
@@ -73,6 +83,7 @@ export class Upstream extends Timed {
   #frame: BodyFrame | null = null;
   #pending: Buffer | null = null;
   #requestSent = false;
+  #endless = false;
   #reusable = true;
   #interim = 0;
   #discarded = 0;
@@ -108,6 +119,7 @@ export class Upstream extends Timed {
     this.#asker = asker;
     this.#state = "waiting";
     this.#requestSent = false;
+    this.#endless = false;
     this.#interim = 0;
   }
 
@@ -120,6 +132,11 @@ export class Upstream extends Timed {
   requestSent(): void {
     this.#requestSent = true;
     if (this.#state === "waiting") this.#pool.firstByte.arm(this);
+  }
+
+  /** This answer may say nothing for as long as it likes: a stream of events. */
+  endless(): void {
+    this.#endless = true;
   }
 
   /** Nobody gets this answer. The connection is used again if both messages come to a clean end soon. */
@@ -220,6 +237,7 @@ export class Upstream extends Timed {
     this.#frame = new BodyFrame(head.framing);
     asker.answered(head);
     if (this.#frame.done) this.#finish(next < end);
+    else if (!this.#endless && !this.socket.destroyed) this.#pool.moreBytes.arm(this);
     return next;
   }
 
@@ -234,6 +252,7 @@ export class Upstream extends Timed {
       }
     } else if (frame.to > frame.from) this.#asker?.piece(bytes, frame.from, frame.to);
     if (frame.done) this.#finish(next < end);
+    else if (this.list !== null) this.#pool.moreBytes.arm(this);
     return next;
   }
 
@@ -243,11 +262,11 @@ export class Upstream extends Timed {
     const trailers = this.#frame?.trailers ?? "";
     this.#asker = null;
     this.#frame = null;
+    this.disarm();
     if (this.socket.isPaused()) this.socket.resume();
     if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
       this.destroy();
     else this.#state = "idle";
-    asker?.flush();
     asker?.ended(trailers);
   }
 

@@ -27,7 +27,12 @@ export class RoutingTable {
   readonly #listeners: TableListener[] = [];
   #baseDomain: string | null = null;
   #badRows = 0;
+  #revision = 0;
 
+  /** Another number whenever anything in the table may be another: what was looked up before may be remembered until then. */
+  get revision(): number {
+    return this.#revision;
+  }
   get tenants(): number {
     return this.#tenants.size;
   }
@@ -46,6 +51,7 @@ export class RoutingTable {
 
   /** Takes over a document, or the rows that a delta changed in it. */
   apply(document: FleetDocument, changes: readonly RowChange[] | "all"): void {
+    this.#revision += 1;
     if (changes !== "all") {
       for (const { name, after } of changes) this.#put(name, after);
       return;

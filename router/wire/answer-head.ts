@@ -1,12 +1,14 @@
 import type { AnswerParser } from "./answer-parser.ts";
 import { chunkedBody, noBody, untilClose, type Framing } from "./body-frame.ts";
+import { decimalOf } from "./decimal.ts";
 import { BadBytes, type FieldBlock } from "./field-block.ts";
 import { Kind } from "./field-names.ts";
 
 /** The head of an answer, with what its framing fields mean together. */
 export interface AnswerHead {
   readonly status: number;
-  readonly reason: string;
+  /** Whether the status line says HTTP/1.0. */
+  readonly http10: boolean;
   /** Of the parser; valid until the next head is parsed. */
   readonly fields: FieldBlock;
   readonly framing: Framing;
@@ -22,7 +24,7 @@ export interface AnswerHead {
  * @param method of the request. @throws BadBytes
  */
 export function framingOfAnswer(parser: AnswerParser, method: string): AnswerHead {
-  const { status, reason, fields, http10 } = parser;
+  const { status, fields, http10 } = parser;
   let connection: string | null = null;
   let length: string | null = null;
   let encoding: string | null = null;
@@ -46,9 +48,11 @@ export function framingOfAnswer(parser: AnswerParser, method: string): AnswerHea
   if (encoding !== null && (http10 || encoding !== "chunked" || length !== null))
     throw new BadBytes("The answer's Transfer-Encoding is not `chunked` alone.");
   const bytes = length === null ? null : lengthOf(length);
-  const keepAlive = !http10 && (connection === null || !/(^|[ ,\t])close($|[ ,\t])/i.test(connection));
-  return { status, reason, fields, connection, keepAlive, framing: bodyOf(status, method, encoding, bytes) };
+  const keepAlive = !http10 && (connection === null || connection === "keep-alive" || !closes.test(connection));
+  return { status, http10, fields, connection, keepAlive, framing: bodyOf(status, method, encoding, bytes) };
 }
+
+const closes = /(^|[ ,\t])close($|[ ,\t])/i;
 
 function bodyOf(status: number, method: string, encoding: string | null, bytes: number | null): Framing {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return noBody;
@@ -57,7 +61,7 @@ function bodyOf(status: number, method: string, encoding: string | null, bytes: 
 }
 
 function lengthOf(text: string): number {
-  const bytes = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(bytes)) throw new BadBytes("The answer's Content-Length is not a number of bytes.");
+  const bytes = decimalOf(text);
+  if (Number.isNaN(bytes)) throw new BadBytes("The answer's Content-Length is not a number of bytes.");
   return bytes;
 }

@@ -16,5 +16,9 @@ const tokenText = /[A-Za-z0-9!#$%&'*+.^_`|~-]/;
 export const isToken = tableOf((byte) => tokenText.test(String.fromCharCode(byte)));
 /** 1 for a byte of a field's value: visible, space, tab, or above ASCII; no CR, LF, NUL or other control. */
 export const isValue = tableOf((byte) => byte === HTAB || (byte >= SP && byte !== 0x7f));
-/** 1 for a byte of a target: visible ASCII without `#`, for a fragment is never sent (RFC 9112, section 3.2). */
-export const isTarget = tableOf((byte) => byte > SP && byte < 0x7f && byte !== 0x23);
+/** In `isTarget`: a dot, percent sign or backslash, with which a path can step up or mean two things. */
+export const needsLook = 2;
+/** Not 0 for a byte of a target: visible ASCII without `#`, for a fragment is never sent (RFC 9112, section 3.2). */
+export const isTarget = tableOf((byte) => byte > SP && byte < 0x7f && byte !== 0x23).map((belongs, byte) =>
+  ".%\\".includes(String.fromCharCode(byte)) ? belongs | needsLook : belongs,
+);

@@ -1,5 +1,5 @@
 import { COLON, CR, HTAB, isToken, isValue, LF, SP } from "./bytes.ts";
-import { fieldNameOf, type FieldName, type Kind } from "./field-names.ts";
+import { fieldNameAt, hashStep, type FieldName, type Kind } from "./field-names.ts";
 
 /** More fields than any client of ours sends; each costs a look-up. */
 const maxFields = 256;
@@ -20,9 +20,10 @@ export class FieldBlock {
   /** The message from its first byte to the end of the block, as Latin-1. */
   text = "";
   count = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+  #start = 0;
   readonly #names: FieldName[] = [];
   readonly #lineAt = new Int32Array(maxFields + 1);
-  readonly #nameEnd = new Int32Array(maxFields);
   readonly #valueAt = new Int32Array(maxFields);
   readonly #valueEnd = new Int32Array(maxFields);
 
@@ -39,11 +40,14 @@ export class FieldBlock {
       this.#lineAt[count] = position - start;
       if (bytes[position] === CR) break;
       if (count === maxFields) throw new TooManyFields(`There are more than ${maxFields} fields.`);
-      while (position < end && isToken[bytes[position] as number] === 1) position += 1;
+      const nameAt = position;
+      let hash = 0;
+      for (let byte; position < end && isToken[(byte = bytes[position] as number)] === 1; position += 1)
+        hash = hashStep(hash, byte);
       if (position === end) return -1;
       if (bytes[position] !== COLON) throw new BadBytes(lineError(bytes, position));
-      this.#nameEnd[count] = position - start;
-      if (this.#nameEnd[count] === this.#lineAt[count]) throw new BadBytes("A field has no name.");
+      if (position === nameAt) throw new BadBytes("A field has no name.");
+      this.#names[count] = fieldNameAt(bytes, nameAt, position, hash);
       position += 1;
       while (position < end && (bytes[position] === SP || bytes[position] === HTAB)) position += 1;
       const valueAt = position;
@@ -64,9 +68,9 @@ export class FieldBlock {
     if (position + 1 >= end) return -1;
     if (bytes[position + 1] !== LF) throw new BadBytes("A line does not end with CR LF.");
     this.count = count;
+    this.#bytes = bytes;
+    this.#start = start;
     this.text = bytes.toString("latin1", start, position + 2);
-    for (let index = 0; index < count; index += 1)
-      this.#names[index] = fieldNameOf(this.text.slice(this.#lineAt[index], this.#nameEnd[index]));
     return position + 2;
   }
 
@@ -79,6 +83,19 @@ export class FieldBlock {
   }
   value(index: number): string {
     return this.text.slice(this.#valueAt[index], this.#valueEnd[index]);
+  }
+  /** Whether the value is this text, told without cutting it out. */
+  valueIs(index: number, text: string): boolean {
+    const at = this.#valueAt[index] as number;
+    return (this.#valueEnd[index] as number) - at === text.length && this.text.startsWith(text, at);
+  }
+  /** A hash of the value. Only before anything else is read: it is made of the bytes. */
+  valueHash(index: number): number {
+    const end = this.#start + (this.#valueEnd[index] as number);
+    let hash = 0;
+    for (let at = this.#start + (this.#valueAt[index] as number); at < end; at += 1)
+      hash = hashStep(hash, this.#bytes[at] as number);
+    return hash;
   }
   /** Where a field's line begins in `text`; at `count`, where the last one ended. */
   lineAt(index: number): number {

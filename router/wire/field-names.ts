@@ -30,6 +30,7 @@ export const Kind = {
   slot: 21,
   release: 22,
   leaseWord: 23,
+  stateless: 24,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -66,6 +67,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   [internalHeaders.release]: Kind.release,
   [internalHeaders.leaseWord]: Kind.leaseWord,
   [internalHeaders.releaseRecord]: Kind.leaseWord,
+  [internalHeaders.stateless]: Kind.stateless,
 };
 
 const forwarding = new Set([
@@ -89,19 +91,40 @@ function classify(name: string): FieldName {
   return { lower, kind: Kind.pass };
 }
 
-/** Spellings that are remembered. Clients use few; one that makes up names fills it once, and from then on pays for its own. */
-const maxKept = 2_048;
+/** Names in this many places are remembered, by the hash of their spelling; a longer one is looked at anew each time. */
+const places = 4_096;
 const longestKept = 48;
-const kept = new Map<string, FieldName>();
+/** A name's bytes, for the comparison without which a hash says nothing. */
+interface Kept {
+  readonly hash: number;
+  readonly bytes: Uint8Array;
+  readonly name: FieldName;
+}
+const kept: (Kept | undefined)[] = Array.from({ length: places });
 
-/** What a field of this name is to the router, in whatever spelling. @param name a token. */
-export function fieldNameOf(name: string): FieldName {
-  const found = kept.get(name);
-  if (found !== undefined) return found;
-  const made = classify(name);
-  // A copy: a slice would keep the whole head in memory that it was cut from.
-  if (kept.size < maxKept && name.length <= longestKept) kept.set(Buffer.from(name, "latin1").toString("latin1"), made);
-  return made;
+/** One step of a name's hash, from 0: over each of its bytes in turn. */
+export function hashStep(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + byte) | 0;
+}
+
+/**
+ * What a field is to the router, whatever its spelling. It makes no string for a name that it has seen: of each head all names are looked up.
+ * Clients use few; one that makes up names pays for them, and pushes out one other each.
+ * @param from where the name's bytes begin, @param to where they end, @param hash over all of them. They are a token.
+ */
+export function fieldNameAt(bytes: Buffer, from: number, to: number, hash: number): FieldName {
+  const place = (hash ^ (hash >>> 12)) & (places - 1);
+  const found = kept[place];
+  if (found !== undefined && found.hash === hash && isSame(found.bytes, bytes, from, to)) return found.name;
+  const name = classify(bytes.toString("latin1", from, to));
+  if (to - from <= longestKept) kept[place] = { hash, bytes: Uint8Array.from(bytes.subarray(from, to)), name };
+  return name;
+}
+
+function isSame(name: Uint8Array, bytes: Buffer, from: number, to: number): boolean {
+  if (name.length !== to - from) return false;
+  for (let index = 0; index < name.length; index += 1) if (name[index] !== bytes[from + index]) return false;
+  return true;
 }
 
 /** Whether a kind is ours alone, so that neither client nor cell may use it towards the other. */

@@ -1,6 +1,6 @@
 import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
-import { CR, isTarget, isToken, LF, SP } from "./bytes.ts";
+import { CR, isTarget, isToken, LF, needsLook, SP } from "./bytes.ts";
 import { BadBytes, FieldBlock, TooManyFields } from "./field-block.ts";
 
 /** Bytes of a request's head; more is 431. */
@@ -22,6 +22,8 @@ export class RequestParser {
   target = "";
   /** Whether the request is HTTP/1.0; it is 1.1 otherwise. */
   http10 = false;
+  /** Whether the target holds a dot, a percent sign or a backslash. */
+  unplain = false;
   readonly fields = new FieldBlock();
 
   /**
@@ -54,18 +56,19 @@ export class RequestParser {
     if (at === start || bytes[at] !== SP) return refuseLine();
     const targetAt = at + 1;
     at = targetAt;
-    while (at < end && isTarget[bytes[at] as number] === 1) at += 1;
+    let seen = 0;
+    for (let kind; at < end && (kind = isTarget[bytes[at] as number] as number) !== 0; at += 1) seen |= kind;
     if (at - targetAt > maxTargetBytes) throw tooLarge(true);
     if (at === end) return -1;
     if (at === targetAt || bytes[at] !== SP) return refuseLine();
     const versionAt = at + 1;
     if (versionAt + versionBytes + 2 > end) return startsVersion(bytes, versionAt, end) ? -1 : refuseLine();
-    const version = bytes.toString("latin1", versionAt, versionAt + versionBytes);
     at = versionAt + versionBytes;
-    if (bytes[at] !== CR || bytes[at + 1] !== LF || !/^HTTP\/\d\.\d$/.test(version)) return refuseLine();
-    if (version !== "HTTP/1.1" && version !== "HTTP/1.0")
-      throw fail("version-not-supported", `${version} is not spoken here.`);
-    this.http10 = version === "HTTP/1.0";
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) return refuseLine();
+    const minor = minorOf(bytes, versionAt);
+    if (minor < 0) return refuseLine();
+    this.http10 = minor === 0;
+    this.unplain = (seen & needsLook) !== 0;
     this.method = bytes.toString("latin1", start, targetAt - 1);
     this.target = bytes.toString("latin1", targetAt, versionAt - 1);
     return at + 2;
@@ -74,6 +77,19 @@ export class RequestParser {
 
 function refuseLine(): never {
   throw new BadBytes("The request line is not `method target HTTP/1.1` with single spaces and CR LF.");
+}
+
+const nameOfHttp = Buffer.from("HTTP/1.");
+
+/** @returns 0 or 1; -1 where no version stands there. @throws CellplaneError version-not-supported */
+function minorOf(bytes: Buffer, at: number): number {
+  let same = 0;
+  while (same < nameOfHttp.length && bytes[at + same] === nameOfHttp[same]) same += 1;
+  const minor = (bytes[at + nameOfHttp.length] as number) - 0x30;
+  if (same === nameOfHttp.length && (minor === 0 || minor === 1)) return minor;
+  const version = bytes.toString("latin1", at, at + versionBytes);
+  if (/^HTTP\/\d\.\d$/.test(version)) throw fail("version-not-supported", `${version} is not spoken here.`);
+  return -1;
 }
 
 function startsVersion(bytes: Buffer, at: number, end: number): boolean {

@@ -1,4 +1,5 @@
 import { describe } from "node:test";
+import { backups } from "./backups.ts";
 import { claims } from "./claims.ts";
 import { deaths } from "./deaths.ts";
 import { aCellsLife } from "./life.ts";
@@ -13,5 +14,6 @@ export function conformance(name: string, open: Open, capabilities: Capabilities
   describe(`the ${name} driver`, () => aCellsLife(open));
   describe(`the ${name} driver and claims`, () => claims(open));
   describe(`the ${name} driver, dying and called again`, () => deaths(open));
+  describe(`the ${name} driver and backups`, () => backups(open));
   if (capabilities.serves) describe(`the ${name} driver and requests`, () => requests(open, capabilities));
 }

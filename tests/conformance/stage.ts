@@ -15,6 +15,12 @@ export interface Stage {
    * `Crash`, and nothing is tidied up. Left out where a driver speaks to nobody.
    */
   dyingAt?(n: number): CellDriver;
+  /** Texts in a cell's own database, so that a restore can be looked into. Left out where cells keep nothing. */
+  readonly data?: {
+    write(cell: CellId, text: string): Promise<void>;
+    /** In the order in which they were written. */
+    read(cell: CellId): Promise<readonly string[]>;
+  };
   close(): Promise<void>;
 }
 

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { TenantClient } from "../../scripts/demo/tenant-client.ts";
+import { filesWith } from "../support/files-with.ts";
 import { TestFleet, eventually, run, type DemoTenant } from "../support/fleet.ts";
 
 interface Created {
@@ -31,6 +33,9 @@ interface Problem {
   readonly detail: string;
   readonly todo: string;
 }
+
+/** The folder that is for secrets, and what is only run. */
+const secretsOrPrograms = (path: string): boolean => path === "secrets" || /(^|\/)(releases|bundles)$/.test(path);
 
 describe("a fleet, as a newcomer meets it", () => {
   let fleet: TestFleet;
@@ -194,17 +199,59 @@ describe("a fleet, as a newcomer meets it", () => {
     );
   });
 
-  it("revokes a key, and the router knows at once", async () => {
+  it("attack 7: a key of another tenant, one that was revoked and one in the address are 401, and only digests are kept", async () => {
+    const acme = demo[0];
+    assert.ok(acme !== undefined);
     const made = await fleet.json<{ id: string; key: string }>(["key", "create", "umbrella"]);
     const second = { host: umbrella.host, key: made.key };
-    await eventually("the new key works", 5_000, async () =>
+    await eventually("the new key works", 30_000, async () =>
       (await ask(second, "GET", "/v1/stats")).status === 200 ? true : null,
     );
+    assert.equal((await ask({ host: acme.host, key: made.key }, "GET", "/v1/stats")).status, 401);
+    for (const name of ["key", "api_key", "access_token"]) {
+      const inTheAddress = await ask({ host: umbrella.host }, "GET", `/v1/stats?${name}=${made.key}`);
+      assert.equal(inTheAddress.status, 401, inTheAddress.body);
+      assert.ok(!inTheAddress.body.includes(made.key));
+    }
     await fleet.json(["key", "revoke", "umbrella", made.id]);
-    await eventually("the key is refused", 5_000, async () =>
+    await eventually("the key is refused", 30_000, async () =>
       (await ask(second, "GET", "/v1/stats")).status === 401 ? true : null,
     );
     assert.equal((await ask(umbrella, "GET", "/v1/stats")).status, 200);
+    assert.deepEqual(await filesWith(fleet.home, [umbrella.key, made.key], secretsOrPrograms), []);
+  });
+
+  it("attack 33: a secret as canary is found in no log, error, history, queue or Redis", async () => {
+    const canary = `canary${randomUUID().replaceAll("-", "")}`;
+    const body = JSON.stringify({ secret: canary });
+    const answers = [
+      await ask(umbrella, "PUT", "/v1/hooks/github/secret", body),
+      // The same once more where it is refused: as another type, beside what is unknown, cut off, and with a signature that does not fit.
+      await ask(umbrella, "PUT", "/v1/hooks/github/secret", JSON.stringify({ secret: [canary] })),
+      await ask(umbrella, "PUT", "/v1/hooks/github/secret", JSON.stringify({ secret: "x", [canary]: canary })),
+      await ask(umbrella, "PUT", "/v1/hooks/github/secret", body.slice(0, -2)),
+      await ask({ host: umbrella.host }, "POST", "/v1/hooks/github", "{}", {
+        "x-github-event": "issues",
+        "x-github-delivery": "d-2",
+        "x-hub-signature-256": canary,
+      }),
+      await ask({ host: umbrella.host, key: `cpk_${canary}` }, "GET", "/v1/stats"),
+      await ask({ host: umbrella.host }, "GET", "/v1/stats", undefined, { authorization: `Basic ${canary}` }),
+      await ask(umbrella, "GET", "/v1/stats", undefined, { cookie: `session=${canary}` }),
+    ];
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [204, 400, 400, 400, 401, 401, 401, 200],
+    );
+    for (const answer of answers) assert.ok(!answer.body.includes(canary), answer.body);
+    // What a tenant keeps stands in its cell's database; nowhere else.
+    const databases = /^cells\/[^/]+\/(postgres|backups?|archive)/;
+    assert.deepEqual(
+      await filesWith(fleet.home, [canary], (path) => secretsOrPrograms(path) || databases.test(path)),
+      [],
+    );
+    const operator = readFileSync(join(fleet.home, "secrets/operator-token"), "utf8").trim();
+    assert.deepEqual(await filesWith(fleet.home, [operator], secretsOrPrograms), []);
   });
 
   it("explains a placement and plans DNS", async () => {

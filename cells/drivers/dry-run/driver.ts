@@ -23,6 +23,9 @@ export interface RecordedCall {
 /** Longest record; a plan of a thousand cells takes some ten thousand calls. */
 const mostCalls = 100_000;
 
+/** A model reads no clock: whatever it backs up was so from the beginning of time. */
+const modelBackupsFrom = new Date(0);
+
 interface ModelCell {
   readonly plan: CellPlan;
   readonly installed: Set<string>;
@@ -161,7 +164,7 @@ export class DryRunDriver implements CellDriver {
     admit(model, claim);
     if (!model.running) throw driverError("backup-failed", `${cell} is down.`);
     model.backups += 1;
-    return { id: `${cell}-${model.backups}`, from: new Date(0), tenants: 0, rows: 0 };
+    return { id: `${cell}-${model.backups}`, from: modelBackupsFrom, tenants: 0, rows: 0 };
   }
 
   async restore(cell: CellId, until: Date | null, claim?: number): Promise<CellRestore> {
@@ -169,7 +172,8 @@ export class DryRunDriver implements CellDriver {
     const model = this.#cell(cell);
     admit(model, claim);
     if (model.fenced) throw driverError("cell-fenced", `${cell} is fenced.`);
-    if (model.backups === 0) throw driverError("no-backup", `${cell} has no backup.`);
+    const isBefore = until !== null && until < modelBackupsFrom;
+    if (model.backups === 0 || isBefore) throw driverError("no-backup", `${cell} has no backup of that moment.`);
     model.restores += 1;
     model.running = true;
     const through = (until ?? new Date(0)).toISOString();

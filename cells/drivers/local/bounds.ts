@@ -7,7 +7,7 @@
  *                  (a tenant's connection, of which a slot has 16, asks for 16 MiB: cells/serving.ts)
  *   Redis          64 MiB, then writes are refused and nothing is forgotten: jobs come again from the outbox, the cache fails open
  *
- * Connections: a slot's API holds at most 10 + 4 + 1 and its worker 6 + 4 + 1; two slots during a rollout are 52, and a migration, a backup, a person
+ * Connections: a slot's API holds at most 10 + 4 + 1 and its worker 8 + 4 + 1; two slots during a rollout are 56, and a migration, a backup, a person
  * and PostgreSQL's own reserve of 3 fit beside them.
  * A second slot stands beside the first for the minutes of a rollout only.
  */

@@ -5,6 +5,7 @@ import type { Pool } from "../../../common/postgres/pool.ts";
 import { isOutboxFull, isRefusal } from "../database-errors.ts";
 import type { JobDefinition } from "../kit.ts";
 import { thawExpired } from "../lease.store.ts";
+import { rollupsKeptDays } from "../rollups/kept.ts";
 import type { TenantDatabase } from "../tenant.store.ts";
 import { forgetShares } from "./claim.store.ts";
 import { nextFiring } from "./cron.ts";
@@ -27,7 +28,7 @@ const tickMs = 2_000;
 const firedAtOnce = 100;
 const cleanEveryMs = 300_000;
 const cleanBatch = 5_000;
-const kept = { receiptsDays: 1, deadLettersDays: 30, rollupsDays: 35 } as const;
+const kept = { receiptsDays: 1, deadLettersDays: 30, rollupsDays: rollupsKeptDays } as const;
 
 /** Fires tenants' scheduled jobs, and removes the kit's old bookkeeping. One worker of a cell does it at a time. */
 export class Scheduler {

@@ -2,7 +2,8 @@ import type { RollupRow } from "../../../common/contracts/rollups.ts";
 import type { Pool, Queryable } from "../../../common/postgres/pool.ts";
 import { inTransaction } from "../../../common/postgres/pool.ts";
 
-const columns = `r.aggregate, r.merge, r.tenant_id AS tenant, l.slug, l.tier, l.synthetic, r.epoch,
+// The epoch at which the tenant is owned now, not that at which the value was recorded: what the owner says, it says as the owner.
+const columns = `r.aggregate, r.merge, r.tenant_id AS tenant, l.slug, l.tier, l.synthetic, l.epoch,
   to_char(r.bucket AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS bucket, r.value`;
 
 /** The state of the numbering: the life whose numbers they are, and the last one given. */

@@ -1,12 +1,13 @@
 import Value from "typebox/value";
 import type { Clock } from "../../../common/clock.ts";
 import { commandLifeSeconds } from "../../../common/contracts/assertion.ts";
-import { ShipmentReceipt } from "../../../common/contracts/rollups.ts";
+import { ShipmentReceipt, wholeSinceHeader } from "../../../common/contracts/rollups.ts";
 import type { CellId } from "../../../common/ids.ts";
 import type { SigningKey } from "../../../common/keys.ts";
 import type { Logger } from "../../../common/log.ts";
 import type { Pool } from "../../../common/postgres/pool.ts";
 import { signToken } from "../../../common/tokens.ts";
+import { rollupsKeptDays } from "./kept.ts";
 import { numberChanges, readNumbering, readRun, type Numbering, type ShipmentRun } from "./shipment.store.ts";
 
 // What the shipper knows of the aggregator:
@@ -30,6 +31,8 @@ const everyMs = 1_500;
 const rowsOfAShipment = 2_000;
 const rowsOfARun = 5_000;
 const timeoutMs = 5_000;
+/** Hours younger than this are all here: what is older may be swept at any moment. */
+const wholeMs = (rollupsKeptDays - 1) * 86_400_000;
 /** Shipments of one catching up; more follow at the next tick. */
 const mostAtOnce = 10_000;
 /** A token is signed anew well before its end. */
@@ -84,9 +87,10 @@ export class RollupShipper {
       if (this.#expected === null || this.#expected > numbering.last) {
         const numbered = await numberChanges(this.#options.system, rowsOfAShipment);
         numbering = numbered;
-        await this.#send(url, numbering, {
-          ...(await readRun(this.#options.system, numbering.last, numbering.last, rowsOfARun)),
-        });
+        const run = await readRun(this.#options.system, numbering.last, numbering.last, rowsOfARun);
+        // Taken in its turn, nothing is left that no shipment of this life has held.
+        const isWhole = numbered.rows < rowsOfAShipment;
+        await this.#send(url, numbering, run, isWhole);
         if (this.#expected === numbering.last + 1 && numbered.rows < rowsOfAShipment) return;
       } else {
         await this.#catchUp(url, numbering, this.#expected);
@@ -102,18 +106,23 @@ export class RollupShipper {
     if (this.#expected === from) throw new Error(`the aggregator expects shipment ${from} but does not take it`);
   }
 
-  async #send(url: string, numbering: Numbering, run: ShipmentRun): Promise<void> {
+  async #send(url: string, numbering: Numbering, run: ShipmentRun, isWhole = false): Promise<void> {
+    const now = this.#options.clock.now();
     const shipment = {
       cell: this.#options.cell,
       incarnation: numbering.incarnation,
       number: run.to,
       ...(run.from === run.to ? {} : { from: run.from }),
-      asOf: new Date(this.#options.clock.now()).toISOString(),
+      asOf: new Date(now).toISOString(),
       rows: run.rows,
     };
     const response = await fetch(new URL("/v1/shipments", url), {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${await this.#signed()}` },
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${await this.#signed()}`,
+        ...(isWhole ? { [wholeSinceHeader]: new Date(now - wholeMs).toISOString() } : {}),
+      },
       body: JSON.stringify(shipment),
       signal: AbortSignal.timeout(timeoutMs),
       redirect: "error",

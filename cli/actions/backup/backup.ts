@@ -2,17 +2,22 @@ import { createBackup as takeBackup, readBackups } from "../../../cells/drivers/
 import type { StoredBase } from "../../../cells/drivers/local/backup/records.ts";
 import type { Answer, Context } from "../../context.ts";
 import { facts, table } from "../../text.ts";
+import { holdingIfHeard } from "./claims.ts";
 import { databaseOf, restoreMeans } from "./machine.ts";
 
 interface OneCell {
   readonly cell: string;
 }
 
-/** `backup create`: returns when the backup was restored for a test. */
+/** `backup create`: returns when the backup was restored for a test. A rollout and a restore of the cell are kept away meanwhile, where the control plane lives. */
 export async function createBackup(context: Context, { cell }: OneCell): Promise<Answer> {
   const database = await databaseOf(context, cell);
-  context.progress(`Copying ${cell}, then restoring the copy beside it for a test …\n`);
-  const shown = show(await takeBackup(database, await restoreMeans(context)));
+  const stored = await holdingIfHeard(context, { kind: "backup", cells: [database.cell] }, async (held) => {
+    if (held === null) context.progress("The control plane is away: nobody is kept from the cell meanwhile.\n");
+    context.progress(`Copying ${cell}, then restoring the copy beside it for a test …\n`);
+    return await takeBackup(database, await restoreMeans(context));
+  });
+  const shown = show(stored);
   const text = facts([
     ["backup", shown.id],
     ["of", cell],

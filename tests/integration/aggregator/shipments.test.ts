@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, afterEach, test } from "node:test";
 import { distinctOf } from "../../../aggregator/merge/distinct.ts";
+import { wholeSinceHeader } from "../../../common/contracts/rollups.ts";
 import { cellId } from "../../../common/ids.ts";
 import { type TestPostgres, startPostgres } from "../../support/postgres.ts";
 import { AggregatorStage, eventsRow, hourMs, tenant, thisHour } from "./support/stage.ts";
@@ -61,6 +62,54 @@ test("another life of the cell numbers anew", async () => {
     { "tenant-1": 7 },
     "a restored cell's word counts at its new epoch, though it is less",
   );
+});
+
+const hoursAgo = (hours: number): string => new Date(Date.parse(thisHour) - hours * hourMs).toISOString();
+const placed = (n: number, cell: string, epoch: number): void => {
+  stage.tenants.set(tenant(n), {
+    id: tenant(n),
+    slug: `tenant-${n}`,
+    domains: [],
+    tier: "free",
+    cell: cellId(cell),
+    epoch,
+    state: "active",
+    reason: null,
+    moving: false,
+    synthetic: false,
+    limits: { requestsPerSecond: 1, inFlight: 1, bodyBytes: 1 },
+  });
+};
+
+test("hours that a restore has undone are forgotten once the cell has sent all that it holds, and no other hour", async () => {
+  const older = hoursAgo(40 * 24);
+  await stage.ship("cell-1", 1, [
+    eventsRow(1, 1_000, { bucket: older }),
+    eventsRow(1, 100, { bucket: hoursAgo(2) }),
+    eventsRow(1, 10, { bucket: hoursAgo(1) }),
+    eventsRow(1, 1),
+    eventsRow(2, 5),
+    eventsRow(3, 7),
+  ]);
+  await stage.ship("cell-2", 1, [eventsRow(4, 9)]);
+  // Back to two hours ago: one hour is as it was, one has less, two are gone; tenant 2 lost everything, tenant 3 was given away before.
+  for (const [n, cell, epoch] of [
+    [1, "cell-1", 2],
+    [2, "cell-1", 2],
+    [3, "cell-2", 1],
+    [4, "cell-2", 1],
+  ] as const)
+    placed(n, cell, epoch);
+  const life = { incarnation: "2" };
+  await stage.ship("cell-1", 1, [eventsRow(1, 60, { bucket: hoursAgo(2), epoch: 2 })], life);
+  const all = `${older}&to=${new Date(Date.parse(thisHour) + hourMs).toISOString()}`;
+  const totals = async (): Promise<Record<string, number>> => {
+    const { rows } = await stage.query(`events?by=tenant&source=rollup&from=${all}`);
+    return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  };
+  assert.equal((await totals())["tenant-1"], 1_071, "it may still have more to send");
+  await stage.ship("cell-1", 2, [], life, { [wholeSinceHeader]: hoursAgo(34 * 24) });
+  assert.deepEqual(await totals(), { "tenant-1": 1_060, "tenant-3": 7, "tenant-4": 9 });
 });
 
 test("of a tenant that moved the highest epoch counts, once, whoever ships last", async () => {
@@ -131,18 +180,6 @@ test("a malformed shipment is refused whole", async () => {
 test("a tenant is counted at the cell that the fleet document names, when it knows the higher epoch", async () => {
   await stage.ship("cell-1", 1, [eventsRow(1, 10)]);
   await stage.ship("cell-2", 1, []);
-  stage.tenants.set(tenant(1), {
-    id: tenant(1),
-    slug: "tenant-1",
-    domains: [],
-    tier: "free",
-    cell: cellId("cell-2"),
-    epoch: 2,
-    state: "active",
-    reason: null,
-    moving: false,
-    synthetic: false,
-    limits: { requestsPerSecond: 1, inFlight: 1, bodyBytes: 1 },
-  });
+  placed(1, "cell-2", 2);
   assert.deepEqual((await stage.query("events?by=region&source=rollup")).rows, [{ key: "us", value: 10 }]);
 });

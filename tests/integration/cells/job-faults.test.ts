@@ -3,8 +3,9 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { uuidv7 } from "../../../common/uuid.ts";
-import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import type { CellUnderTest, TestTenant } from "./cell-under-test.ts";
 import { until } from "./http-call.ts";
+import { outboxEmptied, workingCell } from "./working-cell.ts";
 
 // Jobs on a real PostgreSQL, Redis and BullMQ, with each of them dying. The ledger is what clients were told (202), and the entries are what the jobs left:
 // each acknowledged one is there exactly once.
@@ -16,14 +17,10 @@ let acme: TestTenant;
 let other: TestTenant;
 
 before(async () => {
-  cell = await CellUnderTest.start();
-  release = await cell.release("tests/integration/cells/jobs-application", "1");
-  tenants = ["acme", "other", "third"].map((slug) => cell.addTenant(slug));
-  [acme, other] = tenants as [TestTenant, TestTenant];
-  await cell.migrate(release);
-  await cell.startApi(release);
-  await cell.startWorker(release);
-  for (const tenant of tenants) assert.equal((await cell.grant(tenant)).status, 200);
+  const working = await workingCell("tests/integration/cells/jobs-application", ["acme", "other", "third"]);
+  ({ cell, release } = working);
+  ({ acme, other } = working.tenants);
+  tenants = [acme, other, working.tenants.third];
 });
 after(async () => cell.stop());
 
@@ -34,8 +31,7 @@ const work = async (tenant: TestTenant, body: Record<string, unknown>): Promise<
 };
 const countOf = async (entry: string): Promise<number> =>
   (await cell.sql("SELECT FROM entries WHERE entry = $1", [entry])).length;
-const emptied = (timeoutMs = 60_000): Promise<void> =>
-  until("the outbox is empty", async () => (await cell.sql("SELECT FROM cellplane.outbox")).length === 0, timeoutMs);
+const emptied = (timeoutMs?: number): Promise<void> => outboxEmptied(cell, undefined, timeoutMs);
 const deadOf = (id: string) =>
   cell.sql("SELECT tries, crashes, error, errors FROM cellplane.dead_letters WHERE id = $1", [id]);
 const commandRedis = async (...command: [string, ...string[]]): Promise<void> => {

@@ -1,25 +1,21 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import type { CellUnderTest, TestTenant } from "./cell-under-test.ts";
 import { until } from "./http-call.ts";
 import { type ShipmentSink } from "./shipment-sink.ts";
+import { outboxEmptied, workingCell } from "./working-cell.ts";
 
 let cell: CellUnderTest;
 let sink: ShipmentSink;
-let release: string;
 let acme: TestTenant;
 let other: TestTenant;
 
 before(async () => {
-  cell = await CellUnderTest.start();
-  sink = await cell.openSink();
-  release = await cell.release("tests/integration/cells/application", "1");
-  acme = cell.addTenant("acme");
-  other = cell.addTenant("other");
-  await cell.migrate(release);
-  await cell.startApi(release);
-  await cell.startWorker(release);
-  for (const tenant of [acme, other]) await cell.grant(tenant);
+  const working = await workingCell("tests/integration/cells/application", ["acme", "other"], async (starting) => {
+    sink = await starting.openSink();
+  });
+  ({ cell } = working);
+  ({ acme, other } = working.tenants);
 });
 after(async () => cell.stop());
 
@@ -27,12 +23,7 @@ const add = (tenant: TestTenant, note: string, times = 1, behaviour = "write") =
   cell.call(tenant, "/v1/notes", { body: { note, times, behaviour } });
 const countOf = async (note: string): Promise<number> =>
   (await cell.sql("SELECT FROM notes WHERE note = $1", [note])).length;
-const emptied = (): Promise<void> =>
-  until(
-    "the outbox is empty",
-    async () => (await cell.sql("SELECT FROM cellplane.outbox WHERE job = 'note'")).length === 0,
-    60_000,
-  );
+const emptied = (): Promise<void> => outboxEmptied(cell, "job = 'note'");
 
 test("a job's effect and its receipt commit together, once", async () => {
   assert.equal((await add(acme, "once", 20)).status, 202);
@@ -142,4 +133,17 @@ test("rollups are shipped numbered without gaps, with absolute values, and again
   await until("a replay sends the value again", async () =>
     sink.shipments.slice(before).some((shipment) => (shipment["rows"] as unknown[]).length > 0),
   );
+
+  const { wholeSince } = sink.shipments.at(-1) ?? {};
+  const keptMs = Date.now() - Date.parse(String(wholeSince));
+  assert.ok(keptMs > 30 * 86_400_000 && keptMs < 35 * 86_400_000, `all is sent since ${String(wholeSince)}`);
+});
+
+test("a value that was recorded before a new grant goes out at the epoch of the grant", async () => {
+  const epochs = (): unknown[] =>
+    sink.shipments.flatMap(({ rows }) => rows as { epoch: number }[]).map(({ epoch }) => epoch);
+  assert.ok(epochs().every((epoch) => epoch === 1));
+  await cell.sql("UPDATE cellplane.leases SET epoch = 5 WHERE tenant_id = $1", [acme.id]);
+  await cell.admin("/v1/replay", { method: "POST", body: {}, as: [cell.aggregator, "aggregator"] });
+  await until("it is sent again", async () => epochs().at(-1) === 5);
 });

@@ -109,3 +109,13 @@ test("a dead Redis is an empty cache and no error", async () => {
   process.kill(cell.redis.pid, "SIGKILL");
   for (let count = 0; count < 5; count++) assert.equal((await computed("kept")).status, 200);
 });
+
+test("a stateless route names itself to the router, and answers for a tenant that this cell does not own; one that needs the tenant says 421", async () => {
+  const stranger = cell.addTenant("stranger");
+  const preview = await cell.call(stranger, "/v1/preview/7");
+  assert.deepEqual([preview.status, preview.headers.get("cellplane-stateless")], [200, "random GET /v1/preview/:id"]);
+  const mistaken = await cell.call(stranger, "/v1/mistaken");
+  assert.deepEqual([mistaken.status, mistaken.headers.get("cellplane-stateless")], [421, "x-user GET /v1/mistaken"]);
+  assert.ok(mistaken.headers.has("cellplane-not-executed"));
+  assert.equal((await cell.call(acme, "/v1/computed?key=plain")).headers.get("cellplane-stateless"), null);
+});

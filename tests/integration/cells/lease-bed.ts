@@ -23,7 +23,7 @@ const log = createLog("lease-bed", "silent");
 /** The tables that a restore takes back in time. */
 const restored = ["leases", "ended_imports", "refused_grants"] as const;
 
-interface LeaseView {
+export interface LeaseView {
   readonly tenant: TenantId;
   readonly state: Lease["state"];
   readonly epoch: number;
@@ -35,12 +35,13 @@ export interface CellView {
   /** Whether the cell takes its database for its own; else no admin route and no request gets through. */
   readonly serves: boolean;
   lease(tenant: TenantId): LeaseView | undefined;
+  /** Leases of a life before, which await the registry's word. */
+  readonly former: readonly LeaseView[];
   /** What the tenant's rows say; a row twice stands twice. */
   notes(tenant: TenantId): string[];
 }
 
 export interface Backup {
-  readonly incarnation: string;
   readonly leases: Record<(typeof restored)[number] | "notes", string>;
 }
 
@@ -144,11 +145,12 @@ export class LeaseCell {
     const [row] = found.rows;
     if (row === undefined) throw new Error("the cell is not provisioned");
     const { incarnation, leases, notes } = row;
-    const alien = leases.some((lease) => lease.state !== "released" && lease.incarnation !== this.onFile);
-    this.serves = leases.length === 0 || (incarnation === this.onFile && !alien);
+    const former = leases.filter((lease) => lease.state !== "released" && lease.incarnation !== this.onFile);
+    this.serves = leases.length === 0 || (incarnation === this.onFile && former.length === 0);
     return {
       cell: this,
       serves: this.serves,
+      former,
       lease: (tenant) => leases.find((one) => one.tenant === tenant),
       notes: (tenant) => notes[tenant] ?? [],
     };
@@ -188,17 +190,16 @@ export class LeaseCell {
       );
       return found.rows[0]?.rows ?? "[]";
     };
-    const life = await this.#admin.query<{ incarnation: string }>("SELECT incarnation FROM cellplane.cell");
     const [leases, ended_imports, refused_grants, notes] = [
       await all("cellplane.leases"),
       await all("cellplane.ended_imports"),
       await all("cellplane.refused_grants"),
       await all("public.notes"),
     ];
-    return { incarnation: life.rows[0]?.incarnation ?? "", leases: { leases, ended_imports, refused_grants, notes } };
+    return { leases: { leases, ended_imports, refused_grants, notes } };
   }
 
-  /** The database as it was; its file is renewed, as the driver does. */
+  /** The database as it was, but that it is of another life, as is its file: the driver writes both before anything of the cell can start. */
   async restore(backup: Backup, life: string): Promise<void> {
     await this.crash();
     await this.#admin.query("BEGIN");
@@ -209,7 +210,7 @@ export class LeaseCell {
         rows,
       ]);
     }
-    await this.#admin.query("UPDATE cellplane.cell SET incarnation = $1", [backup.incarnation]);
+    await this.#admin.query("UPDATE cellplane.cell SET incarnation = $1", [life]);
     await this.#admin.query("COMMIT");
     this.onFile = life;
     await this.look();

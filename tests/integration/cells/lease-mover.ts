@@ -2,7 +2,7 @@ import { abortImport, beginImport, makeReady, type StepOutcome } from "../../../
 import { freezeLease, releaseLease, takeAttempt } from "../../../cells/kit/lease-owner.store.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
-import { unlessBusy, type LeaseWorld, type Operation } from "./lease-world.ts";
+import { patiently, unlessBusy, type LeaseWorld, type Operation } from "./lease-world.ts";
 
 // One try of a move, as the design's model has it. It may stand still for ever (dead), or go on long after a later try began (a zombie).
 //   take → import → look → copy → freeze → reopen → look again → drain → ready → release → activate → over
@@ -42,6 +42,40 @@ export class LeaseMover {
 
   get over(): boolean {
     return this.#place === "over";
+  }
+
+  /** The destination has said that it is ready, and the source has not given the tenant away. */
+  get ready(): boolean {
+    return this.#place === "release";
+  }
+
+  get destination(): Operation["destination"] {
+    return this.#operation.destination;
+  }
+
+  /**
+   * A mover with a fault: its freeze ended and a write came between, and it releases under another freeze than that under which the destination was ready. The
+   * record must not make the destination the owner; only after what was missing has come, and the destination is ready under the new freeze.
+   */
+  async releaseTooEarly(): Promise<void> {
+    const { id, tenant, source, destination } = this.#operation;
+    if (!this.ready || !source.serves || !destination.serves) return;
+    await this.#world.passDeadlines(source, true);
+    await this.#world.write(source, tenant, null);
+    const step = { operation: id, attempt: this.#attempt };
+    const frozen = await unlessBusy(() => freezeLease(source.system, tenant, step, uuidv7()));
+    if (frozen?.kind !== "done") return;
+    const drained = this.#freeze;
+    this.#freeze = frozen.lease.freeze ?? "";
+    if ((await patiently(() => this.#release())) !== "activate") return;
+    await this.#world.bring(destination, -1);
+    await this.#world.check(tenant);
+    await patiently(() => this.#import(drained));
+    await destination.copyIn(tenant, step, (await source.look()).notes(tenant));
+    await patiently(() => makeReady(destination.system, tenant, { ...step, freeze: this.#freeze }));
+    await this.#world.bring(destination, -1);
+    this.#operation.open = false;
+    this.#place = "over";
   }
 
   /** @param answerLost the step is done, but the mover never hears of it and says it again the next time. */

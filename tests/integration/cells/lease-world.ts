@@ -8,7 +8,7 @@ import { grantLease, listLeases, thawExpired } from "../../../cells/kit/lease.st
 import { CellplaneError } from "../../../common/errors.ts";
 import { operationId, tenantId, type OperationId, type TenantId } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
-import type { Backup, CellView, LeaseCell } from "./lease-bed.ts";
+import type { Backup, CellView, LeaseCell, LeaseView } from "./lease-bed.ts";
 
 /** A move that somebody asked for. Its tries, dead ones too, are `LeaseMover`s. */
 export interface Operation {
@@ -46,6 +46,8 @@ export class LeaseWorld {
   readonly #owners = new Map<string, LeaseCell>();
   readonly #highest = new Map<TenantId, number>();
   readonly #backups = new Map<LeaseCell, Backup>();
+  /** What a restored cell's leases were before anybody said a word about them. */
+  readonly #restored = new Map<LeaseCell, ReadonlyMap<TenantId, LeaseView>>();
   /** Tenants whose only copy a restore took. */
   readonly #lost = new Set<TenantId>();
   readonly #open: OpenWrite[] = [];
@@ -164,10 +166,14 @@ export class LeaseWorld {
     if (sweep) await patiently(() => thawExpired(cell.system));
   }
 
-  /** Anybody brings any record that was ever signed to any cell. */
-  async bring(cell: LeaseCell, index: number): Promise<void> {
-    const record = this.records[index % Math.max(1, this.records.length)];
-    if (record === undefined || !cell.serves) return;
+  /**
+   * Anybody brings any record that was ever signed to any cell.
+   * @param index which; negative ones count from the newest
+   * @param unaware the process that it is brought to has not noticed yet that its cell was restored
+   */
+  async bring(cell: LeaseCell, index: number, unaware = false): Promise<void> {
+    const record = this.records.at(index < 0 ? index : index % Math.max(1, this.records.length));
+    if (record === undefined || (!cell.serves && !unaware)) return;
     try {
       await patiently(() => cell.activator.bring(record.token, record.tenant));
     } catch (error) {
@@ -192,6 +198,8 @@ export class LeaseWorld {
       else if (this.operations.get(tenant)?.destination === cell) this.#lost.add(tenant);
     }
     await cell.restore(backup, uuidv7());
+    const { former } = await cell.look();
+    this.#restored.set(cell, new Map(former.map((lease) => [lease.tenant, lease])));
     this.restores += 1;
   }
 
@@ -252,9 +260,13 @@ export class LeaseWorld {
     for (const cell of this.cells) await this.confirm(cell);
   }
 
-  /** I1 to I4 and I8, as they stand in the databases now. */
-  async check(): Promise<void> {
+  /**
+   * I1 to I4 and I8, as they stand in the databases now.
+   * @param nobodys a tenant that was given away to a cell that is not ready for it
+   */
+  async check(nobodys?: TenantId): Promise<void> {
     const views = await this.look();
+    for (const view of views) this.#checkFormer(view);
     for (const tenant of this.tenants) {
       const owner = ownerOf(views, tenant);
       if (owner !== undefined) {
@@ -262,10 +274,23 @@ export class LeaseWorld {
         this.#saw(tenant, owner.lease(tenant)?.epoch ?? 0, owner.cell);
       }
       // Between release and activation the cell that is ready for it must have all of it.
+      if (owner === undefined && tenant === nobodys) continue;
       const keeper = owner ?? views.find((view) => view.serves && view.lease(tenant)?.state === "ready");
       if (keeper !== undefined) this.#checkWrites(tenant, keeper);
       else if (views.every(({ serves }) => serves))
         assert.ok(this.#lost.has(tenant), `I4: nobody owns ${tenant}, and nobody may take it`);
+    }
+  }
+
+  /** I4: to a lease of a life before nothing happens but by the registry's word. (A freeze ends by itself.) */
+  #checkFormer({ cell, former }: CellView): void {
+    for (const { tenant, state, epoch } of former) {
+      const was = this.#restored.get(cell)?.get(tenant);
+      const thawed = was?.state === "frozen" && state === "active";
+      assert.ok(
+        was?.epoch === epoch && (was.state === state || thawed),
+        `I4: ${tenant} became ${state} in a restored cell`,
+      );
     }
   }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { uuidv7 } from "../../../common/uuid.ts";
-import { CellUnderTest, type TestTenant } from "./cell-under-test.ts";
+import type { CellUnderTest, TestTenant } from "./cell-under-test.ts";
 import { until } from "./http-call.ts";
+import { outboxEmptied, workingCell } from "./working-cell.ts";
 
 let cell: CellUnderTest;
 let release: string;
@@ -10,14 +11,9 @@ let acme: TestTenant;
 let other: TestTenant;
 
 before(async () => {
-  cell = await CellUnderTest.start();
-  release = await cell.release("tests/integration/cells/jobs-application", "1");
-  acme = cell.addTenant("acme");
-  other = cell.addTenant("other");
-  await cell.migrate(release);
-  await cell.startApi(release);
-  await cell.startWorker(release);
-  for (const tenant of [acme, other]) await cell.grant(tenant);
+  const working = await workingCell("tests/integration/cells/jobs-application", ["acme", "other"]);
+  ({ cell, release } = working);
+  ({ acme, other } = working.tenants);
 });
 after(async () => cell.stop());
 
@@ -29,8 +25,7 @@ const idsOf = async (tenant: TestTenant, body: Record<string, unknown>): Promise
 };
 const countOf = async (entry: string): Promise<number> =>
   (await cell.sql("SELECT FROM entries WHERE entry = $1", [entry])).length;
-const emptied = (timeoutMs = 60_000): Promise<void> =>
-  until("the outbox is empty", async () => (await cell.sql("SELECT FROM cellplane.outbox")).length === 0, timeoutMs);
+const emptied = (timeoutMs?: number): Promise<void> => outboxEmptied(cell, undefined, timeoutMs);
 const withoutWorker = async (work: () => Promise<unknown>): Promise<void> => {
   await cell.kill("worker", "a", "SIGTERM");
   await work();

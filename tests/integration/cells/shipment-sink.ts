@@ -1,9 +1,11 @@
 import { createServer } from "node:http";
+import { wholeSinceHeader } from "../../../common/contracts/rollups.ts";
 import { freePort } from "../../support/ports.ts";
 
 /** A received request of the cell's shipper, and what the aggregator of the test answers. */
 export interface ShipmentSink {
   readonly url: string;
+  /** As they came; `wholeSince` is what the head says beside. */
   readonly shipments: Record<string, unknown>[];
   /** The number expected next; may be set back by a test. */
   next: number;
@@ -22,7 +24,7 @@ export async function openSink(): Promise<ShipmentSink> {
       const shipment = JSON.parse(text) as { number: number; from?: number };
       const first = sink.knowsRuns ? (shipment.from ?? shipment.number) : shipment.number;
       if (first <= sink.next && shipment.number >= sink.next) {
-        shipments.push(shipment);
+        shipments.push({ ...shipment, wholeSince: request.headers[wholeSinceHeader] });
         sink.next = shipment.number + 1;
       }
       response.setHeader("content-type", "application/json").end(JSON.stringify({ next: sink.next }));

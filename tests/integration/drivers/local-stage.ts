@@ -2,11 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { locatePostgres, locateRedis } from "../../../cells/drivers/local/binaries.ts";
+import { cellPaths } from "../../../cells/drivers/local/cell-layout.ts";
+import { readCellSecrets } from "../../../cells/drivers/local/cell-secrets.ts";
 import { databaseUser } from "../../../cells/drivers/local/database-user.ts";
 import { LocalDriver, type LocalDriverOptions } from "../../../cells/drivers/local/driver.ts";
 import { allocateBlock, cellPorts } from "../../../cells/drivers/local/ports.ts";
 import { startSupervisor, type Supervisor } from "../../../cells/drivers/local/supervisor/client.ts";
 import { systemClock } from "../../../common/clock.ts";
+import type { CellId } from "../../../common/ids.ts";
+import { connect, type Client } from "../../../common/postgres/pool.ts";
 import { Crash, type Stage } from "../../conformance/stage.ts";
 import type { StandInReleases } from "../../conformance/stand-in-releases.ts";
 
@@ -43,6 +47,18 @@ export async function openStage(releases: StandInReleases): Promise<LocalStage> 
     logLevel: "info",
     drainMs,
   };
+  /** In the cell's own database, as the owner of its schema. */
+  async function asOwner<Result>(cell: CellId, work: (client: Client) => Promise<Result>): Promise<Result> {
+    const { owner } = (await readCellSecrets(cellPaths(home, cell).secrets)) ?? {};
+    const { postgres } = options.ports(cell);
+    const client = await connect(`postgres://cell_owner:${owner}@127.0.0.1:${postgres}/cell`, "conformance");
+    try {
+      await client.query("CREATE TABLE IF NOT EXISTS texts (at timestamptz DEFAULT clock_timestamp(), text text)");
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
   return {
     home,
     driver: new LocalDriver(options),
@@ -50,6 +66,15 @@ export async function openStage(releases: StandInReleases): Promise<LocalStage> 
     block,
     another: () => new LocalDriver(options),
     dyingAt: (n) => new LocalDriver(dying(options, n)),
+    data: {
+      write: (cell, text) =>
+        asOwner(cell, async (client) => void (await client.query("INSERT INTO texts (text) VALUES ($1)", [text]))),
+      read: (cell) =>
+        asOwner(cell, async (client) => {
+          const { rows } = await client.query<{ text: string }>("SELECT text FROM texts ORDER BY at");
+          return rows.map(({ text }) => text);
+        }),
+    },
     async close() {
       await (await startSupervisor(home)).shutdown();
       await rm(home, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createBackup, readBackups } from "../../../cells/drivers/local/backup/backups.ts";
 import { backupPaths } from "../../../cells/drivers/local/backup/layout.ts";
 import { restoreCell, type RestoredCell } from "../../../cells/drivers/local/backup/restore-cell.ts";
+import { admitClaim } from "../../../cells/drivers/local/claims.ts";
 import type { Supervisor } from "../../../cells/drivers/local/supervisor/client.ts";
 import { systemClock } from "../../../common/clock.ts";
 import type { CellLife } from "../../../common/contracts/restores.ts";
@@ -236,6 +237,22 @@ describe("a cell restored from a backup", () => {
     await assert.rejects(restore(), /the pack ends within/);
     await stage.healthy(cellOne);
     await stage.write("acme", "still", 1);
+  });
+
+  test("a restore that is outranked while it works leaves the cell to who came, as it was", async () => {
+    await createBackup(await stage.database(cellOne), means());
+    const outranked = Object.create(stage.supervisor, {
+      put: {
+        value: async (spec: Parameters<Supervisor["put"]>[0]) => {
+          if (spec.name.endsWith("-beside")) await admitClaim(stage.home, cellOne, 9);
+          return stage.supervisor.put(spec);
+        },
+      },
+    }) as Supervisor;
+    const work = restoreCell(await stage.database(cellOne), means(outranked), null, 8);
+    await assert.rejects(work, { code: "claim-outranked" });
+    await stage.healthy(cellOne);
+    await stage.write("acme", "not restored", 1);
   });
 
   /** Moves a tenant to the other cell as a mover does, rows aside. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { Bed, ids, tenantRow } from "./bed.ts";
 import { ask, RawConnection, sendBytes, until } from "./client.ts";
+import type { Script } from "./played-cell.ts";
 
 describe("limits and time-outs", () => {
   const bed = new Bed();
@@ -11,6 +12,7 @@ describe("limits and time-outs", () => {
       HEAD_TIMEOUT_MS: "700",
       FIRST_BYTE_TIMEOUT_MS: "4000",
       CONNECT_TIMEOUT_MS: "300",
+      ANSWER_IDLE_TIMEOUT_MS: "300",
       CELL_IN_FLIGHT: "41",
     }),
   );
@@ -143,6 +145,32 @@ describe("limits and time-outs", () => {
       500,
     );
     assert.match(refused.text, /^HTTP\/1\.1 413 /);
+  });
+
+  it("an answer that pauses for too long is cut off; a stream of events may", async () => {
+    const pausing =
+      (type: string): Script =>
+      (_, response) => {
+        response.writeHead(200, { "content-type": type });
+        response.write("data: 1\n\n");
+        response.on("close", () => {
+          gone += 1;
+        });
+        return true;
+      };
+    let gone = 0;
+    bed.one.script = pausing("application/json");
+    await assert.rejects(ask(bed.port));
+    await until(() => gone === 1, "the cell's connection is closed");
+    bed.one.script = pausing("text/event-stream");
+    const events = new RawConnection(bed.port);
+    events.socket.write("GET / HTTP/1.1\r\nHost: acme.cellplane.localhost\r\n\r\n");
+    await until(() => events.text.includes("data: 1"), "the first event is there");
+    bed.one.script = pausing("application/json");
+    await assert.rejects(ask(bed.port));
+    await until(() => gone === 2, "the second answer was cut off");
+    assert.equal(events.closed, false);
+    events.socket.destroy();
   });
 
   it("a cell that accepts and says nothing is a 504 in time; a black hole is a 503 and opens the breaker", async () => {

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
+import { decodeProtectedHeader } from "jose";
+import { generateSigningKey } from "../../../common/keys.ts";
 import { Bed, ids, keyRow, keys, tenantRow } from "./bed.ts";
-import { ask, sendBytes } from "./client.ts";
+import { ask, sendBytes, until } from "./client.ts";
 
 describe("a tenant's request", () => {
   const bed = new Bed();
@@ -84,6 +88,12 @@ describe("a tenant's request", () => {
     assert.equal((await ask(bed.port)).status, 200);
   });
 
+  it("is served as ever while its cell is cordoned", async () => {
+    await bed.publish({ "cell/cell-1": { ...bed.one.row(), cordoned: true } });
+    assert.equal((await ask(bed.port)).json["cell"], "cell-1");
+    await bed.publish({ "cell/cell-1": bed.one.row() });
+  });
+
   it("loses its raw key, every internal name in any spelling, and whatever Connection names", async () => {
     await ask(bed.port, {
       headers: {
@@ -138,7 +148,7 @@ describe("a tenant's request", () => {
     const made = await ask(bed.port, {
       headers: { traceparent: "00-zz", tracestate: "a=b", "x-request-id": "bad id" },
     });
-    assert.match(String(made.headers["x-request-id"]), /^[0-9a-f-]{36}$/);
+    assert.match(String(made.headers["x-request-id"]), /^[0-9a-f]{32}$/);
     assert.match(String(bed.one.received[1]?.headers["traceparent"]), /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     assert.equal(bed.one.received[1]?.headers["tracestate"], undefined);
   });
@@ -170,6 +180,25 @@ describe("a tenant's request", () => {
     await ask(bed.port, { headers: bearer(keys.acme) });
     const [first, second] = bed.one.received.map(({ headers }) => headers["cellplane-assertion"]);
     assert.equal(first, second);
+  });
+
+  it("signs with another key without a restart, but not before the document names it", async () => {
+    const next = generateSigningKey();
+    const file = join(bed.directory, "router.pem");
+    writeFileSync(`${file}.new`, next.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+    const kid = async () => {
+      await ask(bed.port);
+      const token = String(bed.one.received.at(-1)?.headers["cellplane-assertion"]);
+      return decodeProtectedHeader(token).kid;
+    };
+    assert.equal(await kid(), bed.routerKey.kid);
+    const row = (keys: string[]) => ({ "part/router-1": { id: "router-1", role: "router", keys, url: null } });
+    bed.one.trust(next);
+    await bed.publish(row([bed.routerKey.spki, next.spki]));
+    await until(async () => (await kid()) === next.kid, "the next key signs");
+    renameSync(file, `${file}.gone`);
+    assert.equal(await kid(), next.kid, "without its file the key signs on");
   });
 
   it("answers pipelined requests in order on one connection", async () => {

@@ -32,12 +32,12 @@ export class PlayedCell {
   live: Slot = "a";
   script: Script = () => false;
   addresses!: Record<Slot, SlotAddresses>;
-  #routerKey: SigningKey;
+  readonly #routerKeys: SigningKey[];
   readonly #servers: Record<Slot, Server | null> = { a: null, b: null };
 
   constructor(id: string, routerKey: SigningKey) {
     this.id = id as CellId;
-    this.#routerKey = routerKey;
+    this.#routerKeys = [routerKey];
   }
 
   async start(...which: Slot[]): Promise<void> {
@@ -66,6 +66,11 @@ export class PlayedCell {
       server.listen(port, "127.0.0.1", resolve);
     });
     this.#servers[slot] = server;
+  }
+
+  /** Believes the router's next key too. */
+  trust(key: SigningKey): void {
+    this.#routerKeys.push(key);
   }
 
   /** The slot's process dies: connections break, new ones are refused. */
@@ -192,7 +197,7 @@ export class PlayedCell {
   async #assertionOf(request: IncomingMessage): Promise<Assertion | null> {
     const token = request.headers["cellplane-assertion"];
     if (typeof token !== "string") return null;
-    const keys = (kid: string) => (kid === this.#routerKey.kid ? this.#routerKey.publicKey : undefined);
+    const keys = (kid: string) => this.#routerKeys.find((key) => key.kid === kid)?.publicKey;
     const { payload } = await verifyToken(token, {
       type: "cp-assertion",
       schema: Assertion,

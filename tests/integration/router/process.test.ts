@@ -177,3 +177,41 @@ describe("the router's process", () => {
     await assert.rejects(stuck);
   });
 });
+
+describe("two routers on one port", () => {
+  const bed = new Bed();
+  const routers: RouterProcess[] = [];
+  before(async () => {
+    await bed.start();
+    await bed.router.stop();
+    const key = bed.routerKey.privateKey.export({ format: "pem", type: "pkcs8" });
+    writeFileSync(join(bed.directory, "router.pem"), key, { mode: 0o600 });
+    const port = await freePort();
+    for (const id of ["router-1", "router-2"]) {
+      const router = new RouterProcess(bed, port, await freePort());
+      routers.push(router);
+      await router.start({ SHARE_PORT: "true", ROUTER_ID: id, FLEET_DIRECTORY: join(bed.directory, id) });
+    }
+  });
+  after(async () => {
+    for (const router of routers) await router.end("SIGKILL");
+    await bed.stop();
+  });
+
+  const answeredBy = async (router: RouterProcess) =>
+    Number(
+      /cellplane_router_latency_seconds_count\{[^}]*\} (\d+)/.exec(
+        (await ask(router.adminPort, { path: "/metrics" })).text,
+      )?.[1] ?? 0,
+    );
+
+  it("fault 1: they share its connections, and when one is killed -9 the other serves on", async () => {
+    const [one, two] = routers as [RouterProcess, RouterProcess];
+    await until(async () => {
+      assert.equal((await ask(one.port)).status, 200);
+      return (await answeredBy(one)) > 0 && (await answeredBy(two)) > 0;
+    }, "both have answered");
+    await one.end("SIGKILL");
+    for (let index = 0; index < 50; index += 1) assert.equal((await ask(one.port)).status, 200);
+  });
+});

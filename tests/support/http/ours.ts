@@ -1,5 +1,6 @@
 import { CellplaneError } from "../../../common/errors.ts";
 import { checkHead } from "../../../router/guard/head.ts";
+import { hostName } from "../../../router/table/host.ts";
 import { BodyFrame } from "../../../router/wire/body-frame.ts";
 import { BadBytes } from "../../../router/wire/field-block.ts";
 import { RequestParser } from "../../../router/wire/request-parser.ts";
@@ -32,6 +33,7 @@ export function readAsRouter(bytes: Buffer): Reading {
       const { method, target } = parser;
       const fields = fieldsOf(parser);
       const head = checkHead(parser);
+      if (hostName(head.hostField) === null) return { requests, refused: "malformed-request" };
       const frame = new BodyFrame(head.framing);
       let body = "";
       at = bodyAt;

@@ -18,17 +18,28 @@ function enters(share: FairShare, tenant: typeof flood, admitted: string[], name
 /** Whatever can go on has gone on. */
 const settled = (): Promise<void> => setImmediate();
 
-test("one tenant holds half of the connections at most, while others find one free", async () => {
-  const share = new FairShare(4);
+test("one tenant holds half of the connections at most, a quarter while another wants some, and others find one free", async () => {
+  let nowMs = 0;
+  const share = new FairShare(8, { monotonic: () => nowMs });
   const admitted: string[] = [];
-  const waiting = [1, 2, 3].map((n) => enters(share, flood, admitted, `flood ${n}`));
+  const waiting = [1, 2, 3, 4, 5, 6, 7].map((n) => enters(share, flood, admitted, `flood ${n}`));
   await settled();
-  assert.deepEqual(admitted, ["flood 1", "flood 2"]);
+  assert.deepEqual(admitted, ["flood 1", "flood 2", "flood 3", "flood 4"]);
   await enters(share, calm, admitted, "calm");
-  assert.deepEqual(admitted, ["flood 1", "flood 2", "calm"]);
+  share.leave(flood);
+  share.leave(flood);
+  await settled();
+  assert.equal(admitted.at(-1), "calm", "it has its quarter already");
+  share.leave(flood);
+  await settled();
+  assert.equal(admitted.at(-1), "flood 5");
+  share.leave(calm);
+  nowMs += 1_000;
+  share.leave(flood);
+  await settled();
   share.leave(flood);
   await Promise.all(waiting);
-  assert.equal(admitted.at(-1), "flood 3");
+  assert.equal(admitted.at(-1), "flood 7");
 });
 
 test("who waits is admitted in turns of tenants, not in the order of arrival", async () => {

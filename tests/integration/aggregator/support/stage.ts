@@ -76,25 +76,33 @@ export class AggregatorStage {
     return cell;
   }
 
-  async ship(id: string, number: number, rows: readonly RollupRow[], more: Partial<Shipment> = {}): Promise<number> {
-    const response = await this.post(id, {
+  /** @param headers e.g. that with this shipment all has been sent */
+  async ship(
+    id: string,
+    number: number,
+    rows: readonly RollupRow[],
+    more: Partial<Shipment> = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<number> {
+    const shipment = {
       cell: cellId(id),
       incarnation: "1",
       number,
       asOf: new Date().toISOString(),
       rows: [...rows],
       ...more,
-    });
+    };
+    const response = await this.post(id, shipment, headers);
     if (response.status !== 200) throw new Error(await response.text());
     return ((await response.json()) as ShipmentReceipt).next;
   }
 
   /** Sends a shipment signed by a cell, which may be another than the one it names. */
-  async post(signer: string, shipment: Shipment): Promise<Response> {
+  async post(signer: string, shipment: Shipment, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
     const token = await commandTokens(signer, this.cell(signer).key, systemClock)("aggregator");
     return await fetch(`${this.#address}/v1/shipments`, {
       method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
       body: JSON.stringify(shipment),
     });
   }

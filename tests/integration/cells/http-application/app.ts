@@ -41,6 +41,10 @@ export default defineCellApp({
   async routes(server) {
     thingRoutes(server);
     streamRoutes(server);
+    server.get("/v1/preview/:id", { config: { stateless: "random" } }, async () => ({ preview: true }));
+    server.get("/v1/mistaken", { config: { stateless: { user: "X-User" } } }, async (request) => ({
+      thing: await request.tenant.db.read((tx) => readThing(tx, "019a0000-0000-7000-8000-000000000000")),
+    }));
     let computed = 0;
     server.get(
       "/v1/computed",

@@ -1,0 +1,8 @@
+import type { KeyId } from "../../common/ids.ts";
+import type { Kept } from "./assertions.ts";
+
+/** Who asks, and what the assertion of that is kept on. */
+export interface Caller {
+  readonly principal: KeyId | "anonymous";
+  readonly kept: Kept;
+}
