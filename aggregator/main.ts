@@ -2,6 +2,8 @@ import { Agent } from "undici";
 import { systemClock } from "../common/clock.ts";
 import { commandTokens } from "../common/command-tokens.ts";
 import { maskConfig } from "../common/config.ts";
+import { FleetBundle } from "../common/fleet/bundle.ts";
+import { MapRows } from "../common/fleet/rows.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import { Shutdown } from "../common/http/shutdown.ts";
 import { loadSigningKey } from "../common/keys.ts";
@@ -30,7 +32,8 @@ const subscription = new FleetSubscription({
   part: config.PART_ID,
   key,
   trustKeys: config.FLEET_TRUST_KEYS.split(",").filter((text) => text !== ""),
-  directory: config.FLEET_DIRECTORY,
+  keeper: new FleetBundle(config.FLEET_DIRECTORY),
+  createRows: () => new MapRows(),
   clock,
   log,
 });

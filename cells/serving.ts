@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { systemClock, type Clock } from "../common/clock.ts";
 import type { PartRow, TenantRow } from "../common/contracts/fleet.ts";
+import { FleetBundle } from "../common/fleet/bundle.ts";
+import { MapRows } from "../common/fleet/rows.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { TenantId } from "../common/ids.ts";
 import { loadSigningKey, type SigningKey } from "../common/keys.ts";
@@ -16,6 +18,7 @@ import { kitNeeds } from "./kit/migrations.ts";
 import { SchemaWatch } from "./kit/lint/watch.ts";
 import { DiskWatch } from "./kit/disk.ts";
 import { PostgresEvents } from "./kit/postgres-events.ts";
+import { FairShare, jobParts } from "./kit/fair-share.ts";
 import { TenantDatabase } from "./kit/tenant.store.ts";
 import { tenantTimeouts, type PoolSizes } from "./limits.ts";
 import { printable, type ApiConfig, type WorkerConfig } from "./config.ts";
@@ -91,7 +94,8 @@ export function startServing(
     part: config.CELL_ID,
     key,
     trustKeys: config.FLEET_TRUST_KEYS.split(",").map((spki) => spki.trim()),
-    directory: join(config.FLEET_DIRECTORY, `${role}-${config.SLOT}`),
+    keeper: new FleetBundle(join(config.FLEET_DIRECTORY, `${role}-${config.SLOT}`)),
+    createRows: () => new MapRows(),
     clock,
     log,
   });
@@ -104,7 +108,12 @@ export function startServing(
     key,
     shutdown,
     system,
-    database: new TenantDatabase(tenants, log, () => disk.admitWrite()),
+    database: new TenantDatabase(
+      tenants,
+      log,
+      () => disk.admitWrite(),
+      new FairShare(pools.app, role === "worker" ? jobParts : undefined),
+    ),
     state,
     schema,
     disk,

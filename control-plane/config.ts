@@ -62,6 +62,9 @@ export const ConfigSchema = Type.Object({
     default: fileURLToPath(new URL("../dashboard/dist", import.meta.url)),
     description: "folder of the built dashboard",
   }),
+  CELL_LOOPBACK: Type.Optional(
+    Type.Boolean({ description: "cells may be on this machine; unless told, where HOST is a loopback address" }),
+  ),
   LOG_LEVEL: Type.String({ default: "info", description: "pino level" }),
 });
 export type Config = Static<typeof ConfigSchema>;

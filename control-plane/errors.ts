@@ -58,6 +58,11 @@ export const controlPlaneErrors = {
     title: "There is no such time zone",
     todo: "Name it as the IANA does, e.g. `Europe/Berlin`.",
   },
+  "cell-address-refused": {
+    status: 422,
+    title: "No cell may have that address",
+    todo: "Give each slot's addresses as origins (http://host:port) that lead to the cell; detail says which one does not.",
+  },
   "cell-silent": {
     status: 503,
     title: "The tenant's cell gave no usable answer",

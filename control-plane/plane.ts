@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../common/clock.ts";
 import type { Shutdown } from "../common/http/shutdown.ts";
 import { partId } from "../common/ids.ts";
 import { ensureSigningKey } from "../common/keys.ts";
+import { AddressPolicy, isLoopback } from "../common/net/address-policy.ts";
 import type { Logger } from "../common/log.ts";
 import { createPool, type Pool } from "../common/postgres/pool.ts";
 import type { ApiContext } from "./api/context.ts";
@@ -68,7 +69,8 @@ export async function startPlane(
   shutdown.add("publisher", () => publisher.stop());
   const notifications = new Notifications(config.DATABASE_URL, log);
   shutdown.add("notifications", () => notifications.stop());
-  const parts = createPartClient(config.PART_ID, key, clock);
+  const policy = new AddressPolicy({ loopback: config.CELL_LOOPBACK ?? isLoopback(config.HOST) });
+  const parts = createPartClient(config.PART_ID, key, clock, policy);
   shutdown.add("part client", () => parts.close());
   const engine = createTemporal(config.TEMPORAL_ADDRESS);
   shutdown.add("temporal", () => engine.close());
@@ -82,6 +84,7 @@ export async function startPlane(
   const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
+  let ownUrl = `http://${config.HOST}:${config.PORT}`;
   const context: ApiContext = {
     pool,
     clock,
@@ -106,10 +109,12 @@ export async function startPlane(
     streams: new OpenStreams(log),
     cookieName: `cellplane_session_${config.PORT}`,
     dashboardDirectory: config.DASHBOARD_DIRECTORY,
+    cellAddresses: { policy, own: () => [ownUrl] },
     creationWaitMs: options.creationWaitMs ?? creationWaitMs,
   };
   const app = createApp(context);
   const url = await app.listen({ host: config.HOST, port: config.PORT });
+  ownUrl = url;
   shutdown.add("api", () => app.close());
 
   notifications.on("fleet", () => {

@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { readConfig, maskConfig } from "../common/config.ts";
+import { readConfig, maskConfig, Secret } from "../common/config.ts";
 
 /** The router's settings. */
 export const RouterConfig = Type.Object({
@@ -81,6 +81,11 @@ export const RouterConfig = Type.Object({
     description: "longest time that a request of a frozen tenant is held",
   }),
   MAX_CONNECTIONS: Type.Integer({ default: 10_000, minimum: 1, description: "most client connections at once" }),
+  DRAIN_MS: Type.Integer({
+    default: 2_000,
+    minimum: 0,
+    description: "when stopping with connections open, new ones are taken this long, so that a balancer notices first",
+  }),
   STOP_MS: Type.Integer({
     default: 10_000,
     minimum: 0,
@@ -96,6 +101,29 @@ export const RouterConfig = Type.Object({
     minimum: 0,
     description:
       "of the traces that begin here one in so many is sampled; 0 for none. Spans need an OpenTelemetry SDK in the process",
+  }),
+  TOP_TENANTS: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 100,
+    description: "so many tenants with most requests stand in the metrics by name; 0 for none",
+  }),
+  ENVOY_EXPORT: Type.Boolean({
+    default: false,
+    description: "give clusters and routes to Envoy at the admin API, without a token",
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
+    default: "",
+    description: "base URL of an OpenTelemetry collector (OTLP over HTTP) that metrics are pushed to; none when empty",
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: Secret({
+    default: "",
+    description: "headers sent to the collector, `name=value`, comma-separated",
+  }),
+  OTEL_METRIC_EXPORT_INTERVAL: Type.Integer({
+    default: 60_000,
+    minimum: 100,
+    description: "milliseconds between pushes of metrics",
   }),
   LOG_LEVEL: Type.String({ default: "info", description: "a pino level" }),
 });

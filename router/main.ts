@@ -9,7 +9,7 @@ const config = loadConfig();
 const log = createLog("router", config.LOG_LEVEL, { router: config.ROUTER_ID });
 log.info({ event: "configured", config: printableConfig(config) });
 
-const shutdown = new Shutdown(log, config.STOP_MS + 5_000);
+const shutdown = new Shutdown(log, config.DRAIN_MS + config.STOP_MS + 5_000);
 shutdown.listen();
 const router = await startRouter(config, ensureSigningKey(config.KEY_FILE), systemClock, log);
 shutdown.add("router", () => router.stop());

@@ -1,11 +1,17 @@
 import type { Clock } from "../common/clock.ts";
+import { CompactRows } from "../common/fleet/compact/rows.ts";
+import { SealedBundle } from "../common/fleet/sealed-bundle.ts";
 import { FleetSubscription } from "../common/fleet/subscription.ts";
 import type { CellId, PartId, TenantId } from "../common/ids.ts";
 import type { SigningKey } from "../common/keys.ts";
 import type { Logger } from "../common/log.ts";
+import type { Family } from "../common/metrics/family.ts";
+import { OtlpExporter, headersOf } from "../common/metrics/otlp-exporter.ts";
 import { Counters } from "./admin/counters.ts";
 import { SampleCounters } from "./admin/samples.ts";
+import { collectMetrics, type TlsState } from "./admin/metrics.ts";
 import { createAdmin } from "./admin/server.ts";
+import { TopTenants } from "./admin/top-tenants.ts";
 import { createApp, type RouterParts } from "./app.ts";
 import { listOf, type RouterConfig } from "./config.ts";
 import { Assertions } from "./guard/assertions.ts";
@@ -16,6 +22,7 @@ import { Keys } from "./guard/key.ts";
 import { ParkingLot } from "./guard/parking.ts";
 import { OwnKey } from "./guard/own-key.ts";
 import { TrustedPeers } from "./guard/peers.ts";
+import { Probes } from "./guard/probes.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
@@ -25,6 +32,7 @@ import { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import { Pools } from "./proxy/pools.ts";
 import { Spans } from "./proxy/spans.ts";
 import { TenantServer } from "./proxy/server.ts";
+import { AlarmWatch, tableAlarms } from "./table/alarms.ts";
 import { Ways } from "./proxy/ways.ts";
 import { Certificates } from "./tls/certificates.ts";
 import { TlsServer } from "./tls/server.ts";
@@ -51,15 +59,24 @@ export async function startRouter(
 ): Promise<RunningRouter> {
   const id = config.ROUTER_ID as PartId;
   const table = new RoutingTable();
-  const ownKey: OwnKey = new OwnKey(id, config.KEY_FILE, key, () => subscription.trust, log);
-  const subscription = new FleetSubscription({
+  const keeper = new SealedBundle(config.FLEET_DIRECTORY, key);
+  const ownKey: OwnKey = new OwnKey({
+    part: id,
+    file: config.KEY_FILE,
+    current: key,
+    trust: () => subscription.trust,
+    onTurn: (next) => keeper.sealWith(next),
+    log,
+  });
+  const subscription: FleetSubscription<CompactRows> = new FleetSubscription({
     url: config.FLEET_URL,
     part: id,
     get key() {
       return ownKey.now;
     },
     trustKeys: listOf(config.FLEET_TRUST_KEYS),
-    directory: config.FLEET_DIRECTORY,
+    keeper,
+    createRows: () => new CompactRows(),
     clock,
     log,
     onChange: (document, changes) => table.apply(document, changes),
@@ -84,36 +101,59 @@ export async function startRouter(
     clock,
     log,
   });
-  let serving = true;
+  const alarms = () => tableAlarms(subscription.status, config.TABLE_STALE_SECONDS);
+  let tls: Tls | null = null;
+  const metrics = () =>
+    collectMetrics({
+      parts,
+      status: () => subscription.status,
+      alarms,
+      open: () => tenants.open,
+      tls: () => tls?.state() ?? null,
+    });
+  let stopping = false;
   const admin = createAdmin({
     id,
     parts,
     subscription,
-    serving: () => serving,
-    open: () => tenants.open,
+    control: {
+      ready: () => !stopping && !tenants.draining,
+      draining: () => tenants.draining,
+      drain: (on) => tenants.drain(on || stopping),
+    },
+    alarms,
+    metrics,
+    envoyExport: config.ENVOY_EXPORT,
     startedAt: new Date(clock.now()),
     log,
   });
+  const probes = new Probes({ ...parts, inFlight: parts.cellInFlight });
+  const watch = new AlarmWatch(alarms, log);
+  const exporter = createExporter(config, metrics, clock, log);
 
   ownKey.start();
   subscription.start();
   await admin.listen({ host: config.HOST, port: config.ADMIN_PORT });
   const listening = { host: config.HOST, reusePort: config.SHARE_PORT };
   const port = await tenants.listen({ ...listening, port: config.PORT });
-  const tls = await startTls(config, tenants, log);
+  tls = await startTls(config, tenants, log);
   const address = admin.server.address();
   return {
     port,
     tlsPort: tls?.port ?? null,
     adminPort: typeof address === "object" && address !== null ? address.port : config.ADMIN_PORT,
     stop: async () => {
-      serving = false;
+      stopping = true;
+      await tenants.leave(config.DRAIN_MS);
       const tlsClosed = tls?.server.close();
       await tenants.stop(config.STOP_MS);
       tls?.server.destroy();
       await tlsClosed;
       tls?.certificates.stop();
       ownKey.stop();
+      probes.stop();
+      watch.stop();
+      await exporter?.close();
       await subscription.stop();
       await admin.close();
       pools.close();
@@ -122,25 +162,55 @@ export async function startRouter(
   };
 }
 
+interface Tls {
+  readonly port: number;
+  readonly server: TlsServer;
+  readonly certificates: Certificates;
+  readonly state: () => TlsState;
+}
+
 /** TLS in front of the same server, where there are certificates. @throws where their folder cannot be read. */
-async function startTls(
-  config: RouterConfig,
-  tenants: TenantServer,
-  log: Logger,
-): Promise<{ readonly port: number; readonly server: TlsServer; readonly certificates: Certificates } | null> {
+async function startTls(config: RouterConfig, tenants: TenantServer, log: Logger): Promise<Tls | null> {
   if (config.TLS_DIRECTORY === "") return null;
   const certificates = new Certificates(config.TLS_DIRECTORY, log);
   await certificates.start();
   const take = (socket: ClientSocket) => tenants.take(socket, "https");
   const server = new TlsServer({ certificates, maxConnections: config.MAX_CONNECTIONS, take, log });
   const port = await server.listen({ host: config.HOST, port: config.TLS_PORT, reusePort: config.SHARE_PORT });
-  return { port, server, certificates };
+  const state = () => ({
+    certificates: certificates.count,
+    firstEnd: certificates.firstEnd,
+    certificatesRefused: certificates.refused,
+    handshakesFailed: server.handshakesFailed,
+  });
+  return { port, server, certificates, state };
+}
+
+function createExporter(
+  config: RouterConfig,
+  collect: () => readonly Family[],
+  clock: Clock,
+  log: Logger,
+): OtlpExporter | null {
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT === "") return null;
+  const exporter = new OtlpExporter({
+    endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: headersOf(config.OTEL_EXPORTER_OTLP_HEADERS),
+    everyMs: config.OTEL_METRIC_EXPORT_INTERVAL,
+    resource: { "service.name": "cellplane-router", "service.instance.id": config.ROUTER_ID },
+    scope: "cellplane.router",
+    collect,
+    clock,
+    log,
+  });
+  exporter.start();
+  return exporter;
 }
 
 interface Base {
   readonly id: PartId;
   readonly table: RoutingTable;
-  readonly subscription: FleetSubscription;
+  readonly subscription: FleetSubscription<CompactRows>;
   readonly pools: Pools;
 }
 
@@ -166,6 +236,7 @@ function createParts(
   table.listen({
     // A parked request of a tenant that moved goes to the new owner at once.
     tenantChanged: (tenant) => parking.thawed(tenant),
+    watchedTenants: () => parking.tenants(),
     cellChanged: (cell, row, before) => {
       for (const slot of ["a", "b"] as const) {
         if (before !== null && before.slots[slot].url !== row?.slots[slot].url) pools.retire(before.slots[slot].url);
@@ -187,7 +258,7 @@ function createParts(
     parking,
     parkMs: config.PARK_MS,
     ways,
-    samples: new SampleCounters(id, clock),
+    samples: new SampleCounters(id, clock, new TopTenants(config.TOP_TENANTS)),
     counters: new Counters(),
     clock,
     log,

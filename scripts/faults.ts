@@ -90,7 +90,7 @@ async function runAll(files: readonly TestFile[], wanted: ReadonlySet<TroubleNum
       const own = files.filter((file) => file.group === group);
       await inParallel(own, groups[group].atOnce, async (file) => {
         if (process.exitCode !== undefined) return;
-        const result = await runFile(file, join(folder, String(results.length + 1)), namePattern(wanted));
+        const result = await runFile(file, join(folder, file.path.replaceAll("/", "-")), namePattern(wanted));
         results.push(result);
         const mark = result.failures.length === 0 ? "ran    " : "FAILED ";
         console.log(`${mark}${file.path}  ${(result.tookMs / 1000).toFixed(1)} s`);

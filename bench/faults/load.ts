@@ -3,7 +3,6 @@
  * flood wants a steady rate too, over a fixed number of connections: what finds none free is counted and not sent. One line of JSON in, one line out.
  */
 import { Agent, request as httpRequest } from "node:http";
-import { setPriority } from "node:os";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -42,8 +41,6 @@ export interface FloodResult {
   readonly unsent: number;
 }
 
-/** The flood's process stands behind the others in the scheduler's queue: who floods has a machine of its own. */
-const floodNice = 10;
 /** An answer that was held back longer than this is not waited for after the end. */
 const lingerMs = 5_000;
 
@@ -89,7 +86,6 @@ async function calm(order: Order & { readonly kind: "calm" }): Promise<CalmResul
 }
 
 async function flood(order: Order & { readonly kind: "flood" }): Promise<FloodResult> {
-  setPriority(floodNice);
   const statuses: Record<string, number> = {};
   let unsent = 0;
   const { method, path, headers, body } = order.request;

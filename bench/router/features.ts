@@ -1,8 +1,10 @@
 import { generateSigningKey } from "../../common/keys.ts";
 import { systemClock } from "../../common/clock.ts";
+import { CompactRows } from "../../common/fleet/compact/rows.ts";
 import { FleetDocument } from "../../common/fleet/document.ts";
 import type { PartId, TenantId, CellId } from "../../common/ids.ts";
 import { SampleCounters } from "../../router/admin/samples.ts";
+import { TopTenants } from "../../router/admin/top-tenants.ts";
 import { Assertions } from "../../router/guard/assertions.ts";
 import { headToCell, fieldsFromCell } from "../../router/guard/fields.ts";
 import { checkHead } from "../../router/guard/head.ts";
@@ -25,14 +27,14 @@ const asking = 500;
 /** What the parts of a request's path cost alone, on the bench's own fleet. @returns one line, in µs. */
 export function costsOfFeatures(): string {
   const table = new RoutingTable();
-  table.apply(FleetDocument.of(fleetRows(40_000), { term: 1, n: 1 }), "all");
+  table.apply(FleetDocument.into(new CompactRows(), fleetRows(40_000), { term: 1, n: 1 }), "all");
   const rates = new RateLimits(systemClock);
   const inFlight = new InFlight<TenantId>();
   const hosts = new Hosts(table, rates, inFlight);
   const keys = new Keys(table);
   const key = generateSigningKey();
   const assertions = new Assertions("router-1" as PartId, () => key, systemClock);
-  const samples = new SampleCounters("router-1", systemClock);
+  const samples = new SampleCounters("router-1", systemClock, new TopTenants(0));
   const parser = new RequestParser();
   const answers = new AnswerParser();
   const requests = Array.from({ length: asking }, (_, tenant) => requestOf(tenant));
@@ -75,7 +77,7 @@ export function costsOfFeatures(): string {
     }) - found],
     ["assertion, signed", costOf((round) => assertions.line({ assertion: null }, cell, 1, find(round).tenant, "anonymous"), 300)],
     ["trace and request id", costOf(() => (traceOf(undefined), requestIdOf(undefined)))],
-    ["metrics", costOf((round) => samples.count(cell, "bench@1", false, 200, round % 7))],
+    ["metrics", costOf((round) => samples.count(cell, "bench@1", find(round).tenant, 200, round % 7)) - found],
     ["checking and rewriting the head", costOf((round) => {
       parse(round);
       headToCell({

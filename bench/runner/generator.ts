@@ -10,9 +10,16 @@ export class Generator<Order, Result> {
   readonly #results: AsyncIterator<string>;
   readonly #lines: Interface;
 
-  /** @param program a TypeScript file of ours that answers each line of its input with one of its output. */
-  constructor(program: string) {
-    const [command, args] = pinned(cores.others, process.execPath, [program]);
+  /**
+   * @param program a TypeScript file of ours that answers each line of its input with one of its output.
+   * @param place `behind`: it runs when nothing else on that core wants to (SCHED_IDLE), as if it had a machine of its own.
+   */
+  constructor(program: string, place: "beside" | "behind" = "beside") {
+    const run = pinned(cores.others, process.execPath, [program]);
+    const [command, ...args] = [...(place === "behind" ? ["chrt", "--idle", "0"] : []), ...run.flat()] as [
+      string,
+      ...string[],
+    ];
     this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error("the load generator has no output");

@@ -20,8 +20,16 @@ const longestWaitMs = 3_500;
  */
 const refusalHeldMs = 1_000;
 const mostRefusalsHeld = 1_000;
-/** Another tenant was here a moment ago: then one holds a quarter, else half. */
+/** Another tenant was here a moment ago: then one holds a fifth, else half. */
 const companyMs = 1_000;
+
+interface Parts {
+  readonly alone: number;
+  readonly inCompany: number;
+}
+const requestParts: Parts = { alone: 1 / 2, inCompany: 1 / 5 };
+/** Jobs have had their turns when they begin (docs/decisions/0016): one that waited for a connection would hold a place of the worker meanwhile. */
+export const jobParts: Parts = { alone: 1, inCompany: 1 };
 
 interface Waiter {
   readonly admit: () => void;
@@ -29,7 +37,7 @@ interface Waiter {
 }
 
 /**
- * Shares the database connections of a process among tenants: one holds half of them at most, a quarter while others want some too, and those who wait
+ * Shares the database connections of a process among tenants: one holds half of them at most, a fifth while others want some too, and those who wait
  * take turns by tenant, not by arrival, so that a tenant that floods its cell queues behind itself. What does not fit into its queue is refused, to that
  * tenant alone, and not at once.
  */
@@ -47,12 +55,15 @@ export class FairShare {
   #last: TenantId | undefined;
   #changedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param slots connections of the process. */
-  constructor(slots: number, clock: Pick<Clock, "monotonic"> = systemClock) {
+  /**
+   * @param slots connections of the process.
+   * @param parts of them that one tenant may hold, by itself and in company.
+   */
+  constructor(slots: number, parts: Parts = requestParts, clock: Pick<Clock, "monotonic"> = systemClock) {
     this.#slots = slots;
     this.#clock = clock;
-    this.#mostAlone = Math.max(1, Math.ceil(slots / 2));
-    this.#mostInCompany = Math.max(1, Math.ceil(slots / 4));
+    this.#mostAlone = Math.max(1, Math.ceil(slots * parts.alone));
+    this.#mostInCompany = Math.max(1, Math.ceil(slots * parts.inCompany));
   }
 
   /**

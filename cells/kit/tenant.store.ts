@@ -80,12 +80,18 @@ export class TenantDatabase {
   /**
    * @param pool whose connections send without waiting (`pipeline`).
    * @param admitWrite called before a write begins; what it throws refuses it.
+   * @param share how tenants share its connections.
    */
-  constructor(pool: Pool, log: Logger, admitWrite: () => void = () => undefined) {
+  constructor(
+    pool: Pool,
+    log: Logger,
+    admitWrite: () => void = () => undefined,
+    share: FairShare = new FairShare(pool.options.max),
+  ) {
     this.#pool = pool;
     this.#log = log;
     this.#admitWrite = admitWrite;
-    this.#share = new FairShare(pool.options.max);
+    this.#share = share;
   }
 
   /**

@@ -2,9 +2,9 @@ import type { TenantId } from "../../common/ids.ts";
 
 /**
  * Requests that begin their work in one turn of the event loop. Each costs some 0.1 ms before it waits for the database, so that nobody who has come in
- * meanwhile waits much longer than 1 ms to be read.
+ * meanwhile waits much longer than half a millisecond to be read.
  */
-const perTurn = 8;
+const perTurn = 4;
 
 /**
  * Lets requests begin their work a few at a time, by turns of tenants and not by arrival. A process reads all that has come before it does anything else, and

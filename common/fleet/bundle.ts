@@ -15,24 +15,48 @@ import { keyIdOf, publicKeyFrom } from "../keys.ts";
 import type { KeyLookup } from "../tokens.ts";
 import { FleetDocument, compareGenerations } from "./document.ts";
 import { EnvelopeRefused, openEnvelope } from "./envelope.ts";
+import type { DocumentKeeper, Loaded } from "./kept.ts";
+import type { MapRows } from "./rows.ts";
+
+/** With this many deltas behind the snapshot on disk, a fresh snapshot is fetched, so that the log stays short. */
+const compactAfterDeltas = 5_000;
 
 /**
  * The document on disk: one file, `fleet.log`. Its first line holds the snapshot's envelope and the publisher's keys that verified it; each
  * further line holds the envelope of a delta, in order. A new snapshot replaces the file by rename, so that snapshot and keys
  * are never of two minds; a delta is appended. A last line that was torn by a crash is cut off when loading.
  */
-export class FleetBundle {
+export class FleetBundle implements DocumentKeeper<MapRows> {
+  readonly anewFrom = "snapshot" as const;
   readonly #path: string;
   #deltas = 0;
+  #keysChanged = false;
 
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
     this.#path = join(directory, "fleet.log");
   }
 
-  /** How many deltas lie behind the snapshot. */
-  get deltas(): number {
-    return this.#deltas;
+  /** The file holds the keys that verify all of it: after a change of the publisher's keys it begins anew with a snapshot. */
+  get full(): boolean {
+    return this.#keysChanged || this.#deltas > compactAfterDeltas;
+  }
+
+  async save(snapshot: Envelope, _document: FleetDocument<MapRows>, keys: readonly string[]): Promise<void> {
+    this.writeSnapshot(snapshot, keys);
+  }
+
+  append(delta: Envelope): void {
+    this.appendDelta(delta);
+  }
+
+  keysChanged(): void {
+    this.#keysChanged = true;
+  }
+
+  /** Never needed: only the publisher can sign a snapshot. */
+  async fold(): Promise<void> {
+    throw new TypeError("a bundle of signed envelopes begins anew with a snapshot alone");
   }
 
   /** Replaces the file by this snapshot and the keys to trust with it (base64 SubjectPublicKeyInfo). */
@@ -47,6 +71,7 @@ export class FleetBundle {
     }
     renameSync(draft, this.#path);
     this.#deltas = 0;
+    this.#keysChanged = false;
   }
 
   appendDelta(delta: Envelope): void {
@@ -59,7 +84,7 @@ export class FleetBundle {
    * @returns null when there is no file.
    * @throws EnvelopeRefused when the snapshot is not to be trusted. A bad delta ends the log: what came before it counts.
    */
-  load(): { readonly document: FleetDocument; readonly keys: readonly string[]; readonly torn: boolean } | null {
+  load(): Loaded<MapRows> | null {
     const text = this.#read();
     if (text === null) return null;
     const lines = text.split("\n");

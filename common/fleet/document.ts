@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../canonical.ts";
 import type { Generation } from "../contracts/fleet.ts";
+import { MapRows, type RowKind, type RowStore } from "./rows.ts";
 
 const modulus = 1n << 256n;
 
@@ -48,26 +49,50 @@ export interface RowChange {
 }
 
 /** The rows of the fleet document at one generation, with the running hash. Applying changes is all or nothing. */
-export class FleetDocument {
-  readonly #rows: Map<string, unknown>;
+export class FleetDocument<Rows extends RowStore = RowStore> {
+  #rows: Rows;
   #generation: Generation;
   #hash: bigint;
 
-  private constructor(rows: Map<string, unknown>, generation: Generation, hash: bigint) {
+  private constructor(rows: Rows, generation: Generation, hash: bigint) {
     this.#rows = rows;
     this.#generation = generation;
     this.#hash = hash;
   }
 
   /** Builds the document from all its rows. */
-  static of(rows: Readonly<Record<string, unknown>>, generation: Generation): FleetDocument {
+  static of(rows: Readonly<Record<string, unknown>>, generation: Generation): FleetDocument<MapRows> {
+    return FleetDocument.into(new MapRows(), rows, generation);
+  }
+
+  /** Builds the document in a store that is empty. */
+  static into<Rows extends RowStore>(
+    store: Rows,
+    rows: Readonly<Record<string, unknown>>,
+    generation: Generation,
+  ): FleetDocument<Rows> {
+    const builder = FleetDocument.builder(store);
+    for (const name in rows) builder.add(name, rows[name]);
+    return builder.document(generation);
+  }
+
+  /** Builds the document row by row. A name must not come twice. */
+  static builder<Rows extends RowStore>(
+    store: Rows,
+  ): { add(name: string, value: unknown): void; document(generation: Generation): FleetDocument<Rows> } {
     let hash = 0n;
-    const map = new Map<string, unknown>();
-    for (const [name, value] of Object.entries(rows)) {
-      map.set(name, value);
-      hash = addHash(hash, rowHash(name, value));
-    }
-    return new FleetDocument(map, generation, hash);
+    return {
+      add(name, value) {
+        store.set(name, value);
+        hash = addHash(hash, rowHash(name, value));
+      },
+      document: (generation) => new FleetDocument(store, generation, hash),
+    };
+  }
+
+  /** A document whose rows are known to add up to the hash: what a part has sealed for itself. */
+  static restored<Rows extends RowStore>(store: Rows, generation: Generation, hash: string): FleetDocument<Rows> {
+    return new FleetDocument(store, generation, hashFromText(hash));
   }
 
   get generation(): Generation {
@@ -79,6 +104,9 @@ export class FleetDocument {
   get size(): number {
     return this.#rows.size;
   }
+  get rows(): Rows {
+    return this.#rows;
+  }
 
   /** The row of that name; its shape is that of contracts/fleet.ts for the name's kind. */
   row(name: string): unknown {
@@ -86,14 +114,13 @@ export class FleetDocument {
   }
 
   /** All rows whose name begins with `<kind>/`. */
-  *rowsOf<Row>(kind: "tenant" | "key" | "cell" | "part" | "settings"): Generator<Row> {
-    const prefix = `${kind}/`;
-    for (const [name, value] of this.#rows) if (name.startsWith(prefix)) yield value as Row;
+  rowsOf<Row>(kind: RowKind): Iterable<Row> {
+    return this.#rows.ofKind(kind) as Iterable<Row>;
   }
 
-  /** Every row, as a snapshot holds them. */
-  toRows(): Record<string, unknown> {
-    return Object.fromEntries(this.#rows);
+  /** Goes on in a copy of its rows. */
+  moveTo(rows: Rows): void {
+    this.#rows = rows;
   }
 
   /**

@@ -1,3 +1,5 @@
+import { EnvelopeRefused } from "./envelope.ts";
+
 /** One event of a Server-Sent Events stream (WHATWG HTML, section 9.2). */
 export interface StreamEvent {
   readonly event: string;
@@ -6,7 +8,8 @@ export interface StreamEvent {
 
 /**
  * Reads Server-Sent Events from a body, event by event.
- * @param maxEventBytes a longer event ends the stream with an error: nothing of ours is that long.
+ * @param maxEventBytes a longer event ends the stream: nothing of ours is that long.
+ * @throws EnvelopeRefused oversized
  */
 export async function* readEvents(body: AsyncIterable<Uint8Array>, maxEventBytes: number): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder();
@@ -15,7 +18,8 @@ export async function* readEvents(body: AsyncIterable<Uint8Array>, maxEventBytes
   let data: string[] = [];
   for await (const chunk of body) {
     rest += decoder.decode(chunk, { stream: true });
-    if (rest.length > maxEventBytes) throw new RangeError(`an event of more than ${maxEventBytes} bytes`);
+    if (rest.length > maxEventBytes)
+      throw new EnvelopeRefused("oversized", `an event of more than ${maxEventBytes} bytes`);
     let end = rest.indexOf("\n");
     while (end >= 0) {
       const line = rest.slice(0, end).replace(/\r$/, "");

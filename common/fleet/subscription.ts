@@ -1,14 +1,18 @@
 import Value from "typebox/value";
 import type { Clock } from "../clock.ts";
 import { commandLifeSeconds } from "../contracts/assertion.ts";
-import { Delta, FleetCheck, Snapshot, type Envelope, type Generation, type PartRow } from "../contracts/fleet.ts";
+import { Delta, FleetCheck, type Envelope, type Generation, type PartRow } from "../contracts/fleet.ts";
 import type { SigningKey } from "../keys.ts";
 import type { Logger } from "../log.ts";
 import { signToken } from "../tokens.ts";
-import { FleetBundle, lookupOf } from "./bundle.ts";
-import { FleetDocument, compareGenerations, type RowChange } from "./document.ts";
+import { lookupOf } from "./bundle.ts";
+import { type FleetDocument, compareGenerations, type RowChange } from "./document.ts";
 import { EnvelopeRefused, openEnvelope } from "./envelope.ts";
 import { readEvents } from "./event-stream.ts";
+import type { DocumentKeeper } from "./kept.ts";
+import { readLimited } from "./read-limited.ts";
+import type { RowStore } from "./rows.ts";
+import { readSnapshot } from "./snapshot.ts";
 import { TrustStore } from "./trust.ts";
 
 // A subscription to the fleet document.
@@ -27,10 +31,12 @@ const reconnectFirstMs = 100;
 const reconnectLastMs = 3_000;
 /** A longer event than this is not ours: the largest delta is one transaction's changes. */
 const maxEventBytes = 16 * 1024 * 1024;
-/** With this many deltas behind the snapshot on disk, a fresh snapshot is fetched, so that the log stays short. */
-const compactAfterDeltas = 5_000;
+/** A snapshot is read as text, and V8 holds none of 512 MiB or more: some 800,000 tenants with a key each. */
+const maxSnapshotBytes = 512 * 1024 * 1024 - 64;
+/** A disk that takes nothing is tried again this often; the feed is followed meanwhile. */
+const keepAgainMs = 30_000;
 
-export interface SubscriptionOptions {
+export interface SubscriptionOptions<Rows extends RowStore> {
   /** Base URL of the control plane. */
   readonly url: string;
   /** This part's id, the issuer of its tokens. */
@@ -38,12 +44,16 @@ export interface SubscriptionOptions {
   readonly key: SigningKey;
   /** The publisher's public keys to begin with (base64 SubjectPublicKeyInfo); later ones come in the document itself. */
   readonly trustKeys: readonly string[];
-  /** Folder of the bundle on disk. */
-  readonly directory: string;
+  /** Where the document is kept on disk. */
+  readonly keeper: DocumentKeeper<Rows>;
+  /** A store for the rows of a document that comes whole. */
+  readonly createRows: () => Rows;
   readonly clock: Clock;
   readonly log: Logger;
   /** Called with the whole document when it is replaced, and with the changed rows when a delta was applied. */
-  readonly onChange?: (document: FleetDocument, changes: readonly RowChange[] | "all") => void;
+  onChange?(document: FleetDocument<Rows>, changes: readonly RowChange[] | "all"): void;
+  /** A larger snapshot is refused; as much as V8 can hold unless given. */
+  readonly maxSnapshotBytes?: number;
 }
 
 export interface SubscriptionStatus {
@@ -54,44 +64,54 @@ export interface SubscriptionStatus {
   readonly ageSeconds: number;
   /** How many documents were refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Seconds since the last of them; infinite when there was none. */
+  readonly refusedAgoSeconds: number;
+  /** How often the disk did not take what was to be kept, and whether it lacks something now. */
+  readonly notKept: number;
+  readonly kept: boolean;
 }
 
 /** Follows the fleet document: boots from disk, then lives by the feed, for ever. It never throws once constructed. */
-export class FleetSubscription {
+export class FleetSubscription<Rows extends RowStore = RowStore> {
   readonly trust = new TrustStore();
-  readonly #options: SubscriptionOptions;
-  readonly #bundle: FleetBundle;
+  readonly #options: SubscriptionOptions<Rows>;
   readonly #stop = new AbortController();
   readonly #refused: Record<string, number> = {};
-  #document: FleetDocument | null = null;
+  #document: FleetDocument<Rows> | null = null;
   #publisherKeys: readonly string[];
   #state: SubscriptionState = "empty";
   #source: SubscriptionStatus["source"] = "none";
   #currentAt: number | null = null;
   #lagging = false;
+  #refusedAt: number | null = null;
+  #notKept = 0;
+  /** When the disk is tried again, where it failed last; null where all is kept. */
+  #keepAgainAt: number | null = null;
   #running: Promise<void> | null = null;
   #waiting: (() => void)[] = [];
 
-  constructor(options: SubscriptionOptions) {
+  constructor(options: SubscriptionOptions<Rows>) {
     this.#options = options;
     this.#publisherKeys = options.trustKeys;
-    this.#bundle = new FleetBundle(options.directory);
   }
 
   /** The last accepted document; null before the first. */
-  get document(): FleetDocument | null {
+  get document(): FleetDocument<Rows> | null {
     return this.#document;
   }
 
   get status(): SubscriptionStatus {
-    const ageMs =
-      this.#currentAt === null ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - this.#currentAt;
+    const now = this.#options.clock.monotonic();
+    const secondsSince = (at: number | null) => (at === null ? Number.POSITIVE_INFINITY : (now - at) / 1000);
     return {
       state: this.#state,
       generation: this.#document?.generation ?? null,
       source: this.#source,
-      ageSeconds: ageMs / 1000,
+      ageSeconds: secondsSince(this.#currentAt),
       refused: { ...this.#refused },
+      refusedAgoSeconds: secondsSince(this.#refusedAt),
+      notKept: this.#notKept,
+      kept: this.#keepAgainAt === null,
     };
   }
 
@@ -102,7 +122,7 @@ export class FleetSubscription {
   }
 
   /** Resolves when a document is there, from disk or from the feed. */
-  async ready(): Promise<FleetDocument> {
+  async ready(): Promise<FleetDocument<Rows>> {
     if (this.#document !== null) return this.#document;
     await new Promise<void>((resolve) => {
       this.#waiting.push(resolve);
@@ -117,7 +137,7 @@ export class FleetSubscription {
 
   #boot(): void {
     try {
-      const loaded = this.#bundle.load();
+      const loaded = this.#options.keeper.load();
       if (loaded === null) return;
       this.#publisherKeys = [...new Set([...this.#publisherKeys, ...loaded.keys])];
       this.#accept(loaded.document, "disk");
@@ -132,6 +152,7 @@ export class FleetSubscription {
     while (!this.#stop.signal.aborted) {
       try {
         if (this.#document === null || this.#state === "gap") await this.#fetchSnapshot();
+        await this.#tidyDisk();
         await this.#readStream(() => {
           failures = 0;
         });
@@ -160,7 +181,7 @@ export class FleetSubscription {
         heard();
         this.#take(event, data);
         if (this.#state === "gap") return;
-        if (this.#bundle.deltas > compactAfterDeltas) await this.#fetchSnapshot();
+        await this.#tidyDisk();
       }
     } finally {
       clearTimeout(timer);
@@ -168,9 +189,9 @@ export class FleetSubscription {
   }
 
   #take(event: string, data: string): void {
-    if (event === "delta") this.#takeDelta(JSON.parse(data) as Envelope);
+    if (event === "delta") this.#takeDelta(parsed(data) as Envelope);
     else if (event === "reset") this.#state = "gap";
-    else if (event === "check") this.#takeCheck(JSON.parse(data));
+    else if (event === "check") this.#takeCheck(parsed(data));
   }
 
   #takeDelta(envelope: Envelope): void {
@@ -190,12 +211,11 @@ export class FleetSubscription {
       this.#state = "gap";
       return;
     }
-    this.#bundle.appendDelta(envelope);
+    this.#append(envelope);
     this.#current();
     this.#lagging = false;
     if (changes.some((change) => change.name.startsWith("part/"))) this.#learnKeys(document);
-    // The bundle must hold the keys that verify all of it: after a change of the publisher's keys it begins anew with a snapshot.
-    if (changes.some((change) => change.name === "part/publisher")) this.#state = "gap";
+    if (changes.some((change) => change.name === "part/publisher")) this.#options.keeper.keysChanged();
     this.#options.onChange?.(document, changes);
   }
 
@@ -228,22 +248,53 @@ export class FleetSubscription {
       "/v1/fleet/snapshot",
       AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)]),
     );
-    const envelope = (await response.json()) as Envelope;
-    const snapshot = openEnvelope(envelope, Snapshot, lookupOf(this.#publisherKeys));
-    const document = FleetDocument.of(snapshot.rows, snapshot.generation);
-    if (document.hash !== snapshot.hash)
-      throw new EnvelopeRefused("wrong-hash", "the rows do not add up to the snapshot's hash");
-    if (document.size === 0) throw new EnvelopeRefused("malformed", "an empty document");
+    const envelope = parsed(
+      await readLimited(response, this.#options.maxSnapshotBytes ?? maxSnapshotBytes),
+    ) as Envelope;
+    const document = await readSnapshot(envelope, lookupOf(this.#publisherKeys), this.#options.createRows());
     if (this.#document !== null && compareGenerations(document.generation, this.#document.generation) < 0) {
-      this.#count("older");
-      throw new Error("the control plane offers an older document than ours");
+      throw new EnvelopeRefused("older", "the control plane offers an older document than ours");
     }
-    this.#bundle.writeSnapshot(envelope, this.#publisherKeys);
     this.#accept(document, "feed");
     this.#current();
+    await this.#keep(() => this.#options.keeper.save(envelope, document, this.#publisherKeys));
   }
 
-  #accept(document: FleetDocument, source: "feed" | "disk"): void {
+  #append(delta: Envelope): void {
+    if (this.#keepAgainAt !== null) return;
+    try {
+      this.#options.keeper.append(delta);
+    } catch (error) {
+      this.#diskFailed(error);
+    }
+  }
+
+  /** Begins the file on disk anew where that is due. What the disk does not take is not fatal: a restart finds an older document. */
+  async #tidyDisk(): Promise<void> {
+    const { keeper, clock } = this.#options;
+    const document = this.#document;
+    if (document === null) return;
+    if (this.#keepAgainAt === null ? !keeper.full : clock.monotonic() < this.#keepAgainAt) return;
+    if (keeper.anewFrom === "memory") await this.#keep(() => keeper.fold(document, this.#publisherKeys));
+    else await this.#fetchSnapshot();
+  }
+
+  async #keep(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#keepAgainAt = null;
+    } catch (error) {
+      this.#diskFailed(error);
+    }
+  }
+
+  #diskFailed(error: unknown): void {
+    this.#notKept += 1;
+    this.#keepAgainAt = this.#options.clock.monotonic() + keepAgainMs;
+    this.#options.log.error({ event: "fleet-document-not-kept", err: error });
+  }
+
+  #accept(document: FleetDocument<Rows>, source: "feed" | "disk"): void {
     this.#document = document;
     this.#source = source;
     this.#learnKeys(document);
@@ -287,6 +338,7 @@ export class FleetSubscription {
 
   #count(reason: string): void {
     this.#refused[reason] = (this.#refused[reason] ?? 0) + 1;
+    this.#refusedAt = this.#options.clock.monotonic();
   }
 
   async #pause(failures: number): Promise<void> {
@@ -302,5 +354,14 @@ export class FleetSubscription {
       }
       stop.addEventListener("abort", done);
     });
+  }
+}
+
+/** @throws EnvelopeRefused */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new EnvelopeRefused("malformed", "not JSON", { cause });
   }
 }

@@ -6,6 +6,7 @@ import type { Server } from "../../common/http/server.ts";
 import { personOf } from "../auth/access.ts";
 import { fail } from "../errors.ts";
 import { shownCell } from "../fleet/cell-health.ts";
+import { checkCellAddresses } from "../registry/cell-addresses.ts";
 import { cordonCell, registerCell } from "../registry/cells.ts";
 import { findCell, listCells } from "../registry/cells.store.ts";
 import { answers } from "./answers.ts";
@@ -41,6 +42,7 @@ export function cellRoutes(server: Server, context: ApiContext): void {
       response: answers(Cell),
     },
     handler: async (request) => {
+      await checkCellAddresses(request.body, context.cellAddresses);
       await registerCell(context, { actor: personOf(request).name }, request.body);
       context.monitor.loop.signal();
       context.leases.loop.signal();

@@ -10,6 +10,7 @@ import type { Loop } from "../loop.ts";
 import type { HostedZone } from "../operations/dns.ts";
 import type { DnsSettings } from "../operations/dns-input.ts";
 import type { WorkflowEngine } from "../operations/temporal.ts";
+import type { AddressRules } from "../registry/cell-addresses.ts";
 import type { BlobStore } from "../registry/blobs.ts";
 import type { Notifications } from "../registry/notifications.store.ts";
 import type { OpenStreams } from "./event-stream.ts";
@@ -36,6 +37,8 @@ export interface ApiContext {
   readonly streams: OpenStreams;
   /** Folder of the built dashboard; it may appear later. */
   readonly dashboardDirectory: string;
+  /** Where cells may be. */
+  readonly cellAddresses: AddressRules;
   /** How long a creation waits for the tenant to be served, in milliseconds. */
   readonly creationWaitMs: number;
 }

@@ -3,6 +3,7 @@ import { commandTokens } from "../../common/command-tokens.ts";
 import type { Clock } from "../../common/clock.ts";
 import { exchange, parseJson } from "../../common/http/exchange.ts";
 import type { SigningKey } from "../../common/keys.ts";
+import type { AddressPolicy } from "../../common/net/address-policy.ts";
 
 /** Statuses and query answers stay far below; what is longer is not what was asked for. */
 const answerLimit = 16 * 1_048_576;
@@ -29,9 +30,10 @@ export interface PartClient {
   close(): Promise<void>;
 }
 
-export function createPartClient(part: string, key: SigningKey, clock: Clock): PartClient {
+/** @param policy where it may connect to: addresses of parts are told by whoever registered them. Redirects are not followed. */
+export function createPartClient(part: string, key: SigningKey, clock: Clock, policy: AddressPolicy): PartClient {
   const tokenFor = commandTokens(part, key, clock);
-  const dispatcher = new Agent({ connections: 8, pipelining: 1, connect: { timeout: 1_000 } });
+  const dispatcher = new Agent({ connections: 8, pipelining: 1, connect: { timeout: 1_000, lookup: policy.lookup } });
   return {
     async call({ url, audience, method = "GET", body, timeoutMs }) {
       const headers: Record<string, string> =

@@ -1,50 +1,31 @@
 import Type from "typebox";
 import { CommandToken } from "../../common/contracts/assertion.ts";
-import { CellIdSchema, EpochSchema, SlugSchema, TenantIdSchema, oneOf } from "../../common/contracts/ids.ts";
+import { SlugSchema } from "../../common/contracts/ids.ts";
 import { Problem } from "../../common/contracts/problem.ts";
 import { RouterStatus, Samples } from "../../common/contracts/samples.ts";
-import { tenantStates } from "../../common/contracts/fleet.ts";
-import type { FleetSubscription } from "../../common/fleet/subscription.ts";
+import { toPrometheus } from "../../common/metrics/prometheus.ts";
 import { httpError } from "../../common/http/errors.ts";
 import { metricsContentType } from "../../common/http/metrics-page.ts";
 import { createServer, type Server } from "../../common/http/server.ts";
-import type { PartId } from "../../common/ids.ts";
-import type { Logger } from "../../common/log.ts";
 import { TokenRefused, verifyToken } from "../../common/tokens.ts";
-import type { RouterParts } from "../app.ts";
-import { fail } from "../errors.ts";
-import { renderMetrics } from "./metrics.ts";
+import { controlRoutes } from "./control.ts";
+import { envoyExport } from "./envoy-routes.ts";
+import type { AdminOptions } from "./options.ts";
+import { TableStatus, WhereTenant, tableStatusOf, whereIs } from "./table-status.ts";
 
-const WhereTenant = Type.Object(
-  {
-    id: TenantIdSchema,
-    slug: SlugSchema,
-    cell: CellIdSchema,
-    epoch: EpochSchema,
-    state: oneOf(tenantStates),
-    /** `record` where a release record has been adopted that the document does not know yet. */
-    source: oneOf(["document", "record"] as const),
-  },
-  { $id: "WhereTenant", additionalProperties: false },
-);
 const Alive = Type.Object({ ok: Type.Boolean() }, { additionalProperties: false });
 
-export interface AdminOptions {
-  readonly id: PartId;
-  readonly parts: RouterParts;
-  readonly subscription: Pick<FleetSubscription, "status" | "document" | "trust">;
-  /** Whether tenants are taken; false while stopping. */
-  readonly serving: () => boolean;
-  readonly open: () => number;
-  readonly startedAt: Date;
-  readonly log: Logger;
-}
+/** Seconds since the table was last known to be current, or `unknown`: on every answer of the admin API. */
+const tableAgeHeader = "cellplane-table-age";
 
 /** The router's admin API (contracts/samples.ts), on its own port. */
 export function createAdmin(options: AdminOptions): Server {
   const { parts, subscription } = options;
   const server = createServer({ log: options.log });
-  const status = () => subscription.status;
+  server.addHook("onSend", async (_request, reply) => {
+    const { ageSeconds } = subscription.status;
+    void reply.header(tableAgeHeader, Number.isFinite(ageSeconds) ? String(Math.floor(ageSeconds)) : "unknown");
+  });
 
   server.get("/healthz", { schema: { summary: "The process is alive", response: { 200: Alive } } }, async () => ({
     ok: true,
@@ -53,7 +34,7 @@ export function createAdmin(options: AdminOptions): Server {
     "/readyz",
     { schema: { summary: "Tenants can be served", response: { 200: Alive, 503: Problem } } },
     async () => {
-      if (!options.serving()) throw httpError("unavailable", "The router is stopping.");
+      if (!options.control.ready()) throw httpError("unavailable", "The router is draining or stopping.");
       if (subscription.document === null) throw httpError("unavailable", "There is no fleet document yet.");
       return { ok: true };
     },
@@ -69,13 +50,7 @@ export function createAdmin(options: AdminOptions): Server {
     },
     async (_request, reply) => {
       void reply.type(metricsContentType);
-      return renderMetrics({
-        parts,
-        tableAgeSeconds: () => status().ageSeconds,
-        generation: () => status().generation,
-        refusedDocuments: () => status().refused,
-        open: options.open,
-      });
+      return toPrometheus(options.metrics());
     },
   );
 
@@ -100,23 +75,14 @@ export function createAdmin(options: AdminOptions): Server {
           response: { 200: WhereTenant, 404: Problem },
         },
       },
-      async (request) => {
-        const { slug } = request.params as { slug: string };
-        const tenant = parts.table.tenantOf(slug);
-        if (tenant === undefined) throw fail("unknown-tenant", `No tenant has the slug ${slug}.`);
-        const owner = parts.owners.ownerOf(tenant);
-        const source = owner?.record === undefined ? ("document" as const) : ("record" as const);
-        return {
-          id: tenant.id,
-          slug,
-          cell: owner?.cell ?? tenant.cell,
-          epoch: owner?.epoch ?? tenant.epoch,
-          state: tenant.state,
-          source,
-        };
-      },
+      async (request) => whereIs((request.params as { slug: string }).slug, parts),
     );
+    guarded.get("/v1/table", { schema: { summary: "The table, in full", response: { 200: TableStatus } } }, async () =>
+      tableStatusOf(parts, subscription, options.alarms()),
+    );
+    controlRoutes(guarded, options);
   });
+  if (options.envoyExport) envoyExport(server, options);
   return server;
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "../../common/clock.ts";
 //   closed     requests pass; failures in a row are counted    → open (too many)
 //   open       requests are refused at once                    → half-open (its time is over)
 //   half-open  one request passes as a probe                   → closed (it was answered), open for twice as long (it failed)
+// While it is held (Probes found nobody there) it is open, and stays so until it is released.
 // Only a cell that does not answer at all opens it: an answer of any status shows that the cell is there.
 export const breakerStates = ["closed", "open", "half-open"] as const;
 export type BreakerState = (typeof breakerStates)[number];
@@ -25,9 +26,21 @@ export class Breaker {
   #openMs = firstOpenMs;
   #openUntil = 0;
   #probing = false;
+  #held = false;
+  #opened = 0;
+  #answeredAt = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** How often it has opened. */
+  get opened(): number {
+    return this.#opened;
+  }
+  /** When the cell last answered, in monotonic milliseconds; 0 when it never did. */
+  get answeredAt(): number {
+    return this.#answeredAt;
   }
 
   get state(): BreakerState {
@@ -46,6 +59,7 @@ export class Breaker {
       case "closed":
         return true;
       case "open":
+        if (this.#held) return false;
         if (this.#clock.monotonic() < this.#openUntil) return false;
         this.#state = "half-open";
         this.#probing = true;
@@ -60,6 +74,8 @@ export class Breaker {
   }
 
   answered(): void {
+    this.#answeredAt = this.#clock.monotonic();
+    if (this.#held) return;
     this.#state = "closed";
     this.#failures = 0;
     this.#openMs = firstOpenMs;
@@ -73,12 +89,26 @@ export class Breaker {
     if (this.#failures >= openAt) this.#open(firstOpenMs);
   }
 
+  /** Nobody is there: nothing passes until `release`. */
+  hold(): void {
+    this.#held = true;
+    if (this.#state !== "open") this.#open(firstOpenMs);
+  }
+
+  /** Somebody is there again: the next request is the probe. */
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#openUntil = this.#clock.monotonic();
+  }
+
   /** The client went away before anything could be learned. */
   gaveUp(): void {
     this.#probing = false;
   }
 
   #open(ms: number): void {
+    this.#opened += 1;
     this.#state = "open";
     this.#openMs = ms;
     this.#openUntil = this.#clock.monotonic() + ms;

@@ -7,6 +7,17 @@ import type { Logger } from "../../common/log.ts";
 /** How often the file is looked at. */
 const lookEveryMs = 2_000;
 
+export interface OwnKeyOptions {
+  readonly part: PartId;
+  readonly file: string;
+  /** What the file held at the start. */
+  readonly current: SigningKey;
+  readonly trust: () => TrustStore;
+  /** Another key signs from now on. */
+  readonly onTurn: (key: SigningKey) => void;
+  readonly log: Logger;
+}
+
 /**
  * The key with which the router signs. It rotates without a restart: another key is put into its file (by renaming a whole one over it), and is used as
  * soon as the fleet document names it as this router's; until then nobody would believe it, and the one before signs on.
@@ -15,14 +26,17 @@ export class OwnKey {
   readonly #part: PartId;
   readonly #file: string;
   readonly #trust: () => TrustStore;
+  readonly #onTurn: (key: SigningKey) => void;
   readonly #log: Logger;
   #current: SigningKey;
   #next: SigningKey | null = null;
   #mark = "";
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(part: PartId, file: string, current: SigningKey, trust: () => TrustStore, log: Logger) {
+  constructor(options: OwnKeyOptions) {
+    const { part, file, current, trust, onTurn, log } = options;
     this.#part = part;
+    this.#onTurn = onTurn;
     this.#file = file;
     this.#current = current;
     this.#trust = trust;
@@ -61,5 +75,6 @@ export class OwnKey {
     this.#log.info({ event: "key-rotated", from: this.#current.kid, to: this.#next.kid });
     this.#current = this.#next;
     this.#next = null;
+    this.#onTurn(this.#current);
   }
 }

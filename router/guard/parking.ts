@@ -81,6 +81,11 @@ export class ParkingLot {
     this.#tidy(tenant, line);
   }
 
+  /** Tenants of whom somebody waits. */
+  tenants(): IterableIterator<TenantId> {
+    return this.#lines.keys();
+  }
+
   #tick(): void {
     const now = this.#clock.monotonic();
     for (const [tenant, line] of this.#lines) {

@@ -6,7 +6,7 @@ import type { Exchange } from "./exchange.ts";
 /** Errors logged a second; the rest is counted, so that a cell that is down does not fill the disk. */
 const errorsPerSecond = 20;
 
-/** What is logged of requests: the router's own 5xx always (bounded), other answers one in so many. */
+/** What is logged of requests: every 5xx, the router's and the cells' (bounded), other answers one in so many. */
 export class AnswerLog {
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -24,23 +24,25 @@ export class AnswerLog {
   }
 
   answered(exchange: Exchange): void {
+    // What was refused has been logged with its reason; what a cell answered itself has not.
+    if (exchange.status >= 500 && !exchange.refused) {
+      if (this.#mayLogError()) this.#log.warn({ event: "cell-failed", ...this.#about(exchange) });
+      return;
+    }
     if (this.#every === 0) return;
     this.#count += 1;
     if (this.#count % this.#every !== 0) return;
-    this.#log.info({ event: "answered", ...this.#about(exchange), status: exchange.status });
+    this.#log.info({ event: "answered", ...this.#about(exchange) });
   }
 
   refused(exchange: Exchange, error: CellplaneError): void {
-    if (error.status < 500) {
-      this.#log.debug({
-        event: "request-refused",
-        ...this.#about(exchange),
-        status: error.status,
-        code: error.code,
-        detail: error.message,
-      });
-      return;
-    }
+    const { code, message: detail } = error;
+    if (error.status < 500) this.#log.debug({ event: "request-refused", ...this.#about(exchange), code, detail });
+    else if (this.#mayLogError())
+      this.#log.warn({ event: "request-failed", ...this.#about(exchange), code, detail, err: error.cause });
+  }
+
+  #mayLogError(): boolean {
     const second = Math.floor(this.#clock.monotonic() / 1000);
     if (second !== this.#second) {
       if (this.#left > 0) this.#log.warn({ event: "errors-not-logged", count: this.#left });
@@ -48,19 +50,10 @@ export class AnswerLog {
       this.#logged = 0;
       this.#left = 0;
     }
-    if (this.#logged >= errorsPerSecond) {
-      this.#left += 1;
-      return;
-    }
     this.#logged += 1;
-    this.#log.warn({
-      event: "request-failed",
-      ...this.#about(exchange),
-      status: error.status,
-      code: error.code,
-      detail: error.message,
-      err: error.cause,
-    });
+    if (this.#logged <= errorsPerSecond) return true;
+    this.#left += 1;
+    return false;
   }
 
   #about(exchange: Exchange): Record<string, unknown> {
@@ -70,6 +63,6 @@ export class AnswerLog {
     // The query stays out of the log: it is where secrets end up.
     const path = checked?.target.split("?", 1)[0]?.slice(0, 200) ?? null;
     const ms = Math.round((this.#clock.monotonic() - exchange.startedAt) * 10) / 10;
-    return { requestId: exchange.id, method, host, path, ms };
+    return { requestId: exchange.id, method, host, path, status: exchange.status, ms };
   }
 }

@@ -40,6 +40,9 @@ export class RequestBody {
   get replayable(): boolean {
     return this.#replayable;
   }
+  get receivedBytes(): number {
+    return this.#bytes;
+  }
   get keptBytes(): number {
     return this.#replayable ? this.#bytes : 0;
   }

@@ -1,6 +1,7 @@
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
+import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
 import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
 import type { Word as ParkingWord } from "../guard/parking.ts";
@@ -54,6 +55,8 @@ class Journey implements Asker, Carrier {
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
+  /** Where the answer counts. */
+  #series: Series | null = null;
 
   constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
     this.#exchange = exchange;
@@ -111,13 +114,14 @@ class Journey implements Asker, Carrier {
     const from = fieldsFromCell(head, false);
     this.#way?.breaker.answered();
     this.#learnSlot(from);
-    this.#count(from, 101);
+    this.#series = this.#count(this.#cell, from.release, 101);
     this.#on.counters.websockets += 1;
     this.#joined = true;
     if (this.#upstream !== null) this.#exchange.join(this.#upstream, from);
   }
 
   piece(bytes: Buffer, from: number, to: number): void {
+    if (this.#series !== null) this.#series.bytesOut += to - from;
     this.#exchange.relayPiece(bytes, from, to);
   }
 
@@ -220,9 +224,9 @@ class Journey implements Asker, Carrier {
 
   #relay(head: AnswerHead, from: FromCell): void {
     this.#parked?.thawed();
-    this.#count(from, head.status);
+    this.#series = this.#count(this.#cell, from.release, head.status);
     if (from.eventStream) this.#upstream?.endless();
-    if (from.stateless !== null) this.#on.statelessRoutes.learn(from.stateless);
+    if (from.stateless !== null && this.#elsewhere === null) this.#on.statelessRoutes.learn(this.#cell, from.stateless);
     this.#exchange.relayHead(head, from);
   }
 
@@ -256,7 +260,7 @@ class Journey implements Asker, Carrier {
 
   /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
   #comeHome({ pattern }: Elsewhere): void {
-    this.#on.statelessRoutes.forget(pattern);
+    this.#on.statelessRoutes.forget(this.#passage.tenant.cell, pattern);
     if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
     this.#goHome();
   }
@@ -293,9 +297,9 @@ class Journey implements Asker, Carrier {
     this.#slot = null;
   }
 
-  #count(from: FromCell, status: number): void {
+  #count(cell: CellId, release: string | null, status: number): Series {
     const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-    this.#on.samples.count(this.#cell, from.release, this.#passage.tenant.synthetic, status, latencyMs);
+    return this.#on.samples.count(cell, release, this.#passage.tenant, status, latencyMs);
   }
 
   /** After 421: checks the cell's word and turns to whom it names. */
@@ -376,9 +380,7 @@ class Journey implements Asker, Carrier {
     const status = (thrown as { status?: number }).status ?? 500;
     if (status >= 500) {
       const { tenant } = this.#passage;
-      const cell = this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell;
-      const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-      this.#on.samples.count(cell, null, tenant.synthetic, status, latencyMs);
+      this.#count(this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell, null, status);
     }
     this.#end();
     this.#exchange.fail(thrown);
@@ -388,6 +390,7 @@ class Journey implements Asker, Carrier {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#series !== null) this.#series.bytesIn += this.#exchange.body.receivedBytes;
     this.#parked?.thawed();
     this.#leaveCell();
     this.#on.tenantInFlight.leave(this.#passage.guest.load);

@@ -43,8 +43,8 @@ export class ElsewhereChoice {
 
   /** @returns null where the owner is to be asked: nearly always. */
   of(head: CheckedHead, fields: FieldBlock, { tenant }: Guest, caller: Caller): Elsewhere | null {
-    if (this.#routes.size === 0 || head.websocket) return null;
-    const match = this.#routes.match(head.method, head.target);
+    if (this.#routes.empty || head.websocket) return null;
+    const match = this.#routes.match(tenant.cell, head.method, head.target);
     const own = match === null ? undefined : this.#table.cell(tenant.cell);
     if (match === null || own === undefined) return null;
     const user = match.userField === null ? undefined : valueOf(fields, match.userField);

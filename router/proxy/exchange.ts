@@ -61,6 +61,8 @@ export class Exchange {
   id = "";
   /** Of the answer; 0 until it begins. */
   status = 0;
+  /** Whether the answer is the router's own. */
+  refused = false;
   carrier: Carrier | null = null;
   /** Of a sampled request. */
   span: Span | null = null;
@@ -216,6 +218,7 @@ export class Exchange {
     if (!this.#reusable() || this.connection.stopping || this.connection.halfClosed) this.closing = true;
     const refusal = renderRefusal(error, this.id, this.#head?.accept);
     this.status = refusal.status;
+    this.refused = true;
     this.connection.refused(this, error);
     const closing = this.closing ? "connection: close\r\n" : "";
     const body = this.parsed.method === "HEAD" ? "" : refusal.body;

@@ -47,6 +47,7 @@ export class TenantServer {
   readonly #connections = new Set<ClientConnection>();
   readonly #load = { open: 0 };
   #stopping = false;
+  #draining = false;
 
   readonly #context: ClientContext;
 
@@ -71,6 +72,25 @@ export class TenantServer {
     this.#server.listen({ ...options, backlog: 1024 });
     await once(this.#server, "listening");
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Whether every answer ends its connection. Requests are served as before. */
+  drain(on: boolean): void {
+    this.#draining = on;
+  }
+
+  /**
+   * Answers on, ending each connection with its answer, while a balancer learns that it should go elsewhere; for `ms`, or until no connection is left.
+   * What is idle is not closed: its client may be sending at this moment.
+   */
+  async leave(ms: number): Promise<void> {
+    this.#draining = true;
+    const deadline = performance.now() + ms;
+    while (this.#connections.size > 0 && performance.now() < deadline) await sleep(stopCheckMs);
   }
 
   /** Takes no new connections, says `Connection: close`, lets what is in flight finish for `graceMs`, then cuts it off. */
@@ -109,7 +129,7 @@ export class TenantServer {
       answerLog: options.answerLog,
       clock: options.clock,
       log: options.log,
-      stopping: () => this.#stopping,
+      stopping: () => this.#stopping || this.#draining,
     };
   }
 }

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { AddressPolicy } from "../../common/net/address-policy.ts";
 import { AnswerParser } from "../wire/answer-parser.ts";
 import { BodyFrame } from "../wire/body-frame.ts";
 import { BadBytes } from "../wire/field-block.ts";
@@ -74,6 +75,8 @@ const maxInterim = 32;
  */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const parser = new AnswerParser();
+/** A cell's name must not lead to where metadata is kept, whatever DNS says today. */
+const policy = new AddressPolicy({ loopback: true });
 
 export class Upstream extends Timed {
   readonly socket: Socket;
@@ -99,6 +102,7 @@ export class Upstream extends Timed {
       port: pool.port,
       noDelay: true,
       allowHalfOpen: true,
+      lookup: policy.lookup,
       onread: { buffer: readBuffer, callback: (count) => this.#read(count) },
     });
     this.socket.on("connect", () => this.#connected());

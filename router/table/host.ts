@@ -9,10 +9,9 @@ export function hostName(field: string): string | null {
   return name.toLowerCase();
 }
 
-/** The slug in `<slug>.<base domain>`; null for any other host. Both in lower case. */
-export function slugOf(name: string, baseDomain: string): string | null {
+/** How long the slug in `<slug>.<base domain>` is; 0 for any other host. Both in lower case. */
+export function slugLength(name: string, baseDomain: string): number {
   const cut = name.length - baseDomain.length - 1;
-  if (cut <= 0 || name.charCodeAt(cut) !== 0x2e || !name.endsWith(baseDomain)) return null;
-  const slug = name.slice(0, cut);
-  return slug.includes(".") ? null : slug;
+  if (cut <= 0 || name.charCodeAt(cut) !== 0x2e || !name.endsWith(baseDomain)) return 0;
+  return name.indexOf(".") === cut ? cut : 0;
 }

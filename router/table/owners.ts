@@ -61,6 +61,10 @@ export class Owners implements TableListener {
     return owner;
   }
 
+  watchedTenants(): Iterable<TenantId> {
+    return this.#adopted.keys();
+  }
+
   tenantChanged(tenant: TenantId, row: TenantRow | null): void {
     const adopted = this.#adopted.get(tenant);
     if (adopted !== undefined && (row === null || row.epoch >= adopted.epoch)) this.#adopted.delete(tenant);

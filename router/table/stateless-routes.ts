@@ -3,7 +3,7 @@ import { pickStateless, type StatelessChoice, type StatelessTarget } from "../..
 import type { CellRow } from "../../common/contracts/fleet.ts";
 import type { CellId } from "../../common/ids.ts";
 
-/** Routes that are known; an application has fewer. */
+/** Routes that are known of each cell; an application has fewer. */
 const maxRoutes = 200;
 const maxPatternBytes = 200;
 /** `random GET /v1/preview/:id`, or instead of `random` the request's field that names a user. */
@@ -28,18 +28,21 @@ export interface StatelessMatch {
 
 /**
  * The routes that the application marks stateless: they need nothing of their tenant's cell, and any healthy cell may answer them. Cells name them in
- * their answers. It is only a hint: a cell that does need the tenant says 421, as to any stranger, and the request goes to the owner.
+ * their answers, each for its own tenants alone: a cell in the wrong hands can send its tenants' requests elsewhere, and draw nobody else's to itself. It is
+ * only a hint: a cell that does need the tenant says 421, as to any stranger, and the request goes to the owner.
  */
 export class StatelessRoutes {
-  readonly #routes = new Map<string, Route>();
+  readonly #byOwner = new Map<CellId, Map<string, Route>>();
 
-  get size(): number {
-    return this.#routes.size;
+  /** Whether none is known at all. */
+  get empty(): boolean {
+    return this.#byOwner.size === 0;
   }
 
-  /** A cell named a route. What is not understood is none. */
-  learn(named: string): void {
-    if (this.#routes.has(named) || this.#routes.size >= maxRoutes || named.length > maxPatternBytes) return;
+  /** The owner of a tenant named a route. What is not understood is none. */
+  learn(owner: CellId, named: string): void {
+    const routes = this.#byOwner.get(owner) ?? new Map<string, Route>();
+    if (routes.has(named) || routes.size >= maxRoutes || named.length > maxPatternBytes) return;
     const [, how, method = "", path = ""] = shape.exec(named) ?? [];
     if (how === undefined || !methods.has(method)) return;
     const segments = path
@@ -47,20 +50,22 @@ export class StatelessRoutes {
       .split("/")
       .map((segment) => (segment === "*" || segment.startsWith(":") ? null : segment));
     const userField = how === "random" ? null : how;
-    this.#routes.set(named, { userField, method, segments, open: path.endsWith("*") });
+    this.#byOwner.set(owner, routes);
+    routes.set(named, { userField, method, segments, open: path.endsWith("*") });
   }
 
   /** A cell needed the tenant after all. */
-  forget(pattern: string): void {
-    this.#routes.delete(pattern);
+  forget(owner: CellId, pattern: string): void {
+    this.#byOwner.get(owner)?.delete(pattern);
   }
 
-  /** @param target path and query. */
-  match(method: string, target: string): StatelessMatch | null {
-    if (this.#routes.size === 0) return null;
+  /** @param owner of the tenant. @param target path and query. */
+  match(owner: CellId, method: string, target: string): StatelessMatch | null {
+    const routes = this.#byOwner.get(owner);
+    if (routes === undefined || routes.size === 0) return null;
     const query = target.indexOf("?");
     const asked = (query < 0 ? target : target.slice(0, query)).slice(1).split("/");
-    for (const [pattern, { userField, ...route }] of this.#routes)
+    for (const [pattern, { userField, ...route }] of routes)
       if (route.method === method && fits(route, asked)) return { userField, pattern };
     return null;
   }

@@ -9,10 +9,8 @@ import { systemClock } from "../../common/clock.ts";
 import { createLog } from "../../common/log.ts";
 import type { ApiContext } from "../../control-plane/api/context.ts";
 import { createApp as createControlPlane } from "../../control-plane/app.ts";
-import {
-  type AdminOptions as RouterAdminOptions,
-  createAdmin as createRouterAdmin,
-} from "../../router/admin/server.ts";
+import type { AdminOptions as RouterAdminOptions } from "../../router/admin/options.ts";
+import { createAdmin as createRouterAdmin } from "../../router/admin/server.ts";
 import { type AppOptions as WorkerOptions, createApp as createWorkflowWorker } from "../../workflows/app.ts";
 import type { Api, SecurityScheme } from "./openapi.ts";
 import { type DeclaredRoute, outline } from "./routes.ts";
@@ -69,7 +67,7 @@ const routerAdmin: Api = {
   title: "Cellplane: router, admin API",
   description:
     "Health, status, samples and metrics of one router. Tenants are served on another port, which passes their requests on.",
-  build: () => createRouterAdmin(outline<RouterAdminOptions>({ log })),
+  build: () => createRouterAdmin(outline<RouterAdminOptions>({ log, envoyExport: true })),
   securitySchemes: { commandToken },
   securityOf: forParts,
 };

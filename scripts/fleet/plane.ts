@@ -94,6 +94,7 @@ export function controlPlaneProcess(options: PlaneOptions): ProcessSpec {
       PORT: String(file.ports.controlPlane),
       DATABASE_URL: databaseUrl(options, "registry"),
       HOME_DIRECTORY: home,
+      CELL_LOOPBACK: "true",
       KEY_FILE: identity.keyFile("control-plane"),
       PUBLISHER_KEY_FILE: identity.keyFile("publisher"),
       OPERATOR_TOKEN_DIGEST: identity.operatorTokenDigest(),

@@ -1,4 +1,5 @@
 import type { Group } from "../testing/groups.ts";
+import { ensureHaproxy } from "./balancer.ts";
 import { ensureBrowser } from "./browser.ts";
 import { progress } from "./progress.ts";
 import { ensurePostgres, ensureRedis } from "./servers.ts";
@@ -11,7 +12,7 @@ export async function prepareTests(groups: ReadonlySet<Group>): Promise<void> {
   const steps: (() => Promise<unknown>)[] = [];
   if (whole) steps.push(ensurePostgres, ensureRedis, ensureTemporal);
   if (groups.has("workflow")) steps.push(ensureTemporalTestServer);
-  if (groups.has("integration")) steps.push(ensureMoto);
+  if (groups.has("integration")) steps.push(ensureMoto, ensureHaproxy);
   if (groups.has("e2e")) steps.push(ensureBrowser);
   for (const step of steps) {
     await step().catch((error: unknown) => progress.say(error instanceof Error ? error.message : String(error)));

@@ -106,6 +106,20 @@ describe("a fleet with parts dying", () => {
       await sleep(1_000);
     });
     assert.deepEqual(restarted.failures, [], "booted from disk");
+
+    // Every cell's API anew, too: it boots from the document on its own disk.
+    const now = await fleet.status();
+    kill(...now.cells.map(({ id }) => processOf(now, id, "api")));
+    const probe = new Ledger(port, tenants);
+    for (const tenant of tenants)
+      await eventually(`${tenant.slug} is served again`, 20_000, async () =>
+        (await answers(probe, tenant)) ? true : null,
+      );
+    probe.close();
+    const booted = await under(120, async () => {
+      await sleep(1_000);
+    });
+    assert.deepEqual(booted.failures, [], "cells that booted from disk");
     assert.notEqual((await fleet.status()).router.pid, before.router.pid);
     assert.equal((await fleet.status()).controlPlane.pid, null, "what was stopped stays down");
     await fleet.json(["process", "start", "temporal"]);

@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CellList } from "../../../common/contracts/control-plane.ts";
 import type { CellRow, TenantRow } from "../../../common/contracts/fleet.ts";
+import { homePaths } from "../../../common/contracts/home.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import type { FleetDocument } from "../../../common/fleet/document.ts";
 import { EnvelopeRefused } from "../../../common/fleet/envelope.ts";
+import { SealedBundle } from "../../../common/fleet/sealed-bundle.ts";
 import type { CellId } from "../../../common/ids.ts";
+import { loadSigningKey } from "../../../common/keys.ts";
 import type { Context } from "../../context.ts";
 import type { CellKnowledge } from "./compose.ts";
 
@@ -27,7 +30,7 @@ export async function askedKnowledge(context: Context): Promise<Map<CellId, Cell
  * document, so this is what tenants are served by.
  */
 export function documentKnowledge(home: string): Map<CellId, CellKnowledge> {
-  const document = loadCopy(join(home, "router", "router-1", "fleet")) ?? loadCopy(join(home, "aggregator", "fleet"));
+  const document = loadTable(home) ?? loadCopy(join(home, "aggregator", "fleet"));
   if (document === null) return new Map();
   const tenants = [...document.rowsOf<TenantRow>("tenant")].filter((tenant) => !tenant.synthetic);
   return new Map(
@@ -42,12 +45,27 @@ export function documentKnowledge(home: string): Map<CellId, CellKnowledge> {
   );
 }
 
-/** Loading cuts off a torn last line, which only the file's owner may do; so a copy is loaded. */
+/** What the router has kept, sealed by its own key. */
+function loadTable(home: string): FleetDocument | null {
+  const folder = join(home, "router", "router-1", "fleet");
+  const keyFile = join(home, homePaths.keys, "router-1.pem");
+  return loadFrom(folder, "fleet.table", (copy) => new SealedBundle(copy, loadSigningKey(keyFile)).load());
+}
+
 function loadCopy(folder: string): FleetDocument | null {
+  return loadFrom(folder, "fleet.log", (copy) => new FleetBundle(copy).load());
+}
+
+/** Loading cuts off a torn last line, which only the file's owner may do; so a copy is loaded. */
+function loadFrom(
+  folder: string,
+  file: string,
+  load: (copy: string) => { readonly document: FleetDocument } | null,
+): FleetDocument | null {
   const copy = mkdtempSync(join(tmpdir(), "cellplane-"));
   try {
-    copyFileSync(join(folder, "fleet.log"), join(copy, "fleet.log"));
-    return new FleetBundle(copy).load()?.document ?? null;
+    copyFileSync(join(folder, file), join(copy, file));
+    return load(copy)?.document ?? null;
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     if (missing || error instanceof EnvelopeRefused) return null;

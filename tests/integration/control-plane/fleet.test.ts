@@ -6,9 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { systemClock } from "../../../common/clock.ts";
 import { Delta, Snapshot, type Envelope } from "../../../common/contracts/fleet.ts";
+import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { openEnvelope } from "../../../common/fleet/envelope.ts";
 import { readEvents } from "../../../common/fleet/event-stream.ts";
+import { MapRows } from "../../../common/fleet/rows.ts";
 import { FleetSubscription } from "../../../common/fleet/subscription.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { createLog } from "../../../common/log.ts";
@@ -61,7 +63,7 @@ test("concurrent changes get generations without gaps, and the chain of deltas e
   }
   const snapshot = openEnvelope(await publisher.snapshot(), Snapshot, trust);
   assert.deepEqual([document.generation, document.hash], [snapshot.generation, snapshot.hash]);
-  assert.deepEqual(document.toRows(), snapshot.rows);
+  assert.deepEqual(Object.fromEntries(document.rows.entries()), snapshot.rows);
 });
 
 test("a change that changes nothing makes no generation", async () => {
@@ -92,11 +94,11 @@ test("a subscriber follows the feed within moments of the commit, and boots from
     part: "router-1",
     key: router,
     trustKeys: [plane.publisherKey.spki],
-    directory,
+    createRows: () => new MapRows(),
     clock: systemClock,
     log: createLog("test", "silent"),
   };
-  const first = new FleetSubscription(options);
+  const first = new FleetSubscription({ ...options, keeper: new FleetBundle(directory) });
   first.start();
   const document = await first.ready();
   const slowest: number[] = [];
@@ -114,7 +116,11 @@ test("a subscriber follows the feed within moments of the commit, and boots from
   assert.deepEqual(first.status.refused, {});
   await first.stop();
 
-  const second = new FleetSubscription({ ...options, url: "http://127.0.0.1:1" });
+  const second = new FleetSubscription({
+    ...options,
+    keeper: new FleetBundle(directory),
+    url: "http://127.0.0.1:1",
+  });
   second.start();
   assert.equal((await second.ready()).hash, document.hash);
   await second.stop();

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { Agent } from "node:http";
 import { after, before, describe, it } from "node:test";
 import Value from "typebox/value";
 import { RouterStatus, Samples, latencyBoundsMs } from "../../../common/contracts/samples.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { signToken } from "../../../common/tokens.ts";
+import { TableStatus } from "../../../router/admin/table-status.ts";
 import { Bed, ids, tenantRow } from "./bed.ts";
 import { ask } from "./client.ts";
 
@@ -83,7 +85,7 @@ describe("the router's admin API", () => {
       await signToken("cp-assertion", claims, bed.operatorKey),
       "rubbish",
     ];
-    for (const path of ["/v1/status", "/v1/samples", "/v1/tenants/acme"]) {
+    for (const path of ["/v1/status", "/v1/samples", "/v1/tenants/acme", "/v1/table"]) {
       assert.equal((await ask(bed.router.adminPort, { path })).status, 401);
       for (const token of tokens) {
         const { status, json } = await ask(bed.router.adminPort, {
@@ -104,12 +106,12 @@ describe("the router's admin API", () => {
     assert.match(headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
     assert.match(
       text,
-      /cellplane_router_requests_total\{cell="cell-1",release="pulse@1",synthetic="false",status="2xx"\} 3\n/,
+      /cellplane_router_requests_total\{cell="cell-1",release="pulse@1",tier="free",synthetic="false",status="2xx"\} 3\n/,
     );
     assert.match(text, /cellplane_router_refusals_total\{code="unknown-tenant"\} \d+\n/);
     assert.match(
       text,
-      /cellplane_router_latency_seconds_bucket\{cell="cell-1",release="pulse@1",synthetic="false",le="\+Inf"\} 3\n/,
+      /cellplane_router_latency_seconds_bucket\{cell="cell-1",release="pulse@1",tier="free",synthetic="false",le="\+Inf"\} 3\n/,
     );
     assert.ok(!text.includes("acme") && !text.includes(ids.acme) && !text.includes("nobody"));
     for (const line of text.trimEnd().split("\n"))
@@ -126,5 +128,64 @@ describe("the router's admin API", () => {
       (await ask(bed.router.adminPort, { path: "/metrics" })).text,
       /cellplane_router_table_bad_rows_total 2\n/,
     );
+  });
+
+  it("counts bytes both ways, errors by tier, and puts the table's age on every answer of the admin API", async () => {
+    await bed.publish({
+      [`tenant/${ids.frozen}`]: tenantRow(ids.frozen, "big", { tier: "enterprise" }),
+    });
+    bed.one.release = "pulse@3";
+    const host = "big.cellplane.localhost";
+    const { text } = await ask(bed.port, { host, method: "POST", body: Buffer.alloc(5_000, "x") });
+    bed.one.script = (_received, response) => {
+      response.writeHead(502).end("lost");
+      return true;
+    };
+    await ask(bed.port, { host });
+    bed.one.script = () => false;
+    const { text: page, headers } = await ask(bed.router.adminPort, { path: "/metrics" });
+    const of = (name: string) =>
+      Number(
+        new RegExp(
+          `cellplane_router_${name}\\{cell="cell-1",release="pulse@3",tier="enterprise",synthetic="false"\\} (\\d+)`,
+        ).exec(page)?.[1],
+      );
+    assert.equal(of("request_bytes_total"), 5_000);
+    assert.equal(of("answer_bytes_total"), text.length + "lost".length);
+    assert.equal(of("errors_total"), 1);
+    assert.match(String(headers["cellplane-table-age"]), /^\d+$/);
+    assert.ok(!page.includes('tenant="'));
+  });
+
+  it("tells of the table in full", async () => {
+    const { json } = await bed.admin("/v1/table");
+    assert.ok(Value.Check(TableStatus, json), JSON.stringify(json));
+    assert.deepEqual([json.state, json.source, json.alarms], ["following", "feed", []]);
+    assert.deepEqual(json.tenantsByCell, { "cell-1": 2, "cell-2": 1 });
+    assert.deepEqual([json.tenants, json.keys], [3, 2]);
+  });
+
+  it("drained it is not ready and ends connections with their answers, and serves; until it is told otherwise", async () => {
+    const put = (path: string, body: object) => bed.admin(path, "router-1", { method: "PUT", body });
+    const ready = async () => (await ask(bed.router.adminPort, { path: "/readyz" })).status;
+    assert.deepEqual((await put("/v1/drain", { draining: true })).json, { draining: true });
+    assert.equal(await ready(), 503);
+    const agent = new Agent({ keepAlive: true });
+    const drained = await ask(bed.port, { agent });
+    assert.deepEqual([drained.status, drained.headers.connection], [200, "close"]);
+    await put("/v1/drain", { draining: false });
+    assert.equal(await ready(), 200);
+    assert.notEqual((await ask(bed.port, { agent })).headers.connection, "close");
+    agent.destroy();
+    assert.equal((await put("/v1/drain", { draining: "yes" })).status, 400);
+  });
+
+  it("logs as much as it is told to", async () => {
+    const put = (level: string) => bed.admin("/v1/log-level", "router-1", { method: "PUT", body: { level } });
+    assert.deepEqual((await put("debug")).json, { level: "debug" });
+    assert.equal(bed.log.level, "debug");
+    assert.equal((await put("loud")).status, 400);
+    assert.deepEqual((await put("silent")).json, { level: "silent" });
+    assert.equal((await ask(bed.router.adminPort, { path: "/v1/log-level", method: "PUT", body: "{}" })).status, 401);
   });
 });

@@ -52,6 +52,7 @@ export class Bed {
   readonly operatorKey = generateSigningKey();
   readonly one = new PlayedCell("cell-1", this.routerKey);
   readonly two = new PlayedCell("cell-2", this.routerKey);
+  readonly log = createLog("router", "silent");
   feed!: Feed;
   router!: RunningRouter;
 
@@ -69,14 +70,19 @@ export class Bed {
   }
 
   async startRouter(settings: Record<string, string> = {}): Promise<void> {
+    await this.startRouterAlone(settings);
+    await until(() => this.feed.listeners > 0, "the router listens to changes", 60_000);
+  }
+
+  /** The feed may be dead: what is on disk must do. */
+  async startRouterAlone(settings: Record<string, string> = {}): Promise<void> {
     const config = loadConfig({ ...this.settings(), ...settings });
-    this.router = await startRouter(config, this.routerKey, systemClock, createLog("router", "silent"));
+    this.router = await startRouter(config, this.routerKey, systemClock, this.log);
     await until(
       async () => (await ask(this.router.adminPort, { path: "/readyz" })).status === 200,
       "the router is ready",
       60_000,
     );
-    await until(() => this.feed.listeners > 0, "the router listens to changes", 60_000);
   }
 
   settings(): Record<string, string> {
@@ -117,14 +123,21 @@ export class Bed {
   }
 
   /** A call of the admin API as the control plane makes it. */
-  async admin(path: string, audience = "router-1"): Promise<Answer> {
+  async admin(
+    path: string,
+    audience = "router-1",
+    sent?: { readonly method: string; readonly body: object },
+  ): Promise<Answer> {
     const now = Math.floor(Date.now() / 1000);
     const token = await signToken(
       "cp-command",
       { iss: "control-plane", aud: audience, iat: now, exp: now + 60 },
       this.operatorKey,
     );
-    return ask(this.router.adminPort, { path, headers: { authorization: `Bearer ${token}` } });
+    const authorization = `Bearer ${token}`;
+    if (sent === undefined) return ask(this.router.adminPort, { path, headers: { authorization } });
+    const headers = { authorization, "content-type": "application/json" };
+    return ask(this.router.adminPort, { path, method: sent.method, headers, body: JSON.stringify(sent.body) });
   }
 
   /** Stops what still runs; a test may have stopped router or feed before. */

@@ -3,6 +3,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { decodeProtectedHeader } from "jose";
+import { SealedBundle } from "../../../common/fleet/sealed-bundle.ts";
 import { generateSigningKey } from "../../../common/keys.ts";
 import { Bed, ids, keyRow, keys, tenantRow } from "./bed.ts";
 import { ask, sendBytes, until } from "./client.ts";
@@ -199,6 +200,16 @@ describe("a tenant's request", () => {
     await until(async () => (await kid()) === next.kid, "the next key signs");
     renameSync(file, `${file}.gone`);
     assert.equal(await kid(), next.kid, "without its file the key signs on");
+    // A boot with the new key alone, the control plane dead: the table on disk is sealed by it.
+    await bed.publish({ "cell/cell-2": bed.two.row() });
+    const keeper = () => new SealedBundle(join(bed.directory, "fleet"), next).load();
+    await until(() => {
+      try {
+        return keeper() !== null;
+      } catch {
+        return false;
+      }
+    }, "the table is sealed with the next key");
   });
 
   it("answers pipelined requests in order on one connection", async () => {

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent } from "node:http";
 import { join } from "node:path";
@@ -8,59 +6,10 @@ import { after, before, describe, it } from "node:test";
 import { freePort } from "../../support/ports.ts";
 import { Bed } from "./bed.ts";
 import { ask, RawConnection, until } from "./client.ts";
+import { RouterProcess } from "./router-process.ts";
 
-/** The router as a process of its own, as a fleet runs it. */
-class RouterProcess {
-  readonly #bed: Bed;
-  readonly port: number;
-  readonly adminPort: number;
-  log = "";
-  child!: ChildProcess;
-
-  constructor(bed: Bed, port: number, adminPort: number) {
-    this.#bed = bed;
-    this.port = port;
-    this.adminPort = adminPort;
-  }
-
-  async start(settings: Record<string, string> = {}): Promise<void> {
-    this.launch(settings);
-    await until(() => this.ready(), "the router is ready", 60_000);
-  }
-
-  /** Starts the process, whatever becomes of it. */
-  launch(settings: Record<string, string> = {}): void {
-    const environment = {
-      ...this.#bed.settings(),
-      PORT: String(this.port),
-      ADMIN_PORT: String(this.adminPort),
-      ...settings,
-    };
-    this.child = spawn(process.execPath, ["router/main.ts"], {
-      env: environment,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    this.child.stdout?.on("data", (chunk: Buffer) => {
-      this.log += chunk.toString();
-    });
-  }
-
-  async ready(): Promise<boolean> {
-    try {
-      return (await ask(this.adminPort, { path: "/readyz" })).status === 200;
-    } catch {
-      // Refused: it has not begun to listen.
-      return false;
-    }
-  }
-
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
-    const exit = once(this.child, "exit");
-    this.child.kill(signal);
-    return ((await exit) as [number | null])[0];
-  }
-}
+/** There is no balancer here that would have to notice. */
+const atOnce = { DRAIN_MS: "0" };
 
 describe("the router's process", () => {
   const bed = new Bed();
@@ -74,7 +23,7 @@ describe("the router's process", () => {
       bed.routerKey.privateKey.export({ format: "pem", type: "pkcs8" }),
       { mode: 0o600 },
     );
-    await router.start();
+    await router.start(atOnce);
   });
   after(async () => {
     await router.end("SIGKILL");
@@ -91,7 +40,7 @@ describe("the router's process", () => {
     await bed.feed.stop();
     assert.equal((await ask(router.port)).status, 200);
     await router.end("SIGKILL");
-    await router.start();
+    await router.start(atOnce);
     assert.equal((await ask(router.port)).status, 200);
     assert.equal((await ask(router.port, { host: "globex.cellplane.localhost" })).json["cell"], "cell-2");
     // The table was never known to be current in this life: no definite word about what is not in it.
@@ -107,16 +56,16 @@ describe("the router's process", () => {
     assert.match(metrics.text, /cellplane_router_table_age_seconds \+Inf/);
   });
 
-  it("a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
+  it("fault 18: a table on disk that was tampered with is refused; half a line at its end is cut off", async () => {
     await router.end("SIGKILL");
-    const path = join(bed.directory, "fleet", "fleet.log");
-    const good = readFileSync(path, "utf8");
+    const path = join(bed.directory, "fleet", "fleet.table");
+    const good = readFileSync(path);
     appendFileSync(path, '{"payload":"{');
-    await router.start();
+    await router.start(atOnce);
     assert.equal((await ask(router.port)).status, 200);
     await router.end("SIGKILL");
 
-    writeFileSync(path, good.replaceAll("acme", "evil"));
+    writeFileSync(path, Buffer.from(good.toString("latin1").replaceAll("acme", "evil"), "latin1"));
     // The same ports: whatever fails here, the suite's end has to end this process too, or it would hold them.
     router.log = "";
     router.launch();
@@ -126,7 +75,7 @@ describe("the router's process", () => {
     assert.equal((await ask(router.port, { host: "evil.cellplane.localhost" })).status, 503);
     await router.end("SIGKILL");
     writeFileSync(path, good);
-    await router.start();
+    await router.start(atOnce);
   });
 
   it("SIGTERM: in flight finishes with `Connection: close`, nothing new is taken, and the process ends with 0", async () => {
@@ -161,7 +110,7 @@ describe("the router's process", () => {
   });
 
   it("SIGTERM with a request that never ends is bounded", async () => {
-    await router.start({ STOP_MS: "300" });
+    await router.start({ ...atOnce, STOP_MS: "300" });
     bed.one.script = () => true;
     const stuck = ask(router.port, { method: "POST", body: "{}" });
     stuck.catch(() => undefined);

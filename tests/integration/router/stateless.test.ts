@@ -43,6 +43,15 @@ describe("stateless routes", () => {
       assert.equal((await ask(bed.port, { path: "/v1/preview/1", method: "POST", body: "x" })).json["cell"], "cell-1");
   });
 
+  it("a cell names them for its own tenants alone: it draws nobody else's requests to itself", async () => {
+    bed.two.script = marked("random GET /v1/lure/*");
+    const globex = { host: "globex.cellplane.localhost", path: "/v1/lure/1" };
+    for (let index = 0; index < 4; index += 1) assert.equal((await ask(bed.port, globex)).status, 200);
+    bed.two.received.length = 0;
+    for (let index = 0; index < 40; index += 1) assert.equal(await cellOf("/v1/lure/1"), "cell-1");
+    assert.equal(bed.two.received.length, 0);
+  });
+
   it("by user: the same user at the same cell", async () => {
     both("x-user GET /v1/by-user/*");
     await cellOf("/v1/by-user/a/b");

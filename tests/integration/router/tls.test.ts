@@ -14,7 +14,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { makeCertificate, type MadeCertificate } from "../../support/tls/certificate.ts";
 import { Bed, keys } from "./bed.ts";
-import { until } from "./client.ts";
+import { ask, until } from "./client.ts";
 
 const acme = "acme.cellplane.localhost";
 
@@ -93,6 +93,9 @@ describe("TLS from clients", () => {
     put("last", makeCertificate(["last.example"]));
     await until(async () => (await shownFor("last.example").catch(() => "")) !== "", "the folder has been read again");
     assert.equal(await fingerprint(port), renewed);
+    const { text } = await ask(bed.router.adminPort, { path: "/metrics" });
+    assert.match(text, /cellplane_router_certificates_refused_total [1-9]/);
+    assert.match(text, /cellplane_router_certificate_end_seconds \d{10}/);
   });
 
   describe("and HTTP/2", () => {

@@ -18,9 +18,9 @@ function enters(share: FairShare, tenant: typeof flood, admitted: string[], name
 /** Whatever can go on has gone on. */
 const settled = (): Promise<void> => setImmediate();
 
-test("one tenant holds half of the connections at most, a quarter while another wants some, and others find one free", async () => {
+test("one tenant holds half of the connections at most, a fifth while another wants some, and others find one free", async () => {
   let nowMs = 0;
-  const share = new FairShare(8, { monotonic: () => nowMs });
+  const share = new FairShare(8, undefined, { monotonic: () => nowMs });
   const admitted: string[] = [];
   const waiting = [1, 2, 3, 4, 5, 6, 7].map((n) => enters(share, flood, admitted, `flood ${n}`));
   await settled();
@@ -29,7 +29,7 @@ test("one tenant holds half of the connections at most, a quarter while another 
   share.leave(flood);
   share.leave(flood);
   await settled();
-  assert.equal(admitted.at(-1), "calm", "it has its quarter already");
+  assert.equal(admitted.at(-1), "calm", "it has its fifth already");
   share.leave(flood);
   await settled();
   assert.equal(admitted.at(-1), "flood 5");

@@ -5,11 +5,15 @@ import { test } from "node:test";
 import { type CellKnowledge, composeStatus, servingSlots, type Sight } from "../../../cli/actions/status/compose.ts";
 import { documentKnowledge } from "../../../cli/actions/status/knowledge.ts";
 import type { ProcessStatus } from "../../../common/contracts/supervisor.ts";
+import { homePaths } from "../../../common/contracts/home.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
+import { CompactRows } from "../../../common/fleet/compact/rows.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
+import { SealedBundle } from "../../../common/fleet/sealed-bundle.ts";
 import { type CellId, cellId, type ReleaseName, releaseName } from "../../../common/ids.ts";
-import { generateSigningKey } from "../../../common/keys.ts";
+import { ensureSigningKey, generateSigningKey } from "../../../common/keys.ts";
+import { documentRows } from "../../support/fleet-rows.ts";
 import { fleetFile, TestHome } from "./fixtures.ts";
 
 const one = cellId("cell-1");
@@ -124,9 +128,9 @@ test("with two slots serving, the cell's own word says which is live, and what o
   assert.equal(statusOf(both, known).cells[0]?.release, "pulse@1");
 });
 
-test("tenants are counted from the fleet document on the router's disk, synthetic ones left out", (t) => {
+test("tenants are counted from the fleet document on the disk of router or aggregator, synthetic ones left out", async (t) => {
   const home = new TestHome(t);
-  const folder = join(home.path, "router", "router-1", "fleet");
+  const folder = join(home.path, "aggregator", "fleet");
   mkdirSync(folder, { recursive: true });
   const rows = {
     "cell/cell-1": { id: "cell-1", liveSlot: "b", release: "pulse@2" },
@@ -138,9 +142,22 @@ test("tenants are counted from the fleet document on the router's disk, syntheti
   const { hash } = FleetDocument.of(rows, generation);
   new FleetBundle(folder).writeSnapshot(sealEnvelope({ kind: "snapshot", generation, hash, rows }, key), [key.spki]);
   assert.deepEqual(documentKnowledge(home.path).get(one), { liveSlot: "b", release: "pulse@2", tenants: 1 });
+
+  const router = ensureSigningKey(join(home.path, homePaths.keys, "router-1.pem"));
+  const more = {
+    ...documentRows(3, { keys: false }),
+    "cell/cell-1": { id: "cell-1", liveSlot: "a", release: "pulse@3" },
+  };
+  const table = FleetDocument.into(new CompactRows(), more, generation);
+  const unused = sealEnvelope({}, key);
+  await new SealedBundle(join(home.path, "router", "router-1", "fleet"), router).save(unused, table, []);
+  assert.deepEqual(documentKnowledge(home.path).get(one), { liveSlot: "a", release: "pulse@3", tenants: 1 });
 });
 
 test("a document that nobody signed tells nothing", (t) => {
-  const home = new TestHome(t).write("router/router-1/fleet/fleet.log", "{}\n");
+  const home = new TestHome(t)
+    .write("aggregator/fleet/fleet.log", "{}\n")
+    .write("router/router-1/fleet/fleet.table", `${"0".repeat(64)} {}\n`);
+  ensureSigningKey(join(home.path, homePaths.keys, "router-1.pem"));
   assert.equal(documentKnowledge(home.path).size, 0);
 });

@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { systemClock } from "../../../common/clock.ts";
+import { systemClock, type Clock } from "../../../common/clock.ts";
 import type { Envelope } from "../../../common/contracts/fleet.ts";
 import { FleetBundle } from "../../../common/fleet/bundle.ts";
 import { FleetDocument } from "../../../common/fleet/document.ts";
 import { sealEnvelope } from "../../../common/fleet/envelope.ts";
+import type { DocumentKeeper } from "../../../common/fleet/kept.ts";
+import { MapRows } from "../../../common/fleet/rows.ts";
 import { FleetSubscription } from "../../../common/fleet/subscription.ts";
 import { generateSigningKey, type SigningKey } from "../../../common/keys.ts";
 import { createLog } from "../../../common/log.ts";
@@ -107,7 +109,8 @@ describe("a subscription to the fleet document", () => {
       part: "router-1",
       key: generateSigningKey(),
       trustKeys,
-      directory,
+      keeper: new FleetBundle(directory),
+      createRows: () => new MapRows(),
       clock: systemClock,
       log,
     });
@@ -209,5 +212,91 @@ describe("a subscription to the fleet document", () => {
     const path = join(directory, "fleet.log");
     writeFileSync(path, readFileSync(path, "utf8").replace("example.test", "evil000.test"));
     assert.throws(() => new FleetBundle(directory).load(), /signature does not fit/);
+  });
+
+  /** A keeper that notes what is asked of it, on a disk that may be full. */
+  class NotingKeeper implements DocumentKeeper<MapRows> {
+    readonly anewFrom = "memory" as const;
+    readonly done: string[] = [];
+    broken = false;
+    full = false;
+    load(): null {
+      return null;
+    }
+    async save(): Promise<void> {
+      this.#note("save");
+    }
+    append(): void {
+      this.#note("append");
+    }
+    keysChanged(): void {
+      this.#note("keys");
+    }
+    async fold(): Promise<void> {
+      this.#note("fold");
+      this.full = false;
+    }
+    #note(what: string): void {
+      if (this.broken) throw new Error("ENOSPC");
+      this.done.push(what);
+    }
+  }
+
+  function keepWith(keeper: NotingKeeper, clock: Clock = systemClock, maxSnapshotBytes?: number): FleetSubscription {
+    const subscription = new FleetSubscription({
+      url,
+      part: "router-1",
+      key: generateSigningKey(),
+      trustKeys: [publisher.key.spki],
+      keeper,
+      createRows: () => new MapRows(),
+      clock,
+      log,
+      ...(maxSnapshotBytes === undefined ? {} : { maxSnapshotBytes }),
+    });
+    open.push(subscription);
+    subscription.start();
+    return subscription;
+  }
+
+  it("folds the log into the file when its keeper says that it is long, between two deltas, and asks for no snapshot", async () => {
+    const keeper = new NotingKeeper();
+    const subscription = keepWith(keeper);
+    await until("it listens", () => publisher.streams.size === 1);
+    keeper.full = true;
+    publisher.send("delta", publisher.change("cell/cell-1", { id: "cell-1" }));
+    await until("it was folded", () => keeper.done.includes("fold"));
+    publisher.send("delta", publisher.change("cell/cell-2", { id: "cell-2" }));
+    await until("it goes on", () => subscription.status.generation?.n === 2);
+    assert.deepEqual(keeper.done, ["save", "append", "fold", "append"]);
+    assert.equal(publisher.snapshots, 1);
+  });
+
+  it("a disk that takes nothing keeps it from nothing: it follows, says so, and keeps all again when there is room", async () => {
+    const keeper = new NotingKeeper();
+    const clock: Clock & { ms: number } = { ms: 0, now: () => Date.now(), monotonic: () => clock.ms };
+    const subscription = keepWith(keeper, clock);
+    await until("it listens", () => publisher.streams.size === 1);
+    keeper.broken = true;
+    publisher.send("delta", publisher.change("cell/cell-1", { id: "cell-1" }));
+    publisher.send("delta", publisher.change("cell/cell-2", { id: "cell-2" }));
+    await until("it follows", () => subscription.status.generation?.n === 2);
+    assert.deepEqual([subscription.status.kept, subscription.status.notKept], [false, 1]);
+    assert.deepEqual(subscription.status.refused, {});
+    clock.ms += 31_000;
+    publisher.send("delta", publisher.change("cell/cell-3", { id: "cell-3" }));
+    await until("it was tried again", () => subscription.status.notKept === 2);
+    keeper.broken = false;
+    clock.ms += 31_000;
+    publisher.send("delta", publisher.change("cell/cell-4", { id: "cell-4" }));
+    await until("it is kept again", () => subscription.status.kept);
+    assert.deepEqual(keeper.done, ["save", "fold"], "what is missing in the log is never appended to");
+  });
+
+  it("refuses a snapshot that is larger than it can take before it has read it all", async () => {
+    const subscription = keepWith(new NotingKeeper(), systemClock, 100);
+    await until("it was refused", () => (subscription.status.refused["oversized"] ?? 0) > 0);
+    assert.equal(subscription.document, null);
+    assert.ok(subscription.status.refusedAgoSeconds < 60);
   });
 });

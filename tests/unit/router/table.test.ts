@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { TenantRow } from "../../../common/contracts/fleet.ts";
 import type { ReleaseRecord, Slot } from "../../../common/contracts/lease.ts";
+import { CompactRows } from "../../../common/fleet/compact/rows.ts";
 import { FleetDocument, type RowChange } from "../../../common/fleet/document.ts";
 import type { CellId, TenantId } from "../../../common/ids.ts";
-import { hostName, slugOf } from "../../../router/table/host.ts";
+import { hostName, slugLength } from "../../../router/table/host.ts";
 import { LiveSlots } from "../../../router/table/live-slots.ts";
 import { Owners } from "../../../router/table/owners.ts";
 import { RoutingTable } from "../../../router/table/table.ts";
@@ -47,9 +48,17 @@ const rows = {
 
 function filled(more: Record<string, unknown> = {}) {
   const table = new RoutingTable();
-  const apply = (all: Record<string, unknown>) => table.apply(FleetDocument.of(all, { term: 1, n: 1 }), "all");
-  const change = (name: string, after: unknown) =>
-    table.apply(FleetDocument.of({}, { term: 1, n: 2 }), [{ name, before: undefined, after } satisfies RowChange]);
+  let document = FleetDocument.into(new CompactRows(), {}, { term: 1, n: 1 });
+  const apply = (all: Record<string, unknown>) => {
+    document = FleetDocument.into(new CompactRows(), all, { term: 1, n: 1 });
+    table.apply(document, "all");
+  };
+  const change = (name: string, after: unknown) => {
+    const before = document.row(name);
+    if (after === undefined) document.rows.delete(name);
+    else document.rows.set(name, after);
+    table.apply(document, [{ name, before, after } satisfies RowChange]);
+  };
   return { table, fill: () => apply({ ...rows, ...more }), apply, change };
 }
 
@@ -77,7 +86,7 @@ describe("host names", () => {
 
   it("have a slug one label below the base domain only", () => {
     const base = "cellplane.localhost";
-    assert.equal(slugOf("acme.cellplane.localhost", base), "acme");
+    assert.equal(slugLength("acme.cellplane.localhost", base), 4);
     for (const name of [
       base,
       "xcellplane.localhost",
@@ -85,7 +94,7 @@ describe("host names", () => {
       "acme.example",
       ".cellplane.localhost",
     ])
-      assert.equal(slugOf(name, base), null, name);
+      assert.equal(slugLength(name, base), 0, name);
   });
 });
 
@@ -134,6 +143,38 @@ describe("the routing table", () => {
     fill();
     apply({ "settings/fleet": rows["settings/fleet"], "cell/cell-2": cell("cell-2") });
     assert.deepEqual([table.tenants, [...table.cells()].map((row) => row.id)], [0, ["cell-2"]]);
+  });
+
+  it("a whole document tells those who watch a tenant of its change, and nobody else of anything", () => {
+    const { table, apply } = filled();
+    const heard: [TenantId, number | null][] = [];
+    table.listen({ tenantChanged: (of, row) => heard.push([of, row?.epoch ?? null]), watchedTenants: () => [id] });
+    apply({ ...rows, [`tenant/${id}`]: tenant({ epoch: 9 }) });
+    apply({ "settings/fleet": rows["settings/fleet"] });
+    assert.deepEqual(heard, [
+      [id, 9],
+      [id, null],
+    ]);
+  });
+
+  it("a row that was asked for is the same object until it changes: a look-up allocates nothing", () => {
+    const { table, fill, change } = filled();
+    fill();
+    const asked = () => [table.tenantAt("acme.cellplane.localhost"), table.keyOf(digest)] as const;
+    const [first, key] = asked();
+    assert.ok(asked()[0] === first && asked()[1] === key);
+    change(`tenant/${id}`, tenant({ epoch: 4 }));
+    assert.equal(asked()[0]?.epoch, 4);
+    change(`key/${digest}`, undefined);
+    assert.equal(asked()[1], undefined);
+  });
+
+  it("a key whose digest only begins alike is none", () => {
+    const { table, fill } = filled();
+    fill();
+    assert.equal(table.keyOf(`${"a".repeat(31)}b${"a".repeat(32)}`), undefined);
+    assert.equal(table.keyOf(`${"a".repeat(63)}`), undefined);
+    assert.equal(table.keyOf(""), undefined);
   });
 
   it("a row that does not fit is left out and counted; an unknown kind is nobody's business", () => {
