@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Bench, BenchContext, Row } from "../runner/contract.ts";
 import { Generator } from "../runner/generator.ts";
@@ -50,6 +51,10 @@ export default {
         notes.push(verdictOf(size, rounds));
       }
       notes.push("Added: over the direct way in the same round; p99 below a few milliseconds is the host's noise.");
+      if (availableParallelism() < 3)
+        notes.push(
+          "Generator and cells share a core here: where nginx's own median is in milliseconds, it is their wait for each other.",
+        );
       if (stage.halting) notes.push("Idle cores could halt.");
       if (stage.example !== null) notes.push(`A wrong answer: ${stage.example.replaceAll(/\s+/g, " ")}`);
       return { rows, notes, wrong: stage.wrong };
