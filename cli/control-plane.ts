@@ -11,6 +11,7 @@ export interface ControlPlane {
   /** @throws RemoteProblem for a refusal, CellplaneError `control-plane-unreachable` where nobody answers in time. */
   get<Answer>(path: string, limitMs?: number): Promise<Answer>;
   post<Answer>(path: string, body?: unknown, limitMs?: number): Promise<Answer>;
+  put<Answer>(path: string, body: unknown): Promise<Answer>;
   delete<Answer>(path: string): Promise<Answer>;
   /** Whether there is something at `path`. */
   has(path: string): Promise<boolean>;
@@ -45,6 +46,7 @@ export function controlPlaneAt(url: string, token: string): ControlPlane {
     get: (path, limitMs) => json("GET", path, limitMs === undefined ? {} : { limitMs }),
     post: (path, body, limitMs = callLimitMs) =>
       json("POST", path, { body: JSON.stringify(body ?? {}), contentType: "application/json", limitMs }),
+    put: (path, body) => json("PUT", path, { body: JSON.stringify(body), contentType: "application/json" }),
     delete: (path) => json("DELETE", path),
     has: async (path) => {
       const response = await call("HEAD", path);

@@ -33,6 +33,11 @@ export const cliErrors = {
     title: "A file of the fleet's home cannot be used",
     todo: "Run the command as the user who started the fleet; if the file is damaged, `npm start` says how to mend it.",
   },
+  "unreadable-file": {
+    status: 400,
+    title: "That file cannot be used",
+    todo: "Name a JSON file that you may read.",
+  },
   "control-plane-unreachable": {
     status: 503,
     title: "The control plane does not answer",

@@ -53,6 +53,11 @@ export const controlPlaneErrors = {
   "too-many-keys": { status: 409, title: "The tenant has as many keys as it may have", todo: "Revoke one first." },
   // cells and parts
   "unknown-cell": { status: 404, title: "There is no such cell", todo: "See `npx cellplane cell list`." },
+  "unknown-time-zone": {
+    status: 400,
+    title: "There is no such time zone",
+    todo: "Name it as the IANA does, e.g. `Europe/Berlin`.",
+  },
   "cell-address-refused": {
     status: 422,
     title: "No cell may have that address",
@@ -128,6 +133,21 @@ export const controlPlaneErrors = {
     todo: "Wait for its end, or halt, roll back or cancel it.",
   },
   "unknown-rollout": { status: 404, title: "There is no such rollout", todo: "See `GET /v1/rollouts`." },
+  "unknown-watch": {
+    status: 404,
+    title: "The rollout has no such watch",
+    todo: "See what it was judged by with `npx cellplane rollout explain`.",
+  },
+  "unknown-plan": {
+    status: 404,
+    title: "There is no plan of that hash",
+    todo: "Make one with `npx cellplane rollout plan`.",
+  },
+  "plan-outdated": {
+    status: 409,
+    title: "The fleet is no longer as the plan says",
+    todo: "Plan again with `npx cellplane rollout plan`, and look at what changed.",
+  },
   "rollout-over": { status: 409, title: "The rollout has ended", todo: "Start a new one." },
   "command-refused": {
     status: 409,

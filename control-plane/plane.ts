@@ -19,6 +19,7 @@ import { Monitor } from "./fleet/monitor.ts";
 import { createPartClient } from "./fleet/part-client.ts";
 import { createRelocationReconciler } from "./fleet/relocation-reconciler.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
+import { createTrafficRecorder } from "./fleet/traffic-recorder.ts";
 import { createHostedZone } from "./operations/dns.ts";
 import { createStarter } from "./operations/starter.ts";
 import { createTemporal } from "./operations/temporal.ts";
@@ -80,6 +81,7 @@ export async function startPlane(
   const lives = createLifeReconciler({ pool, clock, parts, monitor, log });
   const relocations = createRelocationReconciler({ pool, clock, parts, log });
   const collector = createBlobCollector({ pool, clock, blobs, log });
+  const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
   const signing = publisher.createLoop();
   let ownUrl = `http://${config.HOST}:${config.PORT}`;
@@ -121,7 +123,7 @@ export async function startPlane(
   });
   notifications.on("leases", () => leases.loop.signal());
   notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector]) {
+  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector, recorder]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

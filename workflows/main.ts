@@ -90,7 +90,7 @@ Runtime.install({ logger, telemetryOptions: { logging: { filter, forward: {} } }
 const worker = new TemporalWorker({
   address: config.TEMPORAL_ADDRESS,
   identity: config.PART_ID,
-  activities: createActivities({ driver, registry, synthetic, parts, readyWithinMs }),
+  activities: createActivities({ clock, driver, registry, synthetic, parts, readyWithinMs }),
   bundle: () => workflowBundle(join(config.HOME_DIRECTORY, "temporal"), logger),
   log,
 });

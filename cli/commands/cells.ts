@@ -5,7 +5,7 @@ import { defineCellRestore } from "./backups.ts";
 /** More lines than this belong in a pager that opens the file itself. */
 const mostLines = 10_000;
 
-/** `cell list|stop|start|restore|lives|logs`. */
+/** `cell list|stop|start|maintenance|restore|lives|logs`. */
 export const defineCells: DefineCommands = (parent, run) => {
   const cell = parent.command("cell").description("cells: each a complete stack of its own");
 
@@ -28,6 +28,15 @@ export const defineCells: DefineCommands = (parent, run) => {
     .argument("<cell>", "the cell, e.g. cell-1");
   act(start, run, async () => (await import("../actions/cell.ts")).startCell);
   withExamples(start, "cell start cell-2");
+
+  const maintenance = cell
+    .command("maintenance")
+    .description("the windows within which rollouts may change a cell; with a file, sets them")
+    .argument("<cell>", "the cell, e.g. cell-1")
+    .argument("[file]", 'JSON: a list of windows; "[]" in it means always')
+    .option("--reason <text>", "why; kept in the audit");
+  act(maintenance, run, async () => (await import("../actions/maintenance.ts")).cellMaintenance);
+  withExamples(maintenance, "cell maintenance cell-1", "cell maintenance cell-1 nights.json");
 
   defineCellRestore(cell, run);
 

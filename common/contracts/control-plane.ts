@@ -17,7 +17,8 @@ import { Alarm } from "./cell-admin.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
-import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
+import { Rollout, rolloutCommands } from "./rollout.ts";
+import { RolloutPolicy } from "./rollout-policy.ts";
 
 /**
  * The control plane's API (port 8081; bearer: an operator's token `cpo_…`, or the dashboard's session cookie). Roles viewer < operator < admin.
@@ -30,7 +31,8 @@ import { Rollout, RolloutPolicy, rolloutCommands } from "./rollout.ts";
  *   POST /v1/tenants/:slug/restores · POST /v1/tenants/:slug/follow
  *   GET|PUT /v1/parts[/:id]
  *   GET /v1/releases[/:name] · PUT /v1/blobs/:digest · HEAD /v1/blobs/:digest · GET /v1/blobs/:digest · POST /v1/releases (manifest)
- *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands
+ *   POST /v1/rollouts/plans · GET /v1/rollouts/plans/:hash · GET /v1/rollouts/:id/explain · POST /v1/rollouts/:id/what-if
+ *   GET|POST /v1/rollouts · GET /v1/rollouts/latest|:id · POST /v1/rollouts/:id/commands · PUT /v1/cells/:cell/maintenance
  *   GET /v1/dns/plan · POST /v1/dns/apply
  *   GET /v1/query/:name (passed on to the aggregator) · GET /v1/overview (the dashboard's: cells, health, rollout, tenants)
  *   GET /v1/audit · GET /v1/audit/verification
@@ -162,6 +164,8 @@ export const StartRollout = Type.Object(
     release: ReleaseNameSchema,
     policy: Type.Optional(Type.Partial(RolloutPolicy)),
     reason: Type.Optional(Type.String()),
+    /** Hash of a stored plan of this release: exactly that is carried out, or it is refused where the fleet has changed since. */
+    plan: Type.Optional(Sha256Schema),
   },
   { $id: "StartRollout", additionalProperties: false },
 );

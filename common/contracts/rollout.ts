@@ -2,6 +2,8 @@ import Type, { type Static } from "typebox";
 import { CellIdSchema, OperationIdSchema, ReleaseNameSchema, Sha256Schema, TimestampSchema, oneOf } from "./ids.ts";
 import { SlotSchema } from "./lease.ts";
 import { migrationClasses } from "./release.ts";
+import { RolloutPolicy } from "./rollout-policy.ts";
+import { CalendarWindows } from "./calendar.ts";
 
 export const rolloutStates = [
   "planned",
@@ -45,36 +47,30 @@ export const cellSteps = [
 ] as const;
 export type CellStep = (typeof cellSteps)[number];
 
-export const RolloutPolicy = Type.Object(
-  {
-    /** Cumulative shares of the fleet after each wave, in percent; the first wave is the canary. */
-    canaryCells: Type.Integer({ minimum: 1 }),
-    percentages: Type.Array(Type.Number({ exclusiveMinimum: 0, maximum: 100 }), { minItems: 1, maxItems: 20 }),
-    /** Bake after wave 1, 2, …, the last one for all further waves; seconds before scaling. */
-    bakeSeconds: Type.Array(Type.Number({ minimum: 0 }), { minItems: 1, maxItems: 20 }),
-    /** Multiplies the bakes: 1 in production, small for demos. */
-    timeScale: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
-    /** Absolute gate: least share of requests that succeed, and the slowest acceptable p99 in milliseconds. */
-    successObjective: Type.Number({ minimum: 0, maximum: 1 }),
-    p99ObjectiveMs: Type.Number({ exclusiveMinimum: 0 }),
-    /** Fewer samples than this never pass (I11). */
-    minimumSamples: Type.Integer({ minimum: 1 }),
-    /** Hard gate: this many failed checks in a row fail. */
-    hardFailuresInARow: Type.Integer({ minimum: 1 }),
-  },
-  { $id: "RolloutPolicy", additionalProperties: false },
-);
-export type RolloutPolicy = Static<typeof RolloutPolicy>;
-
 export const PlannedCell = Type.Object(
   {
     cell: CellIdSchema,
     from: Type.Union([ReleaseNameSchema, Type.Null()]),
     to: ReleaseNameSchema,
     tenants: Type.Integer(),
+    /** It is changed within these only; always where there are none. */
+    maintenance: Type.Optional(CalendarWindows),
   },
   { additionalProperties: false },
 );
+/** Whether the relative gate can judge a cell, and what stands in for it where not. */
+export const PlannedPower = Type.Object(
+  {
+    cell: CellIdSchema,
+    requestsPerSecond: Type.Number(),
+    comparable: Type.Boolean(),
+    reason: Type.String(),
+    syntheticPerSecond: Type.Number(),
+  },
+  { $id: "PlannedPower", additionalProperties: false },
+);
+export type PlannedPower = Static<typeof PlannedPower>;
+
 export const PlannedWave = Type.Object(
   {
     number: Type.Integer({ minimum: 1 }),
@@ -82,15 +78,23 @@ export const PlannedWave = Type.Object(
     bakeSeconds: Type.Number(),
     /** Tenants of this wave's cells, by tier. */
     tenantsAtRisk: Type.Record(Type.String(), Type.Integer()),
+    /** Seconds from the rollout's beginning, if nothing is waited for but bakes and the blast radius. */
+    startsAfterSeconds: Type.Optional(Type.Number()),
+    power: Type.Optional(Type.Array(PlannedPower)),
   },
   { additionalProperties: false },
 );
 export type PlannedWave = Static<typeof PlannedWave>;
 
+/** What a rollout changes, which is seen from what it brings: all kinds go in waves. */
+export const rolloutKinds = ["application", "configuration", "migration-contract"] as const;
+export type RolloutKind = (typeof rolloutKinds)[number];
+
 /** Computed purely, stored, immutable; `hash` is the digest of all the rest. */
 export const RolloutPlan = Type.Object(
   {
     application: Type.String(),
+    kind: Type.Optional(oneOf(rolloutKinds)),
     release: ReleaseNameSchema,
     digest: Sha256Schema,
     /** The heaviest class among the migrations that the release brings; null for none. */
@@ -98,6 +102,8 @@ export const RolloutPlan = Type.Object(
     waves: Type.Array(PlannedWave, { minItems: 1 }),
     policy: RolloutPolicy,
     expectedSeconds: Type.Number(),
+    /** Of the whole fleet: what shares of the blast radius are of. */
+    customers: Type.Optional(Type.Integer()),
     hash: Sha256Schema,
   },
   { $id: "RolloutPlan", additionalProperties: false },
@@ -105,12 +111,33 @@ export const RolloutPlan = Type.Object(
 export type RolloutPlan = Static<typeof RolloutPlan>;
 
 export const verdictKinds = ["PASS", "FAIL", "INCONCLUSIVE"] as const;
+/** What a verdict can rest on, in the order in which a FAIL is looked for; `coverage` is about the samples themselves. */
+export const gates = ["coverage", "hard", "absolute", "burn", "relative", "latency", "saturation", "drop"] as const;
+export type Gate = (typeof gates)[number];
+export const gateOutcomes = ["pass", "fail", "decide", "open", "not-applicable"] as const;
+const trafficKinds = ["real", "synthetic", "none"] as const;
+
+/** What one gate found, at the cell where it found most. `decide`: a person must; `open`: not enough is known. */
+export const GateFinding = Type.Object(
+  {
+    gate: oneOf(gates),
+    outcome: oneOf(gateOutcomes),
+    traffic: oneOf(trafficKinds),
+    reason: Type.String(),
+    formula: Type.String(),
+    thresholds: Type.Record(Type.String(), Type.Number()),
+    numbers: Type.Record(Type.String(), Type.Number()),
+  },
+  { $id: "GateFinding", additionalProperties: false },
+);
+export type GateFinding = Static<typeof GateFinding>;
+
 /** A decision, with all that is needed to make it again. */
 export const Verdict = Type.Object(
   {
     verdict: oneOf(verdictKinds),
-    gate: oneOf(["hard", "absolute"] as const),
-    traffic: oneOf(["real", "synthetic", "none"] as const),
+    gate: oneOf(gates),
+    traffic: oneOf(trafficKinds),
     reason: Type.String(),
     formula: Type.String(),
     thresholds: Type.Record(Type.String(), Type.Number()),
@@ -118,6 +145,10 @@ export const Verdict = Type.Object(
     /** Whose samples it rests on, and who was not heard. */
     sources: Type.Array(Type.String()),
     missing: Type.Array(Type.String()),
+    /** What every gate found, also those that did not decide. */
+    gates: Type.Optional(Type.Array(GateFinding)),
+    /** An INCONCLUSIVE that does not wait for the end of the bake: a person is asked at once. */
+    urgent: Type.Optional(Type.Boolean()),
   },
   { $id: "Verdict", additionalProperties: false },
 );
@@ -185,7 +216,7 @@ export const Rollout = Type.Object(
 );
 export type Rollout = Static<typeof Rollout>;
 
-export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel"] as const;
+export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel", "approve", "reject"] as const;
 export type RolloutCommand = (typeof rolloutCommands)[number];
 
 /** An Update of the rollout workflow, named `command`. `revision` null means "whatever it is now". */

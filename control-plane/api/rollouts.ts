@@ -14,7 +14,7 @@ import { beginRollout, cancelWithoutWorkflow, showRollout } from "../registry/ro
 import { listRollouts } from "../registry/rollouts.store.ts";
 import { answers } from "./answers.ts";
 import type { ApiContext } from "./context.ts";
-import { planFor } from "./rollout-plan.ts";
+import { planFor, refuseSecond, storedPlan } from "./rollout-plan.ts";
 
 const listLimit = 20;
 /** How long a command's answer waits for the registry to show what it did. */
@@ -43,7 +43,9 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
       response: { 202: Rollout, "4xx": Problem, "5xx": Problem },
     },
     handler: async (request, reply) => {
-      const plan = await planFor(context, request.body);
+      const { plan: hash, release } = request.body;
+      await refuseSecond(context, request.body);
+      const plan = hash === undefined ? await planFor(context, request.body) : await storedPlan(context, hash, release);
       if (!engine.isConfigured) throw temporalMissing(context);
       const rollout = await beginRollout(context, { actor: personOf(request).name, reason: request.body.reason }, plan);
       context.starter.signal();

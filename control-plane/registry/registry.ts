@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../../common/clock.ts";
+import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { Release } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
@@ -7,6 +8,7 @@ import type { Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
 import { keyUpdate } from "../fleet/rows.ts";
+import type { LookTime, Seen, WatchRequest } from "../rollout/looks.ts";
 import { publishLive } from "./cells.ts";
 import { findCell, listCells, type CellRecord } from "./cells.store.ts";
 import { change } from "./change.ts";
@@ -19,6 +21,7 @@ import { findRelease } from "./releases.store.ts";
 import { saveRollout, showRollout } from "./rollouts.ts";
 import { readSettings, writeCurrentRelease } from "./settings.store.ts";
 import { findSynthetic } from "./tenants.store.ts";
+import { addLook, openWatch, readWatch } from "./watches.ts";
 
 /** What the workflow worker reads from the registry and writes to it. Every method may be repeated. */
 export interface Registry {
@@ -51,6 +54,17 @@ export interface Registry {
   /** After a completed rollout: what new and returning cells get. */
   setCurrentRelease(release: ReleaseName): Promise<void>;
   currentRelease(): Promise<ReleaseName | null>;
+  /** Opens a watch over a wave, with what is known of the traffic before it; does nothing where it is open. */
+  openWatch(operation: OperationId, request: WatchRequest): Promise<void>;
+  /** Adds a look, and answers it as it is kept; one that is told twice is written once. @throws unknown-watch */
+  addLook(
+    of: { readonly operation: OperationId; readonly number: number; readonly look: number },
+    seen: Seen,
+    time: LookTime,
+    staleSeconds: number,
+  ): Promise<Look>;
+  /** A watch with its looks: all, or those before the numbered one. @throws unknown-watch */
+  watch(operation: OperationId, number: number, before?: number): Promise<Watch>;
 }
 
 /** The registry as the workflow worker uses it. */
@@ -103,5 +117,8 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
     async currentRelease() {
       return (await readSettings(pool)).currentRelease;
     },
+    openWatch: (operation, request) => openWatch(pool, operation, request),
+    addLook: (of, seen, time, staleSeconds) => addLook(pool, of, seen, time, staleSeconds),
+    watch: (operation, number, before) => readWatch(pool, operation, number, before),
   };
 }

@@ -12,6 +12,9 @@ export function advance(progress: RolloutProgress, event: RolloutEvent): Rollout
     case "wave-deployed":
       expect(progress, event, progress.state === "deploying");
       return settle(enter(progress, { state: "verifying" }));
+    case "wave-empty":
+      expect(progress, event, progress.state === "deploying" && progress.ending === null);
+      return pass(progress);
     case "wave-failed":
       expect(progress, event, progress.state === "deploying");
       return fail(progress, event.reason);
@@ -21,11 +24,43 @@ export function advance(progress: RolloutProgress, event: RolloutEvent): Rollout
     case "judged":
       return judged(progress, event);
     case "waits":
-      expect(progress, event, progress.state === "planned" || progress.state === "deploying");
-      return settle(enter(progress, { state: "waiting", waitingFor: event.for }));
+      expect(progress, event, mayWait(progress));
+      return settle(
+        enter(progress, { state: "waiting", waitingFor: event.for, waitUntil: event.until, reason: event.reason }),
+      );
+    case "asks":
+      expect(progress, event, mayWait(progress));
+      return settle(
+        enter(progress, {
+          state: "waiting",
+          waitingFor: "approval",
+          waitUntil: event.approvals.expiresAt,
+          approvals: event.approvals,
+          reason: `wave ${event.approvals.wave} waits for approval`,
+        }),
+      );
     case "wait-over":
       expect(progress, event, progress.state === "waiting" && progress.waitingFor !== "decision");
-      return enter(progress, { state: progress.wave === null ? "planned" : "deploying" });
+      return goOnWaiting(progress);
+    case "rejected":
+      expect(progress, event, progress.state === "waiting" && progress.waitingFor === "approval");
+      return rejected({ ...progress, reason: event.reason });
+    case "joined":
+      expect(
+        progress,
+        event,
+        (progress.state === "baking" || progress.state === "deploying") && progress.wave === progress.waves,
+      );
+      return { ...progress, waves: progress.waves + 1, revision: progress.revision + 1 };
+    case "wave-rolled-back":
+      expect(progress, event, progress.state === "rolling-back" && progress.undoing === "wave");
+      return enter(progress, { state: "waiting", waitingFor: "decision", waitUntil: event.until });
+    case "earlier-failed":
+      expect(progress, event, progress.state === "rolling-back" && progress.undoing === "wave");
+      return enter(progress, { undoing: "all", reason: event.reason });
+    case "decision-expired":
+      expect(progress, event, progress.waitingFor === "decision" && progress.failed);
+      return end({ ...progress, undoing: "all" }, "rolling-back");
     case "rolled-back":
       expect(progress, event, progress.state === "rolling-back");
       return enter(progress, { state: "rolled-back" });
@@ -40,7 +75,21 @@ export function advance(progress: RolloutProgress, event: RolloutEvent): Rollout
 /** Goes on where a halt interrupted. */
 export function goOn(progress: RolloutProgress): RolloutProgress {
   if (progress.goOn === null) throw new TypeError(`nothing was interrupted in state ${progress.state}`);
-  return enter(progress, { ...progress.goOn, goOn: null, reason: null });
+  const { state, waitingFor } = progress.goOn;
+  // A window or an approval is looked for anew.
+  if (state === "waiting" && waitingFor !== "decision") return { ...goOnWaiting(progress), goOn: null };
+  return enter(progress, { state, waitingFor, goOn: null, reason: null });
+}
+
+/** Goes on where a wait interrupted: with the wave, or at the beginning. */
+export function goOnWaiting(progress: RolloutProgress): RolloutProgress {
+  return enter(progress, { state: progress.wave === null ? "planned" : "deploying", approvals: null, reason: null });
+}
+
+/** A wave that people do not want is not begun: nothing was touched, or what was stays as it is until somebody decides. */
+export function rejected(progress: RolloutProgress): RolloutProgress {
+  const untouched = progress.wave === null || progress.wave === 1;
+  return { ...end(progress, untouched ? "cancelled" : "halted"), approvals: null };
 }
 
 /** Puts a halt, a roll-back or a cancellation into effect. */
@@ -51,8 +100,10 @@ export function end(progress: RolloutProgress, ending: Ending): RolloutProgress 
 
 function judged(progress: RolloutProgress, event: RolloutEvent & { kind: "judged" }): RolloutProgress {
   const { verdict, reason } = event.verdict;
-  const observing = progress.state === "baking" || (progress.state === "waiting" && progress.waitingFor === "decision");
-  expect(progress, event, observing || (verdict === "FAIL" && progress.state === "verifying"));
+  const asked = progress.state === "waiting" && progress.waitingFor === "decision" && !progress.failed;
+  // Whatever is waited for, cells that have the release are watched.
+  const bad = verdict === "FAIL" && (progress.state === "verifying" || progress.state === "waiting");
+  expect(progress, event, progress.state === "baking" || asked || bad);
   switch (verdict) {
     case "FAIL":
       return fail(progress, reason);
@@ -71,8 +122,10 @@ function pass(progress: RolloutProgress): RolloutProgress {
   return enter(progress, { state: "deploying", wave: wave + 1, reason: null });
 }
 
+/** The bad wave goes back at once; those before it are judged again first. Where a person was waited for, all that was changed is one. */
 function fail(progress: RolloutProgress, reason: string): RolloutProgress {
-  const failed = { ...progress, reason };
+  const first = !progress.waveByWave || (progress.wave ?? 1) === 1 || progress.state === "waiting";
+  const failed = { ...progress, reason, failed: true, undoing: first ? ("all" as const) : ("wave" as const) };
   if (progress.reversible) return end(failed, "rolling-back");
   return { ...end(failed, "halted"), goOn: null };
 }
@@ -94,8 +147,12 @@ function interruption(progress: RolloutProgress): GoOn | null {
   }
 }
 
+function mayWait({ state }: RolloutProgress): boolean {
+  return state === "planned" || state === "deploying";
+}
+
 function enter(progress: RolloutProgress, changes: Partial<RolloutProgress>): RolloutProgress {
-  return { ...progress, waitingFor: null, ...changes, revision: progress.revision + 1 };
+  return { ...progress, waitingFor: null, waitUntil: null, ...changes, revision: progress.revision + 1 };
 }
 
 function expect(progress: RolloutProgress, event: RolloutEvent, legal: boolean): void {

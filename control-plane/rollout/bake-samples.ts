@@ -1,16 +1,6 @@
+import type { CellCheck, Comparison, Look } from "../../common/contracts/bake.ts";
 import type { SampleCounter } from "../../common/contracts/samples.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
-
-/** One hard check of a cell: what it said, or that it could not be asked. */
-export interface CellCheck {
-  readonly cell: CellId;
-  /** It answered a ping through its admin address. */
-  readonly answered: boolean;
-  readonly ready: boolean;
-  /** The release that its live slot reports; null when it did not answer. */
-  readonly release: ReleaseName | null;
-  readonly problems: readonly string[];
-}
 
 /** All that a verdict rests on. */
 export interface BakeSamples {
@@ -25,4 +15,8 @@ export interface BakeSamples {
   readonly missing: readonly string[];
   /** Whether the bake is over. Before, nothing passes, but enough errors fail at once. */
   readonly over: boolean;
+  /** The same, look by look, for the gates that go by time. */
+  readonly looks?: readonly Look[];
+  /** Null where there is nobody to compare with. */
+  readonly comparison?: Comparison | null;
 }

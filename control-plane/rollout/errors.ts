@@ -35,7 +35,17 @@ export const rolloutErrors = {
   "invalid-policy": {
     status: 400,
     title: "The rollout's policy does not make sense",
-    todo: "Give the percentages in ascending order, each more than 0 and at most 100.",
+    todo: "The detail says what does not fit; see the policy's fields in the API's description.",
+  },
+  "budget-too-small": {
+    status: 409,
+    title: "One cell alone exceeds the blast radius",
+    todo: "Allow more customers an hour, or move tenants off the cell first.",
+  },
+  "not-yours-to-approve": {
+    status: 403,
+    title: "That approval does not count",
+    todo: "Ask somebody whom the plan's policy names; never the one who asked for the rollout.",
   },
   "rollout-ended": {
     status: 409,

@@ -1,22 +1,48 @@
-import type { RolloutPolicy, Verdict } from "../../common/contracts/rollout.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
+import type { GateFinding, Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
-import type { BakeSamples, CellCheck } from "./bake-samples.ts";
+import type { BakeSamples } from "./bake-samples.ts";
+import { gateFinding, verdictOf, type Found } from "./finding.ts";
+
+const formula =
+  "FAIL if failuresInARow ≥ hardFailuresInARow; a check fails unless the cell answers, is ready and reports the release";
+
+/** The hard gate alone: what decides whether a wave may begin to bake. */
+export function judgeHard(samples: BakeSamples, policy: RolloutPolicy): Verdict {
+  const finding = hardFinding(samples, policy);
+  const kinds = { fail: "FAIL", pass: "PASS" } as const;
+  const kind = finding.outcome === "fail" || finding.outcome === "pass" ? kinds[finding.outcome] : "INCONCLUSIVE";
+  return verdictOf(kind, finding, samples, []);
+}
 
 /**
  * The hard gate: each cell answers, is ready and reports the release it should run. So many failures in a row fail at
  * once; a last check that failed, or no check at all, leaves it open.
  */
-export function judgeHard(samples: BakeSamples, policy: RolloutPolicy): Verdict {
+export function hardFinding(samples: BakeSamples, policy: RolloutPolicy): GateFinding {
   const found = samples.cells.map(({ cell, release }) => lastFailures(cell, release, samples.checks));
-  const failed = found.find(({ failures }) => failures >= policy.hardFailuresInARow);
-  if (failed !== undefined) return verdict(samples, policy, "FAIL", `${failed.cell}: ${failed.problem}`, failed);
-
-  const open = found.find(({ failures, checks }) => failures > 0 || checks === 0);
-  if (open !== undefined) return verdict(samples, policy, "INCONCLUSIVE", `${open.cell}: ${open.problem}`, open);
-  return verdict(samples, policy, "PASS", "every cell answers, is ready and runs the release", {
-    checks: Math.min(...found.map(({ checks }) => checks), samples.checks.length),
-    failures: 0,
+  const thresholds = { hardFailuresInARow: policy.hardFailuresInARow };
+  const say = (outcome: Found["outcome"], reason: string, checks: number, failuresInARow: number): Found => ({
+    outcome,
+    traffic: "none",
+    reason,
+    numbers: { checks, failuresInARow },
   });
+  const findings = found.map(({ cell, checks, failures, problem }) =>
+    say(outcomeOf(checks, failures, policy.hardFailuresInARow), `${cell}: ${problem}`, checks, failures),
+  );
+  const ill = findings.filter(({ outcome }) => outcome !== "pass");
+  if (ill.length > 0) return gateFinding("hard", formula, thresholds, ill);
+  const fewest = Math.min(...found.map(({ checks }) => checks), samples.checks.length);
+  return gateFinding("hard", formula, thresholds, [
+    say("pass", "every cell answers, is ready and runs the release", fewest, 0),
+  ]);
+}
+
+function outcomeOf(checks: number, failures: number, limit: number): Found["outcome"] {
+  if (failures >= limit) return "fail";
+  return failures > 0 || checks === 0 ? "open" : "pass";
 }
 
 interface Finding {
@@ -40,25 +66,4 @@ function problemOf(check: CellCheck, release: ReleaseName): string | null {
   if (check.release !== release) return `runs ${check.release ?? "no release"} instead of ${release}`;
   if (!check.ready) return check.problems.length === 0 ? "is not ready" : `is not ready: ${check.problems.join(", ")}`;
   return null;
-}
-
-function verdict(
-  samples: BakeSamples,
-  policy: RolloutPolicy,
-  kind: Verdict["verdict"],
-  reason: string,
-  found: { readonly checks: number; readonly failures: number },
-): Verdict {
-  return {
-    verdict: kind,
-    gate: "hard",
-    traffic: "none",
-    reason,
-    formula:
-      "FAIL if failuresInARow ≥ hardFailuresInARow; a check fails unless the cell answers, is ready and reports the release",
-    thresholds: { hardFailuresInARow: policy.hardFailuresInARow },
-    numbers: { checks: found.checks, failuresInARow: found.failures },
-    sources: [...samples.sources],
-    missing: [...samples.missing],
-  };
 }

@@ -1,9 +1,11 @@
-import type { RolloutPolicy, Verdict } from "../../common/contracts/rollout.ts";
+import type { Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import { latencyBoundsMs, type SampleCounter } from "../../common/contracts/samples.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
-import { histogramQuantile } from "./histogram.ts";
 import type { BakeSamples } from "./bake-samples.ts";
-import { total } from "./window.ts";
+import { histogramQuantile } from "./histogram.ts";
+import { badRequestsToStop, percent } from "./judging.ts";
+import { countedOf } from "./traffic-counts.ts";
 
 /** What one kind of traffic of one cell shows. `open`: too few samples to say. */
 export interface TrafficFinding {
@@ -13,9 +15,6 @@ export interface TrafficFinding {
   readonly reason: string;
   readonly numbers: Verdict["numbers"];
 }
-
-// Fewer bad requests than this never stop a bake early: they can be one hiccup in a window that is still short.
-const badRequestsToStop = 5;
 
 export const trafficFormula =
   "FAIL if errors / requests > 1 − successObjective or p99Ms > p99ObjectiveMs, with requests ≥ minimumSamples at the end of the bake; " +
@@ -37,11 +36,8 @@ export function judgeTraffic(
   samples: BakeSamples,
   policy: RolloutPolicy,
 ): readonly TrafficFinding[] {
-  const own = samples.counters.filter(
-    (counter) => counter.cell === cell && (counter.release === release || counter.release === null),
-  );
   return (["real", "synthetic"] as const).map((traffic) => {
-    const counted = total(own.filter((counter) => counter.synthetic === (traffic === "synthetic")));
+    const counted = countedOf(samples.counters, cell, release, traffic);
     const { numbers, problem, enough } = measure(counted, policy);
     const judged = enough && samples.over;
     const stop = problem !== null && (judged || problem.certain);
@@ -99,8 +95,4 @@ function isCertain(bad: number, requests: number, allowedShare: number, policy: 
 /** Requests in buckets that lie wholly above the bound. */
 function slowerThan(boundMs: number, latency: readonly number[]): number {
   return latency.reduce((sum, count, bucket) => ((latencyBoundsMs[bucket - 1] ?? 0) >= boundMs ? sum + count : sum), 0);
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
 }

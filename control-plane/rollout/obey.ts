@@ -1,18 +1,14 @@
-import { end, goOn } from "./advance.ts";
-import type { RolloutErrorCode } from "./errors.ts";
+import { end, goOn, goOnWaiting, rejected } from "./advance.ts";
+import { approvalRefusal, approve } from "./approvals.ts";
 import { isFinal, type Ending, type RolloutCommandInput, type RolloutProgress } from "./progress.ts";
-
-/** Why a command is refused: a code of `rolloutErrors`, and what it means here. */
-export interface CommandRefusal {
-  readonly code: RolloutErrorCode;
-  readonly detail: string;
-}
+import type { CommandRefusal } from "./refusal.ts";
 
 /**
  * Whether a command may be given now; null when it may. The synchronous validator of the workflow's update.
  * A repeated command is refused, not ignored, so that nobody believes to have done what somebody else did.
+ * @param now milliseconds since 1970.
  */
-export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput): CommandRefusal | null {
+export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput, now: number): CommandRefusal | null {
   const { state, paused, ending } = progress;
   if (input.planHash !== null && input.planHash !== progress.planHash) {
     return { code: "plan-differs", detail: `the rollout's plan is ${progress.planHash}` };
@@ -40,6 +36,19 @@ export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput)
       return ending === "rolling-back" || ending === "cancelled"
         ? wrongState(`the rollout is about to be ${endingText[ending]}`)
         : null;
+    case "approve":
+    case "reject": {
+      const { approvals, approvalPolicy } = progress;
+      if (progress.waitingFor !== "approval" || approvals === null || approvalPolicy === null)
+        return wrongState("the rollout does not wait for approval");
+      return approvalRefusal(
+        approvalPolicy,
+        approvals,
+        { ...input, command: input.command },
+        progress.requestedBy,
+        now,
+      );
+    }
     default:
       return input.command satisfies never;
   }
@@ -52,10 +61,12 @@ export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput)
  *   halt       freezes in place
  *   roll-back  undoes all waves
  *   cancel     ends the rollout; cells that were changed keep the release
+ *   approve    counts towards the approvals of the wave at hand; enough of them begin it
+ *   reject     begins it not: before the first wave the rollout is cancelled, later it is halted
  * @throws TypeError when `refusalOf` would refuse it.
  */
-export function obey(progress: RolloutProgress, input: RolloutCommandInput): RolloutProgress {
-  const refusal = refusalOf(progress, input);
+export function obey(progress: RolloutProgress, input: RolloutCommandInput, now: number): RolloutProgress {
+  const refusal = refusalOf(progress, input, now);
   if (refusal !== null) throw new TypeError(`${refusal.code}: ${refusal.detail}`);
 
   switch (input.command) {
@@ -69,6 +80,10 @@ export function obey(progress: RolloutProgress, input: RolloutCommandInput): Rol
       return endWhenSettled(progress, "rolling-back", input.reason);
     case "cancel":
       return endWhenSettled(progress, "cancelled", input.reason);
+    case "approve":
+      return approved(progress, input.actor);
+    case "reject":
+      return rejected({ ...progress, reason: input.reason ?? `rejected by ${input.actor}` });
     default:
       return input.command satisfies never;
   }
@@ -80,7 +95,17 @@ const endingText: Readonly<Record<Ending, string>> = {
   cancelled: "cancelled",
 };
 
+function approved(progress: RolloutProgress, actor: string): RolloutProgress {
+  const { approvals, approvalPolicy } = progress;
+  if (approvals === null || approvalPolicy === null) throw new TypeError("no approval was asked for");
+  const next = approve(approvalPolicy, approvals, actor);
+  if (!next.enough) return changed(progress, { approvals: next.approvals });
+  return goOnWaiting({ ...progress, approvedWaves: [...progress.approvedWaves, approvals.wave] });
+}
+
 function resumeRefusal(progress: RolloutProgress): CommandRefusal | null {
+  if (progress.failed && progress.waitingFor === "decision")
+    return wrongState("a gate has failed and the wave went back; roll back the others, or cancel so that they stay");
   if (progress.ending === "halted" || progress.paused || progress.waitingFor === "decision") return null;
   if (progress.state !== "halted")
     return wrongState("the rollout is neither paused nor halted nor waiting for a decision");
@@ -90,11 +115,11 @@ function resumeRefusal(progress: RolloutProgress): CommandRefusal | null {
 function resume(progress: RolloutProgress): RolloutProgress {
   if (progress.state === "halted") return goOn(progress);
   if (progress.paused || progress.ending !== null) return changed(progress, { paused: false, ending: null });
-  return changed(progress, { state: "baking", waitingFor: null, reason: null });
+  return changed(progress, { state: "baking", waitingFor: null, waitUntil: null, reason: null });
 }
 
 function endWhenSettled(progress: RolloutProgress, ending: Ending, reason: string | null): RolloutProgress {
-  const told = { ...progress, reason: reason ?? progress.reason };
+  const told = { ...progress, reason: reason ?? progress.reason, undoing: "all" as const };
   return progress.state === "deploying" ? changed(told, { ending }) : end(told, ending);
 }
 

@@ -1,62 +1,72 @@
 import { digestOf } from "../../common/canonical.ts";
-import type { Release } from "../../common/contracts/release.ts";
-import type { PlannedWave, RolloutPlan, RolloutPolicy } from "../../common/contracts/rollout.ts";
-import type { ReleaseName } from "../../common/ids.ts";
+import type { MigrationClass, Release } from "../../common/contracts/release.ts";
+import type { RolloutKind, RolloutPlan } from "../../common/contracts/rollout.ts";
+import { mostExposed } from "./blast-radius.ts";
 import { rolloutError } from "./errors.ts";
-import { bakeSecondsAfter } from "./policy.ts";
+import type { PlanRequest } from "./plan-request.ts";
+import { plannedWave, startsOf, waveSeconds } from "./planned-wave.ts";
+import { sum } from "./power.ts";
 import { heaviest, migrationClassFor, reusedNumber, schemaProblem } from "./schema-range.ts";
-import { type FleetCell, wavesOf } from "./waves.ts";
-
-/** What is asked for, and all that planning knows. */
-export interface PlanRequest {
-  readonly application: string;
-  readonly release: ReleaseName;
-  /** All stored releases, of whatever application. */
-  readonly releases: readonly Release[];
-  readonly cells: readonly FleetCell[];
-  /** Rings in the order in which they get releases; cells of other rings come last. Usually empty. */
-  readonly rings: readonly string[];
-  readonly policy: RolloutPolicy;
-}
-
-// Copying a release, migrating, starting, switching and draining one cell; a wave's cells are changed side by side.
-const expectedDeploySeconds = 20;
+import { customersIn, type FleetCell, wavesOf } from "./waves.ts";
 
 /**
  * Plans a rollout. Pure: same input, same plan, same hash.
  * @returns the immutable plan; `hash` is the SHA-256 of the canonical JSON of all the rest.
- * @throws `unknown-release`, `wrong-application`, `release-quarantined`, `schema-out-of-range`, `no-cells`,
- *   `nothing-to-do`, in this order.
+ * @throws `unknown-release`, `wrong-application`, `release-quarantined`, `no-cells`, `nothing-to-do`, `schema-out-of-range`,
+ *   `budget-too-small`, in this order.
  */
 export function planRollout(request: PlanRequest): RolloutPlan {
+  const { application, release, policy } = request;
   const target = checkedRelease(request);
-  if (request.cells.length === 0) throw rolloutError("no-cells", `${request.application} has no cells`);
-  const changing = request.cells.filter((cell) => cell.release !== request.release);
-  if (changing.length === 0) throw rolloutError("nothing-to-do", `all cells run ${request.release}`);
+  if (request.cells.length === 0) throw rolloutError("no-cells", `${application} has no cells`);
+  const changing = request.cells.filter((cell) => cell.release !== release);
+  if (changing.length === 0) throw rolloutError("nothing-to-do", `all cells run ${release}`);
   checkSchemas(request, target, changing);
+  checkBudget(request, changing);
 
-  const { manifest } = target;
-  const waves = wavesOf(changing, request.cells.length, request.policy, request.rings).map((cells, n): PlannedWave => ({
-    number: n + 1,
-    cells: cells.map((cell) => ({
-      cell: cell.cell,
-      from: cell.release,
-      to: request.release,
-      tenants: sum(Object.values(customersOf(cell))),
-    })),
-    bakeSeconds: bakeSecondsAfter(n + 1, request.policy),
-    tenantsAtRisk: addUp(cells.map(customersOf)),
-  }));
+  const cells = wavesOf(changing, request.cells, policy);
+  const starts = startsOf(cells, request);
+  const waves = cells.map((wave, n) => plannedWave(wave, cells.slice(n + 1).flat(), n + 1, starts[n] ?? 0, request));
+  const migrationClass = heaviest(changing.map((cell) => migrationClassFor(target.manifest.migrations, cell.schema)));
   const plan = {
-    application: request.application,
-    release: request.release,
+    application,
+    kind: kindOf(target, migrationClass, changing, request.releases),
+    release,
     digest: target.digest,
-    migrationClass: heaviest(changing.map((cell) => migrationClassFor(manifest.migrations, cell.schema))),
+    migrationClass,
     waves,
-    policy: request.policy,
-    expectedSeconds: sum(waves.map((wave) => wave.bakeSeconds + expectedDeploySeconds)),
+    policy,
+    customers: sum(request.cells.map(customersIn)),
+    expectedSeconds: (starts.at(-1) ?? 0) + waveSeconds(cells.at(-1) ?? [], cells.length, policy),
   };
   return { ...plan, hash: digestOf(plan) };
+}
+
+/** What the release brings: only other values, a step that takes something away, or a new application. */
+function kindOf(
+  target: Release,
+  migrationClass: MigrationClass | null,
+  changing: readonly FleetCell[],
+  releases: readonly Release[],
+): RolloutKind {
+  if (migrationClass === "contract" || migrationClass === "irreversible") return "migration-contract";
+  const content = ({ manifest }: Release): string => {
+    const { name: _name, version: _version, configuration: _configuration, ...rest } = manifest;
+    return digestOf(rest);
+  };
+  const onlyConfigured = changing.every(({ release }) => {
+    const from = releases.find(({ name }) => name === release);
+    return from !== undefined && content(from) === content(target);
+  });
+  return onlyConfigured ? "configuration" : "application";
+}
+
+function checkBudget({ cells, policy }: PlanRequest, changing: readonly FleetCell[]): void {
+  const most = mostExposed(policy.blastRadius, sum(cells.map(customersIn)));
+  const over = changing.find((cell) => customersIn(cell) > most);
+  if (over === undefined) return;
+  const text = `${over.cell} has ${customersIn(over)} customers, within an hour ${most} may be exposed`;
+  throw rolloutError("budget-too-small", text);
 }
 
 /** Whether a plan is as it was made: its hash is that of its content. */
@@ -97,18 +107,4 @@ function checkSchemas({ application, releases }: PlanRequest, target: Release, c
     const problem = schemaProblem(manifest, cell.schema, known);
     if (problem !== null) throw rolloutError("schema-out-of-range", `${cell.cell}: ${problem}`);
   }
-}
-
-function customersOf(cell: FleetCell): Readonly<Record<string, number>> {
-  return Object.fromEntries(Object.entries(cell.tenants).filter(([tier, count]) => tier !== "synthetic" && count > 0));
-}
-
-function addUp(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const totals: Record<string, number> = {};
-  for (const [tier, count] of counts.flatMap(Object.entries<number>)) totals[tier] = (totals[tier] ?? 0) + count;
-  return totals;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

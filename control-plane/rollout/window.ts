@@ -20,21 +20,33 @@ export function openWindow(readings: readonly Samples[]): TrafficWindow {
  * before begins to count from this reading.
  */
 export function extendWindow(window: TrafficWindow, readings: readonly Samples[]): TrafficWindow {
-  const totals = new Map(window.counters.map((counter) => [keyOf(counter), counter]));
-  const last = new Map(Object.entries(window.last));
-  for (const reading of readings) {
-    const previous = last.get(reading.source);
-    last.set(reading.source, reading);
-    if (previous === undefined) continue;
+  const grown = grownSince(window.last, readings);
+  const last = readings.map((reading) => [reading.source, reading] as const);
+  return { counters: addUp([...window.counters, ...grown]), last: { ...window.last, ...Object.fromEntries(last) } };
+}
+
+/** What the sources have counted since their last readings, summed over the sources. */
+export function grownSince(
+  last: Readonly<Record<string, Samples>>,
+  readings: readonly Samples[],
+): readonly SampleCounter[] {
+  const grown = readings.flatMap((reading) => {
+    const previous = last[reading.source];
+    if (previous === undefined) return [];
     const base = previous.instance === reading.instance ? previous.counters : [];
     const before = new Map(base.map((counter) => [keyOf(counter), counter]));
-    for (const counter of reading.counters) {
-      const key = keyOf(counter);
-      const grown = difference(counter, before.get(key));
-      if (grown.requests > 0) totals.set(key, sum(grown, totals.get(key)));
-    }
-  }
-  return { counters: [...totals.values()], last: Object.fromEntries(last) };
+    return reading.counters
+      .map((counter) => difference(counter, before.get(keyOf(counter))))
+      .filter(({ requests }) => requests > 0);
+  });
+  return addUp(grown);
+}
+
+/** One counter for each cell, release and kind of traffic. */
+export function addUp(counters: readonly SampleCounter[]): readonly SampleCounter[] {
+  const totals = new Map<string, SampleCounter>();
+  for (const counter of counters) totals.set(keyOf(counter), sum(counter, totals.get(keyOf(counter))));
+  return [...totals.values()];
 }
 
 /** All counters of a selection as one; null when the selection is empty. */

@@ -1,3 +1,4 @@
+import { systemClock } from "../../common/clock.ts";
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -74,6 +75,7 @@ test("the worker waits for Temporal, works for it, and comes back after Temporal
     address: `127.0.0.1:${port}`,
     identity: "worker",
     activities: createActivities({
+      clock: systemClock,
       driver: fleet.driver,
       registry: fleet.registry,
       synthetic: fleet.synthetic,

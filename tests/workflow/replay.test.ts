@@ -17,7 +17,7 @@ after(async () => {
 });
 
 test("there are histories to replay", () => {
-  assert.ok(files.length >= 4);
+  assert.ok(files.length >= 9);
 });
 
 for (const file of files) {

@@ -1,4 +1,4 @@
-import type { CellCheck } from "../../control-plane/rollout/bake-samples.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
 import { CellStatus } from "../../common/contracts/cell-admin.ts";
 import { type Slot, slots } from "../../common/contracts/lease.ts";
 import { Samples } from "../../common/contracts/samples.ts";
@@ -29,7 +29,7 @@ export async function observe(deps: ObserveDeps, input: ObserveInput): Promise<O
     Promise.all(input.cells.map(({ cell, release }) => checkCell(deps, cell, release))),
   ]);
   if (routers.length === 0) throw workflowError("no-router", "There is nobody to ask for samples.");
-  const cells = new Set<string>(input.cells.map(({ cell }) => cell));
+  const cells = new Set<string>([...input.cells.map(({ cell }) => cell), ...(input.controls ?? [])]);
   const heard = await Promise.all(routers.map((router) => readRouter(deps.parts, router, cells)));
   return {
     checks,
@@ -58,13 +58,14 @@ async function checkCell(deps: ObserveDeps, cell: CellId, wanted: ReleaseName): 
   if (status === null)
     return { cell, answered: false, ready: false, release: null, problems: ["its admin API does not answer"] };
   const { liveSlot, release, ready, problems } = status;
-  if (!ready || release !== wanted) return { cell, answered: true, ready, release, problems };
+  const queue = { oldestSeconds: status.queue.oldestSeconds, dead: status.queue.dead };
+  if (!ready || release !== wanted) return { cell, answered: true, ready, release, problems, queue };
   try {
     await deps.synthetic.journeyAtSlot(cell, liveSlot, wanted);
-    return { cell, answered: true, ready, release, problems };
+    return { cell, answered: true, ready, release, problems, queue };
   } catch (error) {
     if (!(error instanceof CellplaneError)) throw error;
-    return { cell, answered: true, ready: false, release, problems: [error.message] };
+    return { cell, answered: true, ready: false, release, problems: [error.message], queue };
   }
 }
 

@@ -1,3 +1,5 @@
+import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/looks.ts";
+import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
 import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
@@ -43,6 +45,7 @@ export interface SyntheticTenant {
 /** What activities read from and write to the control plane's database. */
 export interface RegistryPort {
   cell(id: CellId): Promise<RegisteredCell>;
+  cells(): Promise<readonly Pick<RegisteredCell, "id" | "release">[]>;
   /** Part ids and admin addresses of the routers. */
   routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
   release(name: ReleaseName): Promise<ReleaseRef & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
@@ -64,4 +67,15 @@ export interface RegistryPort {
   publishLive(cell: CellId, slot: Slot, release: ReleaseName): Promise<void>;
   /** After a completed rollout: what new and returning cells get. */
   setCurrentRelease(release: ReleaseName): Promise<void>;
+  /** Opens a watch over a wave, with what is known of the traffic before it; does nothing where it is open. */
+  openWatch(operation: OperationId, request: WatchRequest): Promise<void>;
+  /** Adds a look, and answers it as it is kept; one that is told twice is written once. */
+  addLook(
+    of: { readonly operation: OperationId; readonly number: number; readonly look: number },
+    seen: Seen,
+    time: LookTime,
+    staleSeconds: number,
+  ): Promise<Look>;
+  /** A watch with its looks: all, or those before the numbered one. */
+  watch(operation: OperationId, number: number, before?: number): Promise<Watch>;
 }

@@ -1,9 +1,10 @@
 import type { RolloutSteps } from "../definitions/steps.ts";
-import { observe, type ObserveDeps } from "./observe.ts";
+import { observe } from "./observe.ts";
 import type { DriverPort } from "./ports.ts";
+import { watchActivities, type WatchDeps } from "./watch.ts";
 
 /** What a rollout needs beside the steps in its cells. */
-export function rolloutActivities(deps: ObserveDeps & { readonly driver: DriverPort }): RolloutSteps {
+export function rolloutActivities(deps: WatchDeps & { readonly driver: DriverPort }): RolloutSteps {
   return {
     async prepareRollout(input) {
       // After a direct command a cell has seen a token that the registry does not know.
@@ -30,5 +31,11 @@ export function rolloutActivities(deps: ObserveDeps & { readonly driver: DriverP
     async observeWave(input) {
       return await observe(deps, input);
     },
+
+    async fleetMembers() {
+      return (await deps.registry.cells()).map(({ id, release }) => ({ cell: id, release }));
+    },
+
+    ...watchActivities(deps),
   };
 }

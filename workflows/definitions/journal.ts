@@ -1,5 +1,8 @@
 import { advance, end } from "../../control-plane/rollout/advance.ts";
-import { obey, refusalOf, type CommandRefusal } from "../../control-plane/rollout/obey.ts";
+import { obey, refusalOf } from "../../control-plane/rollout/obey.ts";
+import type { Member } from "../../control-plane/rollout/membership.ts";
+import type { Exposure } from "../../control-plane/rollout/blast-radius.ts";
+import type { CommandRefusal } from "../../control-plane/rollout/refusal.ts";
 import { plannedProgress, type RolloutEvent, type RolloutProgress } from "../../control-plane/rollout/progress.ts";
 import type {
   CellStep,
@@ -18,6 +21,16 @@ type CellRecord = Rollout["cells"][number];
 /** What happened, for the history; wave, cell and actor are filled in where they are not given. */
 type Note = Partial<Pick<HistoryEntry, "wave" | "cell" | "actor" | "reason" | "verdict">>;
 
+/** A watch as the workflow knows it: what was seen is kept by the registry. */
+export interface OpenWatch {
+  readonly number: number;
+  readonly wave: number;
+  /** Milliseconds since 1970. */
+  readonly beganAt: number;
+  /** How many looks were begun. */
+  looks: number;
+}
+
 /** Whose word stands in the history where no person gave it. */
 const self = "rollout";
 
@@ -33,11 +46,18 @@ export class Journal {
   #waves: readonly WaveRecord[];
   #cells: readonly CellRecord[];
   #history: readonly HistoryEntry[] = [];
+  readonly #watches: OpenWatch[] = [];
+  readonly #began = new Map<number, string>();
+  readonly #exposed: Exposure[] = [];
+  readonly #gone = new Set<CellId>();
+  /** Waves of cells that came during the rollout. */
+  readonly #joinedWaves: PlannedWave[] = [];
 
-  constructor(input: RolloutInput) {
+  /** @param waveByWave false for rollouts that began when a bad wave still undid them all. */
+  constructor(input: RolloutInput, waveByWave: boolean) {
     const { plan } = input;
     this.#input = input;
-    this.#progress = plannedProgress(plan);
+    this.#progress = plannedProgress(input, waveByWave);
     this.#waves = plan.waves.map(({ number, cells }) => ({
       number,
       state: "pending",
@@ -60,9 +80,80 @@ export class Journal {
 
   /** The wave at hand. */
   get wave(): PlannedWave {
-    const wave = this.#input.plan.waves[(this.#progress.wave ?? 1) - 1];
+    const number = this.#progress.wave ?? 1;
+    const { waves } = this.#input.plan;
+    const wave = waves[number - 1] ?? this.#joinedWaves[number - 1 - waves.length];
     if (wave === undefined) throw new TypeError(`the plan has no wave ${this.#progress.wave}`);
     return wave;
+  }
+
+  /** Cells of a wave that have the release. */
+  deployedIn(wave: number): readonly CellId[] {
+    return this.#cells.filter((cell) => cell.wave === wave && cell.step === "deployed").map(({ cell }) => cell);
+  }
+
+  /** Cells that came during the rollout. */
+  get joined(): readonly CellRecord[] {
+    return this.#cells.filter(({ wave }) => wave > this.#input.plan.waves.length);
+  }
+
+  /** Cells that came during the rollout get a wave of their own, which bakes as the last one did. */
+  join(members: readonly Member[]): void {
+    const to = this.#input.plan.release;
+    const number = this.#progress.waves + 1;
+    const { bakeSeconds } = this.wave;
+    const cells = members.map(({ cell, release }) => ({ cell, from: release, to, tenants: 0 }));
+    this.#joinedWaves.push({ number, cells, bakeSeconds, tenantsAtRisk: {} });
+    const ids = cells.map(({ cell }) => cell);
+    this.#waves = [...this.#waves, { number, state: "pending", cells: ids, bakeEndsAt: null }];
+    // A cell that came back stands in its new wave alone: a cell is where it is to be changed next.
+    const others = this.#cells.filter(({ cell }) => !ids.includes(cell));
+    const records = cells.map(({ cell, from }) => ({
+      cell,
+      wave: number,
+      step: "pending" as const,
+      from,
+      to,
+      error: null,
+    }));
+    this.#cells = [...others, ...records];
+    this.learn({ kind: "joined" }, { reason: `${ids.join(", ")} came during the rollout` });
+  }
+
+  /** Something worth knowing that changes nothing. */
+  remember(event: string, reason: string): void {
+    this.#touch();
+    this.#note(event, { reason });
+  }
+
+  /** Numbers a new watch over a wave. */
+  newWatch(wave: number): OpenWatch {
+    const watch = { number: this.#watches.length + 1, wave, beganAt: new Date().getTime(), looks: 0 };
+    this.#watches.push(watch);
+    return watch;
+  }
+
+  /** The newest watch over a wave; null where none was opened. */
+  watchOf(wave: number): OpenWatch | null {
+    return this.#watches.findLast((watch) => watch.wave === wave) ?? null;
+  }
+
+  /** When the first cell of a wave was begun; null where none was. */
+  deployBegan(wave: number): string | null {
+    return this.#began.get(wave) ?? null;
+  }
+
+  /** Customers that were exposed, and when. */
+  get exposed(): readonly Exposure[] {
+    return this.#exposed;
+  }
+
+  /** A wave's first cells are begun: from now on its customers count as exposed. */
+  waveBegins(wave: PlannedWave): void {
+    if (this.#began.has(wave.number)) return;
+    const at = new Date();
+    this.#began.set(wave.number, at.toISOString());
+    this.#exposed.push({ at: at.getTime(), tenants: wave.cells.reduce((sum, cell) => sum + cell.tenants, 0) });
   }
 
   /** What the registry keeps and `rollout show` answers. */
@@ -91,11 +182,11 @@ export class Journal {
 
   /** Why a command may not be given now; null when it may. */
   refusalOf(command: CommandInput): CommandRefusal | null {
-    return refusalOf(this.#progress, command);
+    return refusalOf(this.#progress, command, new Date().getTime());
   }
 
   obey(command: CommandInput): void {
-    this.#progress = obey(this.#progress, command);
+    this.#progress = obey(this.#progress, command, new Date().getTime());
     this.#note(command.command, { actor: command.actor, reason: command.reason });
   }
 
@@ -103,6 +194,27 @@ export class Journal {
   learn(event: RolloutEvent, note: Note = {}): void {
     this.#progress = advance(this.#progress, event);
     this.#note(event.kind, note);
+  }
+
+  /** A wait has lasted as long as it may. */
+  timeIsUp(): void {
+    const { waitingFor, approvals } = this.#progress;
+    switch (waitingFor) {
+      case "approval": {
+        const given = approvals?.approvedBy.length ?? 0;
+        const reason = `not approved in time: ${given} of ${this.#progress.approvalPolicy?.required ?? 1}`;
+        return this.learn({ kind: "rejected", reason }, { reason });
+      }
+      case "decision":
+        return this.learn({ kind: "decision-expired" }, { reason: "nobody decided in time" });
+      case "window":
+      case "moves":
+        return this.learn({ kind: "wait-over" });
+      case null:
+        return;
+      default:
+        waitingFor satisfies never;
+    }
   }
 
   /** Puts a halt, roll-back or cancellation into effect that waited for cells in mid-change. */
@@ -120,9 +232,9 @@ export class Journal {
   }
 
   /** A verdict that changes nothing yet, kept with all it rests on. */
-  remark(verdict: Verdict): void {
+  remark(verdict: Verdict, wave: number | null = this.#progress.wave): void {
     this.#touch();
-    this.#note("observed", { reason: verdict.reason, verdict });
+    this.#note("observed", { wave, reason: verdict.reason, verdict });
   }
 
   waveIs(number: number, state: WaveRecord["state"], bakeEndsAt: string | null = null): void {
@@ -137,6 +249,15 @@ export class Journal {
     this.#cells = this.#cells.map((record) => (record.cell === cell ? { ...record, step, error } : record));
     const settled = step === "deployed" || step === "rolled-back" || step === "failed";
     if (settled) this.#note(`cell-${step}`, { wave: known.wave, cell, reason: error });
+  }
+
+  cellIsGone(cell: CellId): void {
+    this.#gone.add(cell);
+    this.cellIs(cell, "skipped", "the fleet has it no more");
+  }
+
+  isGone(cell: CellId): boolean {
+    return this.#gone.has(cell);
   }
 
   #touch(): void {

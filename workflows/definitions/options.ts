@@ -37,6 +37,14 @@ export const recordOptions: ActivityOptions = {
   startToCloseTimeout: "20 seconds",
 };
 
+/** Looks are tried twice, quickly: the next one comes soon, and says how many failed in a row. Load is spread over up to half a minute. */
+export const lookOptions: ActivityOptions = {
+  heartbeatTimeout,
+  retry: { ...retry, maximumAttempts: 2 },
+  startToCloseTimeout: "60 seconds",
+  scheduleToCloseTimeout: "2 minutes",
+};
+
 /** Readings are tried once: a reading that could not be taken is itself an observation. */
 export const observeOptions: ActivityOptions = {
   heartbeatTimeout,

@@ -6,17 +6,20 @@ import {
   defineQuery,
   defineUpdate,
   isCancellation,
+  patched,
   proxyActivities,
   rootCause,
   setHandler,
 } from "@temporalio/workflow";
 import { isFinal } from "../../control-plane/rollout/progress.ts";
 import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
-import { bakeWave, verifyWave, watchWhileWaiting } from "./bake.ts";
+import { bakeWave, verifyWave, waitAndWatch } from "./bake.ts";
+import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
 import { Journal } from "./journal.ts";
 import { recordOptions } from "./options.ts";
-import { deployWave, rollBackAll } from "./waves.ts";
+import { deployWave } from "./deploy-wave.ts";
+import { rollBack } from "./roll-back.ts";
 import type { RolloutSteps } from "./steps.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
@@ -30,7 +33,8 @@ export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
  * to: a rollout ends by its commands, so that no cell is left half-way.
  */
 export async function rollout(input: RolloutInput): Promise<Rollout> {
-  const journal = new Journal(input);
+  const watches = patched("watches");
+  const journal = new Journal(input, watches);
   setHandler(stateQuery, () => journal.record);
   setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
   setHandler(
@@ -41,12 +45,20 @@ export async function rollout(input: RolloutInput): Promise<Rollout> {
     },
     { validator: (command: CommandInput) => refuse(journal, command) },
   );
-  return await CancellationScope.nonCancellable(() => run(input, journal));
+  return await CancellationScope.nonCancellable(() => run(input, journal, watches ? now : before));
 }
 
-async function run(input: RolloutInput, journal: Journal): Promise<Rollout> {
+/** How waves are watched: by looks that the registry keeps, or, in rollouts that began before that, by the workflow's own. */
+interface Watching {
+  verifyWave(input: RolloutInput, journal: Journal): Promise<void>;
+  bakeWave(input: RolloutInput, journal: Journal): Promise<void>;
+  waitAndWatch(input: RolloutInput, journal: Journal): Promise<void>;
+}
+const now: Watching = { verifyWave, bakeWave, waitAndWatch };
+
+async function run(input: RolloutInput, journal: Journal, watching: Watching): Promise<Rollout> {
   const recorder = keepRecording(journal);
-  while (!isFinal(journal.progress.state)) await step(input, journal);
+  while (!isFinal(journal.progress.state)) await step(input, journal, watching);
   await record.finishRollout({
     operation: input.operation,
     completed: journal.progress.state === "completed" ? input.plan.release : null,
@@ -57,7 +69,7 @@ async function run(input: RolloutInput, journal: Journal): Promise<Rollout> {
 }
 
 /** Does what the state asks for, until it is another one. */
-async function step(input: RolloutInput, journal: Journal): Promise<void> {
+async function step(input: RolloutInput, journal: Journal, watching: Watching): Promise<void> {
   const { state } = journal.progress;
   switch (state) {
     case "planned":
@@ -65,15 +77,15 @@ async function step(input: RolloutInput, journal: Journal): Promise<void> {
     case "deploying":
       return await deployWave(input, journal);
     case "verifying":
-      return await verifyWave(input, journal);
+      return await watching.verifyWave(input, journal);
     case "baking":
-      return await bakeWave(input, journal);
+      return await watching.bakeWave(input, journal);
     case "waiting":
-      return await watchWhileWaiting(input, journal);
+      return await watching.waitAndWatch(input, journal);
     case "halted":
       return await condition(() => journal.progress.state !== "halted");
     case "rolling-back":
-      return await rollBackAll(input, journal);
+      return await rollBack(input, journal);
     case "rolled-back":
     case "rollback-failed":
     case "completed":

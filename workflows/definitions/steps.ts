@@ -1,8 +1,11 @@
 import type { Slot } from "../../common/contracts/lease.ts";
-import type { Rollout } from "../../common/contracts/rollout.ts";
+import type { Rollout, Verdict } from "../../common/contracts/rollout.ts";
+import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import type { Samples } from "../../common/contracts/samples.ts";
 import type { CellId, OperationId, ReleaseName } from "../../common/ids.ts";
-import type { CellCheck } from "../../control-plane/rollout/bake-samples.ts";
+import type { Member } from "../../control-plane/rollout/membership.ts";
+import type { WatchRequest } from "../../control-plane/rollout/looks.ts";
+import type { CellCheck } from "../../common/contracts/bake.ts";
 
 // What workflows ask of activities. Definitions may see nothing that does I/O, so they say here what they need, and the activities
 // say that they do it. Every step may be run again after a crash at any point, and then ends in the same state.
@@ -65,7 +68,41 @@ export type CellSteps = {
   retireSlot(input: SlotStep & ClaimedStep & { drain: boolean }): Promise<void>;
 };
 
+/** One look at a wave: load first, where samples lack, then routers and cells, then the judge. */
+export interface LookInput {
+  readonly operation: OperationId;
+  /** The watch, and which look of it; a look that is taken twice is kept once. */
+  readonly number: number;
+  readonly look: number;
+  /** Since the watch began. */
+  readonly seconds: number;
+  readonly policy: RolloutPolicy;
+  /** `hard`: whether the cells serve at all, before they bake. */
+  readonly gates: "hard" | "all";
+  /** Whether the bake is over: only then may it pass. */
+  readonly over: boolean;
+  readonly load: LoadInput | null;
+}
+
+export interface LoadInput {
+  /** Where it is sent: to all cells that are watched, or to those of the waves before alone. */
+  readonly to: "all" | "earlier";
+  /** How much of the bake is over when the load has been sent, 0 to 1. */
+  readonly share: number;
+  /** Synthetic requests over the whole bake, of cells that planning found too quiet. */
+  readonly planned: readonly { readonly cell: CellId; readonly requests: number }[];
+  readonly overMs: number;
+}
+
+export interface LookResult {
+  readonly verdict: Verdict;
+  /** Whether samples still lack that load could bring. */
+  readonly lacking: boolean;
+}
+
 export interface ObserveInput {
+  /** Cells whose traffic is counted too, though nobody checks them. */
+  readonly controls?: readonly CellId[];
   /** The wave's cells and what each should run. */
   readonly cells: readonly { readonly cell: CellId; readonly release: ReleaseName }[];
   /** Synthetic requests to send first, through the router. */
@@ -94,4 +131,15 @@ export type RolloutSteps = {
   finishRollout(input: { operation: OperationId; completed: ReleaseName | null }): Promise<void>;
   /** Adds synthetic load, then reads routers and checks cells. What does not answer is reported as such. */
   observeWave(input: ObserveInput): Promise<Observation>;
+  /** The fleet's cells as they are now. */
+  fleetMembers(): Promise<readonly Member[]>;
+  /** Opens a watch over a wave; does nothing where it is open. */
+  openWatch(input: { operation: OperationId; watch: WatchRequest }): Promise<void>;
+  takeLook(input: LookInput): Promise<LookResult>;
+  /** Judges the waves before a bad one again, by the looks of its watch. */
+  judgeEarlier(input: {
+    operation: OperationId;
+    number: number;
+    policy: RolloutPolicy;
+  }): Promise<readonly { readonly wave: number; readonly verdict: Verdict }[]>;
 };

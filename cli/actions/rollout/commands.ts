@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RolloutCommandRequest, StartRollout } from "../../../common/contracts/control-plane.ts";
-import type { Rollout, RolloutCommand, RolloutPolicy } from "../../../common/contracts/rollout.ts";
+import type { Rollout, RolloutCommand } from "../../../common/contracts/rollout.ts";
 import type { ReleaseName } from "../../../common/ids.ts";
 import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
@@ -8,18 +8,16 @@ import { exitCodes } from "../../exit.ts";
 import { entryText } from "./changes.ts";
 import { coloured } from "./colour.ts";
 import { endingOf } from "./ending.ts";
+import { policyOf, type PolicyInput } from "./plan.ts";
 import { rolloutTree } from "./tree.ts";
 import { watchRollout } from "./watch.ts";
 
 /** How long an accepted command may take to reach the registry before the older state is shown. */
 const hearsayLimitMs = 10_000;
 
-interface StartInput {
+interface StartInput extends PolicyInput {
   readonly release: string;
-  readonly timeScale?: number;
-  readonly canaryCells?: number;
-  readonly waves?: number[];
-  readonly bake?: number[];
+  readonly plan?: string;
   readonly reason?: string;
   readonly watch?: boolean;
 }
@@ -27,15 +25,11 @@ interface StartInput {
 /** `rollout start` */
 export async function startRollout(context: Context, input: StartInput): Promise<Answer> {
   const plane = await context.controlPlane();
-  const policy: Partial<RolloutPolicy> = {
-    ...(input.timeScale === undefined ? {} : { timeScale: input.timeScale }),
-    ...(input.canaryCells === undefined ? {} : { canaryCells: input.canaryCells }),
-    ...(input.waves === undefined ? {} : { percentages: input.waves }),
-    ...(input.bake === undefined ? {} : { bakeSeconds: input.bake }),
-  };
+  const policy = policyOf(input);
   const body: StartRollout = {
     release: input.release as ReleaseName,
     ...(Object.keys(policy).length === 0 ? {} : { policy }),
+    ...(input.plan === undefined ? {} : { plan: input.plan }),
     ...(input.reason === undefined ? {} : { reason: input.reason }),
   };
   return await answer(context, plane, await plane.post<Rollout>("/v1/rollouts", body), input.watch === true);
@@ -57,7 +51,7 @@ interface CommandChoice {
   readonly watch?: boolean;
 }
 
-/** `rollout pause|resume|halt|roll-back|cancel`. It names the plan that it was meant for, so that it never hits another rollout's. */
+/** `rollout pause|resume|halt|roll-back|cancel|approve|reject`. It names the plan that it was meant for, so that it never hits another rollout's. */
 export async function sendCommand(context: Context, input: CommandChoice): Promise<Answer> {
   const plane = await context.controlPlane();
   const { id, plan, revision } = await readRollout(plane, input.id);

@@ -58,6 +58,7 @@ export function commandsFor(rollout: Rollout): RolloutCommand[] {
   const { state, paused } = rollout;
   if (isFinal(state) || state === "rolling-back") return [];
   if (state === "halted") return ["resume", "roll-back", "cancel"];
+  if (state === "waiting" && rollout.waitingFor === "approval") return ["approve", "reject", "halt", "cancel"];
   const waiting = state === "waiting" && rollout.waitingFor === "decision";
   return [paused || waiting ? "resume" : "pause", "halt", "roll-back", "cancel"];
 }
@@ -89,6 +90,16 @@ export const commandWords: Readonly<
   cancel: {
     label: "Cancel",
     explanation: "The rollout ends. Cells that were changed keep the new release.",
+    dangerous: true,
+  },
+  approve: {
+    label: "Approve",
+    explanation: "You agree to this plan's next wave. Whoever asked for the rollout cannot.",
+    dangerous: false,
+  },
+  reject: {
+    label: "Reject",
+    explanation: "The wave is not begun. A rollout that has touched nothing is cancelled, another one halted.",
     dangerous: true,
   },
 };

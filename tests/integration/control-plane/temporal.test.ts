@@ -4,6 +4,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { systemClock } from "../../../common/clock.ts";
+import type { RolloutExplanation, RolloutWhatIfAnswer } from "../../../common/contracts/rollout-records.ts";
 import { temporalNames, type Rollout } from "../../../common/contracts/rollout.ts";
 import { createRegistry } from "../../../control-plane/registry/registry.ts";
 import { findTemporal } from "../../../scripts/setup/temporal.ts";
@@ -85,6 +87,13 @@ test("a rollout waits for Temporal, is started, commanded, refused what makes no
 
   const done = await until(id, ({ state }) => state === "completed");
   assert.ok(done.cells.every(({ step }) => step === "deployed"));
+  const explained = (await plane.call("GET", `/v1/rollouts/${id}/explain`)).body as unknown as RolloutExplanation;
+  assert.equal(explained.decisions.filter(({ verdict }) => verdict.verdict === "PASS").length, done.waves.length);
+  assert.ok(explained.watches.filter(({ purpose }) => purpose === "bake").every(({ looks }) => looks.length > 1));
+  const judgedAgain = await plane.call("POST", `/v1/rollouts/${id}/what-if`, { policy: {} });
+  for (const bake of judgedAgain.body["bakes"] as RolloutWhatIfAnswer["bakes"])
+    assert.deepEqual([bake.was.verdict, bake.would.verdict], ["PASS", "PASS"]);
+
   const { body } = await plane.call("GET", "/v1/audit?limit=50");
   const actions = (body["entries"] as { action: string; outcome: string }[]).map(
     ({ action, outcome }) => `${action} ${outcome}`,
@@ -128,6 +137,7 @@ async function runWorker(address: string, digests: ReadonlyMap<string, string>):
   const real: RegistryPort = createRegistry(plane.context.pool);
   const registry: RegistryPort = { ...real, cell: fleet.registry.cell, routers: fleet.registry.routers };
   const activities = createActivities({
+    clock: systemClock,
     driver,
     registry,
     synthetic: fleet.synthetic,

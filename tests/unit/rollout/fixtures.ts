@@ -1,7 +1,7 @@
 import type { Migration, MigrationClass, Release } from "../../../common/contracts/release.ts";
 import { latencyBoundsMs, type SampleCounter } from "../../../common/contracts/samples.ts";
 import { cellId, releaseName } from "../../../common/ids.ts";
-import type { PlanRequest } from "../../../control-plane/rollout/plan.ts";
+import type { PlanRequest } from "../../../control-plane/rollout/plan-request.ts";
 import { defaultRolloutPolicy } from "../../../control-plane/rollout/policy.ts";
 import type { FleetCell } from "../../../control-plane/rollout/waves.ts";
 
@@ -60,7 +60,6 @@ export const request = (overrides: Partial<PlanRequest> = {}): PlanRequest => ({
   release: releaseName("pulse@2"),
   releases: [aRelease("pulse@1"), aRelease("pulse@2", [migration(1), migration(2)])],
   cells: [aFleetCell("cell-1"), aFleetCell("cell-2"), aFleetCell("cell-3")],
-  rings: [],
   policy: defaultRolloutPolicy,
   ...overrides,
 });

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { cellId, releaseName } from "../../../common/ids.ts";
-import type { BakeSamples, CellCheck } from "../../../control-plane/rollout/bake-samples.ts";
-import { judge, samplesNeeded } from "../../../control-plane/rollout/judge.ts";
+import type { CellCheck } from "../../../common/contracts/bake.ts";
+import type { BakeSamples } from "../../../control-plane/rollout/bake-samples.ts";
+import { judge } from "../../../control-plane/rollout/judge.ts";
+import { samplesNeeded } from "../../../control-plane/rollout/synthetic-load.ts";
 import { defaultRolloutPolicy } from "../../../control-plane/rollout/policy.ts";
 import { counter } from "./fixtures.ts";
 
@@ -104,7 +106,7 @@ const cases: readonly { name: string; samples: Partial<BakeSamples>; expected: s
   {
     name: "a router that was not heard leaves it open",
     samples: { missing: ["router-2"] },
-    expected: "INCONCLUSIVE absolute none",
+    expected: "INCONCLUSIVE coverage none",
     reason: /not heard: router-2/,
   },
   {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { releaseName } from "../../../common/ids.ts";
-import { isIntact, planRollout, type PlanRequest } from "../../../control-plane/rollout/plan.ts";
+import { defaultJudging } from "../../../control-plane/rollout/judging.ts";
+import { isIntact, planRollout } from "../../../control-plane/rollout/plan.ts";
+import type { PlanRequest } from "../../../control-plane/rollout/plan-request.ts";
 import { defaultRolloutPolicy, policyWith } from "../../../control-plane/rollout/policy.ts";
 import type { FleetCell } from "../../../control-plane/rollout/waves.ts";
 import { aFleetCell, aRelease, migration, request } from "./fixtures.ts";
@@ -49,7 +51,10 @@ describe("the waves of a plan", () => {
 
   it("follow the rings before the risk", () => {
     const cells = [aFleetCell("cell-1"), aFleetCell("cell-2", { ring: "early", tenants: { enterprise: 5 } })];
-    assert.equal(planRollout(request({ cells, rings: ["early"] })).waves[0]?.cells[0]?.cell, "cell-2");
+    assert.equal(
+      planRollout(request({ cells, policy: policyWith({ rings: ["early"] }) })).waves[0]?.cells[0]?.cell,
+      "cell-2",
+    );
   });
 
   it("alternate over regions", () => {
@@ -84,7 +89,7 @@ describe("the waves of a plan", () => {
     fc.assert(
       fc.property(cells, policy, (list, wishes) => {
         const fleet = list.map(({ free, ...cell }, n) => aFleetCell(`cell-${n + 1}`, { ...cell, tenants: { free } }));
-        const plan = planRollout(request({ cells: fleet, policy: policyWith(wishes), rings: ["b"] }));
+        const plan = planRollout(request({ cells: fleet, policy: policyWith({ ...wishes, rings: ["b"] }) }));
         const planned = plan.waves.flatMap((wave) => wave.cells.map(({ cell }) => cell));
         assert.deepEqual(planned.toSorted(), fleet.map(({ cell }) => cell).toSorted());
         assert.ok((plan.waves[0]?.cells.length ?? 0) <= wishes.canaryCells);
@@ -220,7 +225,12 @@ describe("planning is refused", () => {
 
 describe("a policy", () => {
   it("takes an operator's wishes over the defaults", () => {
-    assert.deepEqual(policyWith({ minimumSamples: 5 }), { ...defaultRolloutPolicy, minimumSamples: 5 });
+    assert.deepEqual(policyWith({ minimumSamples: 5 }), {
+      ...defaultRolloutPolicy,
+      minimumSamples: 5,
+      judging: defaultJudging,
+    });
+    assert.equal(policyWith({ judging: { fastBurn: 20 } }).judging?.fastBurn, 20);
   });
 
   it("is refused when it makes no sense", () => {
@@ -229,4 +239,122 @@ describe("a policy", () => {
     }
     assert.throws(() => policyWith({ p99ObjectiveMs: 60_000 }), { code: "invalid-policy" });
   });
+});
+
+describe("the caps of a policy", () => {
+  const fleet = Array.from({ length: 12 }, (_, n) =>
+    aFleetCell(`cell-${n + 1}`, {
+      region: n % 3 === 0 ? "us" : "eu",
+      ring: n < 4 ? "early" : "stable",
+      tenants: { free: 10 },
+    }),
+  );
+  const planned = (wishes: Parameters<typeof policyWith>[0]) =>
+    planRollout(request({ cells: fleet, policy: policyWith({ rings: ["early"], ...wishes }) })).waves;
+  const regionOf = (cell: string) => fleet.find((one) => one.cell === cell)?.region;
+  const ringOf = (cell: string) => fleet.find((one) => one.cell === cell)?.ring;
+
+  it("split waves that have too many cells", () => {
+    assert.ok(planned({ maxWaveCells: 3 }).every(({ cells }) => cells.length <= 3));
+  });
+
+  it("split waves that have too many cells of one region", () => {
+    const waves = planned({ maxRegionCells: 2 });
+    for (const { cells } of waves)
+      for (const region of ["eu", "us"]) assert.ok(cells.filter(({ cell }) => regionOf(cell) === region).length <= 2);
+  });
+
+  it("keep rings apart, the first ring's waves first", () => {
+    const rings = planned({ ringByRing: true }).map(({ cells }) => new Set(cells.map(({ cell }) => ringOf(cell))));
+    assert.ok(rings.every((ring) => ring.size === 1));
+    const order = rings.map((ring) => [...ring].join());
+    assert.ok(order.lastIndexOf("early") < order.indexOf("stable"), order.join());
+  });
+
+  it("keep customers of a wave within the blast radius, and waves apart where an hour would have too many", () => {
+    const waves = planned({ blastRadius: { percent: 25 }, timeScale: 1, bakeSeconds: [60] });
+    assert.ok(waves.every(({ tenantsAtRisk }) => (tenantsAtRisk["free"] ?? 0) <= 30));
+    const starts = waves.map(({ startsAfterSeconds = 0, tenantsAtRisk }) => ({
+      at: startsAfterSeconds,
+      count: tenantsAtRisk["free"] ?? 0,
+    }));
+    for (const { at } of starts) {
+      const hour = starts.filter((one) => one.at <= at && one.at > at - 3_600);
+      assert.ok(hour.reduce((sum, { count }) => sum + count, 0) <= 30);
+    }
+  });
+
+  it("lengthen what is expected: cells one after another take longer than side by side", () => {
+    const length = (cellsAtOnce: number): number =>
+      planRollout(request({ cells: fleet, policy: policyWith({ cellsAtOnce }) })).expectedSeconds;
+    assert.ok(length(1) > length(4));
+  });
+
+  it("refuse a plan for a cell that alone has more customers than may be exposed", () => {
+    const cells = [aFleetCell("cell-1", { tenants: { free: 60 } }), aFleetCell("cell-2")];
+    assert.throws(() => planRollout(request({ cells, policy: policyWith({ blastRadius: { tenants: 50 } }) })), {
+      code: "budget-too-small",
+      message: /cell-1 has 60 customers, within an hour 50/,
+    });
+  });
+});
+
+describe("a plan says", () => {
+  const traffic = (requestsPerSecond: number) =>
+    ["cell-1", "cell-2", "cell-3"].map((name) => ({
+      cell: aFleetCell(name).cell,
+      seconds: 3_600,
+      requests: requestsPerSecond * 3_600,
+      errors: Math.round(requestsPerSecond * 36),
+    }));
+  const powers = (requestsPerSecond: number) =>
+    planRollout(request({ policy: policyWith({ timeScale: 1 }), traffic: traffic(requestsPerSecond) })).waves.map(
+      ({ power }) => power?.[0],
+    );
+
+  it("which cells can be compared, and what stands in at the others", () => {
+    const [first, , last] = powers(20);
+    assert.deepEqual([first?.comparable, first?.syntheticPerSecond], [true, 0]);
+    assert.deepEqual([last?.comparable, last?.reason], [false, "no cell is left on the old release to compare with"]);
+    const [quiet] = powers(0.1);
+    assert.match(quiet?.reason ?? "", /it sees 0.1 requests\/s: it cannot show a doubling of its errors in this bake/);
+    assert.equal(quiet?.syntheticPerSecond, 20);
+  });
+
+  it("when a cell may be changed", () => {
+    const maintenance = [{ name: "nights", timeZone: "UTC", days: [], from: "22:00", to: "04:00" }];
+    const { waves } = planRollout(request({ cells: [aFleetCell("cell-1", { maintenance })] }));
+    assert.deepEqual(waves[0]?.cells[0]?.maintenance, maintenance);
+  });
+
+  const kinds: readonly [kind: string, changes: Parameters<typeof aRelease>[1], content: object][] = [
+    ["application", [migration(1), migration(2)], {}],
+    ["migration-contract", [migration(1), migration(2, "contract")], {}],
+    ["configuration", [migration(1)], { configuration: { PAGE_SIZE: "50" } }],
+  ];
+  for (const [kind, migrations, content] of kinds) {
+    it(`that it is of kind ${kind}`, () => {
+      const next = aRelease("pulse@2", migrations);
+      const releases = [aRelease("pulse@1"), { ...next, manifest: { ...next.manifest, ...content } }];
+      assert.equal(planRollout(request({ releases })).kind, kind);
+    });
+  }
+});
+
+describe("a policy is refused", () => {
+  const refusals: readonly [name: string, wishes: Parameters<typeof policyWith>[0], detail: RegExp][] = [
+    [
+      "for a time zone that does not exist",
+      { freezes: [{ name: "x", timeZone: "Mars/Olympus", days: [], from: "00:00", to: "01:00" }] },
+      /no time zone Mars\/Olympus/,
+    ],
+    [
+      "for a freeze that ends before it begins",
+      { freezes: [{ name: "launch", since: "2026-02-02T00:00:00Z", until: "2026-02-01T00:00:00Z" }] },
+      /launch ends before it begins/,
+    ],
+    ["for a slow burn that is none", { judging: { slowBurn: 20 } }, /slow burn of 20/],
+  ];
+  for (const [name, wishes, message] of refusals)
+    it(name, () => assert.throws(() => policyWith(wishes), { code: "invalid-policy", message }));
 });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type RolloutCommand, rolloutCommands, type Verdict } from "../../../common/contracts/rollout.ts";
+import type { MigrationClass } from "../../../common/contracts/release.ts";
+import {
+  type PlannedWave,
+  type RolloutCommand,
+  rolloutCommands,
+  type Verdict,
+} from "../../../common/contracts/rollout.ts";
 import { advance } from "../../../control-plane/rollout/advance.ts";
 import { obey, refusalOf } from "../../../control-plane/rollout/obey.ts";
 import {
@@ -10,10 +16,23 @@ import {
   type RolloutEvent,
   type RolloutProgress,
 } from "../../../control-plane/rollout/progress.ts";
+import { policyWith } from "../../../control-plane/rollout/policy.ts";
+import { planRollout } from "../../../control-plane/rollout/plan.ts";
+import { request } from "./fixtures.ts";
 
 const hash = "a".repeat(64);
-const planned = (migrationClass: string | null = "expand"): RolloutProgress =>
-  plannedProgress({ hash, waves: [1, 2], migrationClass });
+const approvals = { required: 2, of: [], waves: [1, 2], expiresSeconds: 60 };
+const wave = (number: number): PlannedWave => ({ number, cells: [], bakeSeconds: 1, tenantsAtRisk: {} });
+const planned = (migrationClass: MigrationClass | null = "expand"): RolloutProgress =>
+  plannedProgress({
+    plan: {
+      ...planRollout(request({ policy: policyWith({ approvals }) })),
+      hash,
+      waves: [wave(1), wave(2)],
+      migrationClass,
+    },
+    requestedBy: "zoe",
+  });
 
 const judged = (verdict: Verdict["verdict"]): RolloutEvent => ({
   kind: "judged",
@@ -30,24 +49,34 @@ const judged = (verdict: Verdict["verdict"]): RolloutEvent => ({
   },
 });
 
+/** What somebody said who is not the usual one. */
+interface Said {
+  readonly said: RolloutCommand;
+  readonly actor: string;
+}
+
 /** Steps are events, or commands by their name. */
-type Step = RolloutEvent | RolloutEvent["kind"] | RolloutCommand;
+type Step = RolloutEvent | RolloutEvent["kind"] | RolloutCommand | Said;
 
 function after(steps: readonly Step[], from: RolloutProgress = planned()): RolloutProgress {
   return steps.reduce<RolloutProgress>((progress, step) => {
+    if (typeof step !== "string" && "said" in step)
+      return obey(progress, command(step.said, { actor: step.actor, planHash: hash }), 0);
     if (typeof step !== "string") return advance(progress, step);
-    if ((rolloutCommands as readonly string[]).includes(step)) return obey(progress, command(step as RolloutCommand));
+    if ((rolloutCommands as readonly string[]).includes(step))
+      return obey(progress, command(step as RolloutCommand), 0);
     return advance(
       progress,
-      step === "wave-failed" || step === "rollback-failed"
+      step === "wave-failed" || step === "rollback-failed" || step === "earlier-failed" || step === "rejected"
         ? { kind: step, reason: "broke" }
         : ({ kind: step } as RolloutEvent),
     );
   }, from);
 }
 
-const command = (name: RolloutCommand, overrides: { planHash?: string; revision?: number } = {}) => ({
+const command = (name: RolloutCommand, overrides: { planHash?: string; revision?: number; actor?: string } = {}) => ({
   command: name,
+  actor: "anna",
   reason: `someone said ${name}`,
   planHash: null,
   revision: null,
@@ -55,7 +84,13 @@ const command = (name: RolloutCommand, overrides: { planHash?: string; revision?
 });
 
 const deployed: Step[] = ["began", "wave-deployed", "wave-verified"];
-const moves: RolloutEvent = { kind: "waits", for: "moves" };
+const moves: RolloutEvent = { kind: "waits", for: "moves", until: null, reason: "a move" };
+
+const asks: RolloutEvent = { kind: "asks", approvals: { wave: 1, expiresAt: 60_000, approvedBy: [] } };
+const said = (name: "approve" | "reject", actor: string): Said => ({ said: name, actor });
+const secondWave: Step[] = [...deployed, judged("PASS"), "wave-deployed", "wave-verified"];
+const badSecond: Step[] = [...secondWave, judged("FAIL")];
+const waveBack: RolloutEvent = { kind: "wave-rolled-back", until: 9 };
 
 const courses: readonly { name: string; steps: readonly Step[]; ends: string; irreversible?: true }[] = [
   {
@@ -92,10 +127,9 @@ const courses: readonly { name: string; steps: readonly Step[]; ends: string; ir
   },
   { name: "a rollout waits for moves", steps: ["began", moves], ends: "waiting moves wave 1" },
   { name: "and goes on after them", steps: ["began", moves, "wait-over"], ends: "deploying wave 1" },
-  { name: "a wait can be halted and resumed", steps: ["began", moves, "halt", "resume"], ends: "waiting moves wave 1" },
   {
-    name: "and is then still a wait",
-    steps: ["began", moves, "halt", "resume", "wait-over"],
+    name: "a wait can be halted; resumed, it is looked for anew",
+    steps: ["began", moves, "halt", "resume"],
     ends: "deploying wave 1",
   },
   { name: "a pause leaves the state", steps: [...deployed, "pause"], ends: "baking paused wave 1" },
@@ -132,6 +166,67 @@ const courses: readonly { name: string; steps: readonly Step[]; ends: string; ir
     name: "a cancellation in mid-change waits for the cells",
     steps: ["began", "cancel", "wave-deployed"],
     ends: "cancelled wave 1",
+  },
+  { name: "a wave that needs approval waits", steps: ["began", asks], ends: "waiting approval wave 1" },
+  {
+    name: "one approval of two is not enough",
+    steps: ["began", asks, said("approve", "anna")],
+    ends: "waiting approval wave 1",
+  },
+  {
+    name: "two begin the wave",
+    steps: ["began", asks, said("approve", "anna"), said("approve", "ben")],
+    ends: "deploying wave 1",
+  },
+  {
+    name: "a rejection before the first wave cancels",
+    steps: ["began", asks, said("reject", "anna")],
+    ends: "cancelled wave 1",
+  },
+  { name: "so does nobody's approval in time", steps: ["began", asks, "rejected"], ends: "cancelled wave 1" },
+  {
+    name: "a rejection of a later wave leaves everything in place",
+    steps: [...deployed, judged("PASS"), asks, said("reject", "anna")],
+    ends: "halted wave 2",
+  },
+  {
+    name: "and can be asked anew",
+    steps: [...deployed, judged("PASS"), asks, said("reject", "anna"), "resume"],
+    ends: "deploying wave 2",
+  },
+  {
+    name: "a canary that turns bad while approval is waited for is rolled back",
+    steps: [...deployed, judged("PASS"), asks, judged("FAIL")],
+    ends: "rolling-back wave 2",
+  },
+  { name: "a bad second wave goes back alone", steps: [...badSecond, waveBack], ends: "waiting decision wave 2" },
+  {
+    name: "and nobody's decision undoes all",
+    steps: [...badSecond, waveBack, "decision-expired"],
+    ends: "rolling-back wave 2",
+  },
+  { name: "so does a person", steps: [...badSecond, waveBack, "roll-back", "rolled-back"], ends: "rolled-back wave 2" },
+  {
+    name: "or they cancel, and the first wave keeps it",
+    steps: [...badSecond, waveBack, "cancel"],
+    ends: "cancelled wave 2",
+  },
+  {
+    name: "if the first wave is bad too, all goes back at once",
+    steps: [...badSecond, "earlier-failed", "rolled-back"],
+    ends: "rolled-back wave 2",
+  },
+  {
+    name: "or turns bad while a decision is waited for",
+    steps: [...badSecond, waveBack, judged("FAIL")],
+    ends: "rolling-back wave 2",
+  },
+  { name: "a wave whose cells are all gone is passed over", steps: ["began", "wave-empty"], ends: "deploying wave 2" },
+  { name: "the last one ends it", steps: ["began", "wave-empty", "wave-empty"], ends: "completed wave 2" },
+  {
+    name: "cells that came get a wave of their own",
+    steps: [...secondWave, "joined", judged("PASS")],
+    ends: "deploying wave 3",
   },
   { name: "a pause does not keep a cancellation", steps: [...deployed, "pause", "cancel"], ends: "cancelled wave 1" },
 ];
@@ -203,6 +298,19 @@ const refusals: readonly {
     code: "not-reversible",
     irreversible: true,
   },
+  { name: "an approval that nobody asked for", steps: ["began"], given: command("approve"), code: "not-in-this-state" },
+  {
+    name: "the requester's approval",
+    steps: ["began", asks],
+    given: command("approve", { planHash: hash, actor: "zoe" }),
+    code: "not-yours-to-approve",
+  },
+  {
+    name: "going on with a release of which a wave went back",
+    steps: [...badSecond, waveBack],
+    given: command("resume"),
+    code: "not-in-this-state",
+  },
   {
     name: "resuming over a failed gate",
     steps: [...deployed, judged("FAIL")],
@@ -216,13 +324,13 @@ describe("a rollout refuses", () => {
   for (const { name, steps, given, code, irreversible } of refusals) {
     it(name, () => {
       const progress = after(steps, planned(irreversible ? "irreversible" : null));
-      assert.equal(refusalOf(progress, given)?.code, code);
-      assert.throws(() => obey(progress, given), TypeError);
+      assert.equal(refusalOf(progress, given, 0)?.code, code);
+      assert.throws(() => obey(progress, given, 0), TypeError);
     });
   }
 
   it("nothing that carries the right plan and revision", () => {
-    assert.equal(refusalOf(planned(), command("halt", { planHash: hash, revision: 1 })), null);
+    assert.equal(refusalOf(planned(), command("halt", { planHash: hash, revision: 1 }), 0), null);
   });
 
   it("events that cannot happen", () => {
@@ -243,13 +351,23 @@ describe("whatever happens to a rollout", () => {
     ...rolloutCommands,
     "began",
     "wave-deployed",
+    "wave-empty",
     "wave-failed",
     "wave-verified",
     judged("PASS"),
     judged("FAIL"),
     judged("INCONCLUSIVE"),
     moves,
+    asks,
+    said("approve", "anna"),
+    said("approve", "ben"),
+    said("reject", "ben"),
+    waveBack,
     "wait-over",
+    "rejected",
+    "joined",
+    "earlier-failed",
+    "decision-expired",
     "rolled-back",
     "rollback-failed",
   );

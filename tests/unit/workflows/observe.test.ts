@@ -7,6 +7,8 @@ import { FakeFleet } from "../../workflow/support/fake-fleet.ts";
 
 const pulse1 = releaseName("pulse@1");
 
+const queue = { oldestSeconds: 0, dead: 0 };
+
 test("a look holds every router's counters of the wave's cells and a check of each cell", async () => {
   const fleet = new FakeFleet(2, "pulse@1");
   const [first, second] = fleet.cellIds;
@@ -26,7 +28,13 @@ test("a look holds every router's counters of the wave's cells and a check of ea
     [{ cell: first, requests: 7, synthetic: true }],
     "what other cells counted is not carried along",
   );
-  assert.deepEqual(seen.checks, [{ cell: first, answered: true, ready: true, release: pulse1, problems: [] }]);
+  const compared = await observe(fleet, { cells: [], controls: [second], load: [], overMs: 0 });
+  assert.deepEqual(
+    compared.readings.flatMap(({ counters }) => counters.map(({ cell, requests }) => [cell, requests])),
+    [[second, 5]],
+    "but of those that it is compared with",
+  );
+  assert.deepEqual(seen.checks, [{ cell: first, answered: true, ready: true, release: pulse1, problems: [], queue }]);
 });
 
 test("a router that does not answer is missing, not an error", async () => {
@@ -75,6 +83,7 @@ test("a cell that does not answer, runs another release, or fails the journey fa
     ready: false,
     release: pulse1,
     problems: ["Slot a of cell-1 answered 500."],
+    queue,
   });
 
   await fleet.driver.stopRelease(fleet.canary, "a");

@@ -5,12 +5,9 @@ import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
-import {
-  type CommandInput,
-  type Rollout,
-  type RolloutPolicy,
-  temporalNames,
-} from "../../../common/contracts/rollout.ts";
+import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
+import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
+import { systemClock } from "../../../common/clock.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
@@ -56,6 +53,7 @@ export class Stage {
       taskQueue: queue,
       workflowBundle: { codePath: this.#bundle },
       activities: createActivities({
+        clock: systemClock,
         driver: fleet.driver,
         registry: fleet.registry,
         synthetic: fleet.synthetic,
@@ -120,9 +118,10 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
       ring: "default",
       schema: { kit: 0, app: 0 },
       tenants: { free: 1, pro: 1 },
+      maintenance: fleet.maintenance[cell] ?? [],
     })),
-    rings: [],
     policy: policyWith(wishes),
+    traffic: fleet.traffic,
   });
 }
 

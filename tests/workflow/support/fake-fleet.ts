@@ -1,10 +1,14 @@
 import type { TSchema, Static } from "typebox";
+import type { BeforeDeploy, Look, Watch } from "../../../common/contracts/bake.ts";
+import type { CalendarWindow } from "../../../common/contracts/calendar.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import type { CellStatus } from "../../../common/contracts/cell-admin.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import { latencyBoundsMs, type SampleCounter, type Samples } from "../../../common/contracts/samples.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { type CellId, cellId, type ReleaseName, releaseName, tenantId } from "../../../common/ids.ts";
+import type { KnownTraffic } from "../../../control-plane/rollout/power.ts";
+import { lookOf } from "../../../control-plane/rollout/looks.ts";
 import type { PartClient } from "../../../workflows/activities/part-client.ts";
 import type { DriverPort, RegistryPort } from "../../../workflows/activities/ports.ts";
 import type { Synthetic } from "../../../workflows/activities/synthetic.ts";
@@ -16,6 +20,12 @@ export interface Behaviour {
   readonly failsEvery?: number;
   readonly neverReady?: boolean;
   readonly migrationFails?: boolean;
+}
+
+interface KeptWatch {
+  readonly watch: Omit<Watch, "looks">;
+  readonly looks: Map<number, Look>;
+  last: Readonly<Record<string, Samples>>;
 }
 
 interface FakeCell {
@@ -43,13 +53,25 @@ export class FakeFleet {
   holdBefore: (step: string) => Promise<void> = async () => undefined;
   /** A cell in which no release can be installed any more. */
   broken: CellId | null = null;
+  /** A cell whose live slot is not ready. */
+  unhealthy: string | null = null;
+  /** A cell at which every third request to the new release fails. */
+  badAt: string | null = null;
+  readonly maintenance: Record<string, CalendarWindow[]> = {};
   /** So many looks at a cell find it not ready. */
   looksUntilReady = 0;
   /** So many writes of the rollout fail. */
   registryFails = 0;
+  /** So many looks cannot be written down. */
+  looksFail = 0;
   readonly #cells = new Map<CellId, FakeCell>();
   readonly #counters = new Map<string, SampleCounter>();
+  readonly #watches = new Map<string, KeptWatch>();
+  /** What planning knows of the customers' traffic, and the judge of that before a deploy. */
+  traffic: KnownTraffic[] = [];
+  before: BeforeDeploy[] = [];
   #sent = 0;
+  #readAt = Date.now();
 
   constructor(cells: number, release: string) {
     for (let n = 1; n <= cells; n += 1) {
@@ -69,6 +91,16 @@ export class FakeFleet {
   /** The cell of the first wave. */
   get canary(): CellId {
     return cellId("cell-1");
+  }
+
+  /** A cell that comes during a rollout, with the release that new ones get. */
+  addCell(id: string, release: string): void {
+    this.#cells.set(cellId(id), { liveSlot: "a", slots: { a: releaseName(release), b: null } });
+  }
+
+  /** A cell that is retired during a rollout. */
+  removeCell(id: string): void {
+    this.#cells.delete(cellId(id));
   }
 
   /** A switch that took effect although its answer was lost. */
@@ -95,7 +127,11 @@ export class FakeFleet {
       this.looksUntilReady = Math.max(0, this.looksUntilReady - 1);
       const report = (slot: Slot) => {
         const release = cell.slots[slot];
-        const ready = release !== null && this.#of(release).neverReady !== true && this.looksUntilReady === 0;
+        const ready =
+          release !== null &&
+          this.#of(release).neverReady !== true &&
+          this.looksUntilReady === 0 &&
+          id !== this.unhealthy;
         return {
           release,
           digest: release === null ? null : digest,
@@ -138,6 +174,7 @@ export class FakeFleet {
       });
       return { id, slots: { a: at("a"), b: at("b") }, liveSlot, release: slots[liveSlot] };
     },
+    cells: async () => [...this.#cells].map(([id, { liveSlot, slots }]) => ({ id, release: slots[liveSlot] })),
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
     release: async (name) => ({ name, digest, manifest: {} }),
     syntheticTenant: async (cell) => ({
@@ -166,6 +203,33 @@ export class FakeFleet {
     publishLive: async (cell, slot, release) => void this.log.push(`publish ${cell} ${slot} ${release}`),
     setCurrentRelease: async (release) => {
       this.currentRelease = release;
+    },
+    openWatch: async (operation, { deployedAt: _deployedAt, controls, powerless, earlier, ...watch }) => {
+      const key = `${operation} ${watch.number}`;
+      if (this.#watches.has(key)) return;
+      const comparison = this.before.length === 0 ? null : { controls: [...controls], before: this.before, powerless };
+      const compared = earlier.map((one) => ({ ...one, comparison }));
+      this.#watches.set(key, { watch: { ...watch, comparison, earlier: compared }, looks: new Map(), last: {} });
+    },
+    addLook: async ({ operation, number, look }, seen, time, staleSeconds) => {
+      if (this.looksFail > 0) {
+        this.looksFail -= 1;
+        throw new Error("the registry does not answer");
+      }
+      const kept = this.#watches.get(`${operation} ${number}`);
+      if (kept === undefined) throw new Error(`no watch ${number}`);
+      const told = kept.looks.get(look);
+      if (told !== undefined) return told;
+      const made = lookOf(seen, kept.last, time, staleSeconds);
+      kept.looks.set(look, made.look);
+      kept.last = made.last;
+      return made.look;
+    },
+    watch: async (operation, number, before = Infinity) => {
+      const kept = this.#watches.get(`${operation} ${number}`);
+      if (kept === undefined) throw new Error(`no watch ${number}`);
+      const looks = [...kept.looks].filter(([look]) => look < before).map(([, look]) => look);
+      return structuredClone({ ...kept.watch, looks });
     },
   };
 
@@ -198,7 +262,8 @@ export class FakeFleet {
     return {
       source: "router-1",
       instance: "one",
-      at: new Date().toISOString(),
+      // No two readings at the same time, however fast they are asked for.
+      at: new Date((this.#readAt = Math.max(Date.now(), this.#readAt + 1))).toISOString(),
       counters: [...this.#counters.values()],
     };
   }
@@ -239,7 +304,8 @@ export class FakeFleet {
       errors: 0,
       latency: latencyBoundsMs.map(() => 0).concat(0),
     };
-    const every = release === null ? 1 : this.#of(release).failsEvery;
+    const bad = id === this.badAt && release !== null && release !== "pulse@1";
+    const every = release === null ? 1 : bad ? 3 : this.#of(release).failsEvery;
     this.#sent += 1;
     const failed = every !== undefined && this.#sent % every === 0;
     const latency = before.latency.with(4, (before.latency[4] ?? 0) + 1);

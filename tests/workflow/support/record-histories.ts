@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { operationId } from "../../../common/ids.ts";
 import { temporalNames } from "../../../common/contracts/rollout.ts";
-import { Stage } from "./environment.ts";
+import { command, Stage } from "./environment.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { packHistory } from "./history.ts";
 
@@ -28,6 +28,26 @@ for (const [name, release, behaviour] of [
     write(`cell-${direction}`, await stage.environment.client.workflow.getHandle(child).fetchHistory());
   });
 }
+
+// Approved, held back by a freeze, joined by a cell; a later wave goes back alone, is decided on by nobody, and then all goes back.
+const fleet = new FakeFleet(2, "pulse@1");
+await stage.withWorker(fleet, async (queue) => {
+  const now = await stage.environment.currentTimeMs();
+  const since = new Date(now).toISOString();
+  const handle = await stage.start(queue, fleet, {
+    timeScale: 1 / 600,
+    approvals: { required: 1, of: [], waves: [1], expiresSeconds: 3_600 },
+    freezes: [{ name: "noon", since, until: new Date(now + 120_000).toISOString() }],
+  });
+  const asked = await stage.until(handle, ({ waitingFor }) => waitingFor === "approval", 100);
+  await command(handle, "approve", { planHash: asked.plan.hash });
+  await stage.until(handle, ({ state }) => state === "baking");
+  fleet.addCell("cell-9", "pulse@1");
+  fleet.badAt = "cell-9";
+  const { state, waves } = await handle.result();
+  if (state !== "rolled-back" || waves.length !== 3) throw new Error(`it ended ${state} after ${waves.length} waves`);
+  write("rollout-wave-by-wave", await handle.fetchHistory());
+});
 await stage.close();
 
 function write(name: string, history: Parameters<typeof packHistory>[0]): void {

@@ -1,0 +1,93 @@
+import { condition, proxyActivities } from "@temporalio/workflow";
+import { holdBack, openCells } from "../../control-plane/rollout/hold.ts";
+import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
+import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
+import { type CellRecord, deployForward } from "./cell-child.ts";
+import type { Journal } from "./journal.ts";
+import { catchUp, leaveOutGone } from "./members.ts";
+import { recordOptions } from "./options.ts";
+import type { RolloutSteps } from "./steps.ts";
+
+const record = proxyActivities<RolloutSteps>(recordOptions);
+
+/**
+ * Brings the release to the cells of the wave at hand that do not have it yet, when approvals, windows and the blast radius allow it. A pause, a halt or a
+ * roll-back lets cells in mid-change settle and begins no others.
+ */
+export async function deployWave(input: RolloutInput, journal: Journal): Promise<void> {
+  const { wave } = journal;
+  // Rollouts that began before cells could come and go ask nobody.
+  if (journal.progress.waveByWave && journal.deployBegan(wave.number) === null) await leaveOutGone(input, journal);
+  for (;;) {
+    const pending = journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
+    if (pending.length > 0) await condition(() => !journal.progress.paused || journal.progress.ending !== null);
+    if (journal.progress.ending !== null) return journal.settle();
+    if (pending.length === 0) return await done(input, journal);
+
+    const waits = wave.cells.filter(({ cell }) => pending.some((one) => one.cell === cell));
+    const now = new Date().getTime();
+    const untouched = journal.deployBegan(wave.number) === null;
+    const hold = holdBack(input.plan, journal.progress, waits, untouched, journal.exposed, now);
+    if (hold !== null) return journal.learn(hold, "reason" in hold ? { reason: hold.reason } : {});
+
+    journal.waveBegins(wave);
+    journal.waveIs(wave.number, "deploying");
+    const open = new Set(openCells(input.plan.policy, waits, now).map(({ cell }) => cell));
+    const batch = pending
+      .filter(({ cell }) => open.has(cell))
+      .slice(0, input.plan.policy.cellsAtOnce ?? usualCellsAtOnce);
+    const results = await Promise.all(batch.map((cell) => deployForward(input, journal, cell)));
+    const failed = intolerable(input, journal, results);
+    if (failed !== null) return await failWave(input, journal, failed, results);
+  }
+}
+
+function isPending({ step }: CellRecord): boolean {
+  return step !== "deployed" && step !== "skipped";
+}
+
+/** All of the wave's cells are settled. A wave in which none could be changed has nothing to show. */
+async function done(input: RolloutInput, journal: Journal): Promise<void> {
+  const { number, cells } = journal.wave;
+  if (journal.deployedIn(number).length > 0) return journal.learn({ kind: "wave-deployed" });
+  if (cells.every(({ cell }) => journal.isGone(cell))) {
+    journal.waveIs(number, "skipped");
+    await catchUp(input, journal);
+    if (journal.progress.ending !== null) return journal.settle();
+    return journal.learn({ kind: "wave-empty" });
+  }
+  const reason = `no cell of wave ${number} could be changed`;
+  journal.waveIs(number, "failed");
+  journal.learn({ kind: "wave-failed", reason }, { reason });
+}
+
+/**
+ * The failure that ends the wave; null where there is none, or only so many as the policy tolerates: cells that are as before, by no fault of the
+ * release. Those are left out.
+ */
+function intolerable(
+  input: RolloutInput,
+  journal: Journal,
+  results: readonly CellDeployResult[],
+): CellDeployResult | null {
+  const failures = results.filter(({ step }) => step !== "deployed");
+  const grave = failures.find(({ step, releaseAtFault }) => releaseAtFault || step !== "rolled-back");
+  if (grave !== undefined) return grave;
+  const before = journal.cells.filter(({ wave, step }) => wave === journal.wave.number && step === "skipped").length;
+  if (before + failures.length > (input.plan.policy.toleratedFailures ?? 0)) return failures[0] ?? null;
+  for (const { cell, error } of failures) journal.cellIs(cell, "skipped", error);
+  return null;
+}
+
+async function failWave(
+  input: RolloutInput,
+  journal: Journal,
+  failed: CellDeployResult,
+  results: readonly CellDeployResult[],
+): Promise<void> {
+  const reason = `${failed.cell}: ${failed.error ?? "the release could not be deployed"}`;
+  journal.waveIs(journal.wave.number, "failed");
+  if (results.some(({ releaseAtFault }) => releaseAtFault))
+    await record.quarantineRelease({ release: input.plan.release, reason });
+  journal.learn({ kind: "wave-failed", reason }, { cell: failed.cell, reason });
+}
