@@ -3,9 +3,10 @@ import { Upstream, type Asker, type Keeper } from "./upstream.ts";
 
 /**
  * Idle connections to cells are closed by the router after this time, well before the cell's own keep-alive of 75 s, so that no request
- * meets a connection that the cell is just closing.
+ * meets a connection that the cell is just closing. Short, because a slot that was switched away from is drained when the last one is gone, and where nobody
+ * asks the router does not learn of the switch by an answer.
  */
-const idleMs = 30_000;
+const idleMs = 4_000;
 /** Idle connections kept per slot. */
 const maxIdle = 128;
 
