@@ -9,7 +9,7 @@ const quiet = 9;
 /** What the quiet tenants offer together, as a share of what the worker does: well within their fair share, with a flooder or without. */
 const offeredShare = 0.4;
 /** More than a worker can do while it is measured. */
-const floodJobs = 20_000;
+const floodJobs = 6_000;
 const catchUpMs = 500;
 
 export interface Measured {
@@ -119,9 +119,11 @@ export class JobStage {
     ]);
     for (;;) {
       const { rows } = await this.#database.query("SELECT FROM cellplane.outbox LIMIT 1");
-      if (rows.length === 0) return;
+      if (rows.length === 0) break;
       await sleep(50);
     }
+    // What a round took back is its own litter, and not the next one's.
+    await this.#database.query("VACUUM cellplane.outbox");
   }
 
   async #now(): Promise<Date> {
