@@ -71,7 +71,7 @@ export class FairShare {
    * @throws too-many-at-once where the tenant has too many waiting or waits behind itself for too long, cell-unavailable where others hold all.
    */
   async enter(tenant: TenantId): Promise<void> {
-    if (this.#fits(tenant)) return this.#take(tenant);
+    if (!this.#waiting.has(tenant) && this.#fits(tenant)) return this.#take(tenant);
     const queue = this.#waiting.get(tenant) ?? [];
     const most = this.#mostAlone * waitingPerHeld;
     if (queue.length >= most) {
@@ -88,6 +88,8 @@ export class FairShare {
       const waiter = { admit: resolve, timer };
       queue.push(waiter);
       this.#waiting.set(tenant, queue);
+      // Its share may have grown since it began to wait: the others have gone.
+      this.#admit();
     });
   }
 
@@ -97,17 +99,20 @@ export class FairShare {
     if (held > 0) this.#held.set(tenant, held);
     else this.#held.delete(tenant);
     this.#taken -= 1;
+    this.#admit();
+  }
+
+  /** Lets in all that fit now, by turns: as many as there are connections at most. */
+  #admit(): void {
     for (const [next, queue] of this.#waiting) {
-      if (!this.#fits(next)) continue;
       const [waiter] = queue;
-      if (waiter === undefined) continue;
+      if (waiter === undefined || !this.#fits(next)) continue;
       this.#forget(next, waiter);
-      // Others first before its next turn.
+      // Others first before its next turn; a Map's iteration comes to it there again.
       if (this.#waiting.delete(next)) this.#waiting.set(next, queue);
       clearTimeout(waiter.timer);
       this.#take(next);
       waiter.admit();
-      return;
     }
   }
 

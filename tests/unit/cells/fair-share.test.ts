@@ -42,6 +42,24 @@ test("one tenant holds half of the connections at most, a fifth while another wa
   assert.equal(admitted.at(-1), "flood 7");
 });
 
+test("a share that has grown is filled by those who wait, in their order, before whoever comes", async () => {
+  let nowMs = 0;
+  const share = new FairShare(8, undefined, { monotonic: () => nowMs });
+  const admitted: string[] = [];
+  await share.enter(calm);
+  const waiting = [1, 2, 3, 4, 5, 6].map((n) => enters(share, flood, admitted, `flood ${n}`));
+  await settled();
+  assert.deepEqual(admitted, ["flood 1", "flood 2"]);
+  share.leave(calm);
+  nowMs += 1_000;
+  waiting.push(enters(share, flood, admitted, "late"));
+  await settled();
+  assert.deepEqual(admitted, ["flood 1", "flood 2", "flood 3", "flood 4"]);
+  for (let n = 0; n < 4; n++) share.leave(flood);
+  await Promise.all(waiting);
+  assert.equal(admitted.at(-1), "late");
+});
+
 test("who waits is admitted in turns of tenants, not in the order of arrival", async () => {
   const share = new FairShare(1);
   const admitted: string[] = [];
