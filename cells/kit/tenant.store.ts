@@ -50,6 +50,8 @@ export interface Transaction {
 export interface CommitOptions {
   /** Told before COMMIT is sent: from then on it is not certain that nothing happened. */
   readonly beforeCommit?: () => void;
+  /** Told where the database refused what travelled before COMMIT, or COMMIT itself: nothing happened after all. */
+  readonly notCommitted?: () => void;
   /** Whether the work may send COMMIT along with its last statement; not where the kit has something to write behind it. */
   readonly workMayEnd?: boolean;
 }
@@ -117,10 +119,10 @@ export class TenantDatabase {
     scope: TenantScope,
     mode: "read" | "write",
     work: (tx: Transaction) => Promise<Result>,
-    { beforeCommit, workMayEnd = false }: CommitOptions,
+    options: CommitOptions,
   ): Promise<Result> {
     const client = await this.#pool.connect();
-    const ending = mode === "write" && workMayEnd ? (beforeCommit ?? noWitness) : undefined;
+    const ending = mode === "write" && options.workMayEnd === true ? options : undefined;
     const transaction = new PostgresTransaction(client, scope, mode, this.#names, ending);
     let broken: Error | undefined;
     try {
@@ -130,7 +132,7 @@ export class TenantDatabase {
       if (mode === "read") {
         this.#endRead(client);
       } else if (!transaction.committed) {
-        beforeCommit?.();
+        options.beforeCommit?.();
         refuseUnlessCommitted((await client.query({ ...commit, values: [] })).command);
       }
       return result;
@@ -153,8 +155,9 @@ export class TenantDatabase {
   }
 }
 
-function noWitness(): void {
-  // Nobody asked to be told.
+/** An ERROR, unlike a connection that ends (FATAL among the reasons), says for certain that the transaction did not commit. */
+function wasRefused(error: unknown): boolean {
+  return (error as { severity?: unknown }).severity === "ERROR";
 }
 
 /** PostgreSQL answers COMMIT of a transaction in which a statement failed with ROLLBACK, and calls it a success. */
@@ -188,8 +191,8 @@ class PostgresTransaction implements Transaction {
   readonly #client: PoolClient;
   readonly #head: readonly Ahead[];
   readonly #names: StatementNames;
-  /** Told before COMMIT goes along with a statement; undefined where none may. */
-  readonly #ending: (() => void) | undefined;
+  /** Who is told that COMMIT goes along with a statement; undefined where none may. */
+  readonly #ending: CommitOptions | undefined;
   #epoch: number | null;
   #ended = false;
 
@@ -198,7 +201,7 @@ class PostgresTransaction implements Transaction {
     scope: TenantScope,
     mode: "read" | "write",
     names: StatementNames,
-    ending: (() => void) | undefined,
+    ending: CommitOptions | undefined,
   ) {
     this.tenant = scope.tenant;
     this.#epoch = scope.epoch;
@@ -261,10 +264,13 @@ class PostgresTransaction implements Transaction {
     return (await this.#send(statement)).result;
   }
 
-  async #last(statement: Statement, ending: () => void): Promise<QueryResult> {
+  async #last(statement: Statement, ending: CommitOptions): Promise<QueryResult> {
     this.end();
-    ending();
-    const { result, ended } = await this.#send(statement, commit);
+    ending.beforeCommit?.();
+    const { result, ended } = await this.#send(statement, commit).catch((error: unknown) => {
+      if (wasRefused(error)) ending.notCommitted?.();
+      throw error;
+    });
     refuseUnlessCommitted(ended ?? (await this.#client.query({ ...commit, values: [] })).command);
     this.committed = true;
     return result;

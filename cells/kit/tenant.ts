@@ -42,7 +42,8 @@ export class TenantContext {
   readonly principal: string;
   readonly queue = tenantQueue;
   readonly #services: TenantServices;
-  #committed = false;
+  /** Transactions that have committed, or may have. */
+  #commits = 0;
   #heldKey: HeldKey | undefined;
   #openedMs: number | undefined;
   #cache: TenantCache | undefined;
@@ -58,20 +59,24 @@ export class TenantContext {
 
   /** Whether anything of this request may have committed; then it must not be sent again. */
   get committed(): boolean {
-    return this.#committed;
+    return this.#commits > 0;
   }
 
   get db(): TenantDb {
     const { database } = this.#services;
     const scope = { tenant: this.id, epoch: this.epoch };
     const beforeCommit = (): void => {
-      this.#committed = true;
+      this.#commits += 1;
+    };
+    const notCommitted = (): void => {
+      this.#commits -= 1;
     };
     return {
       read: (work) => database.run(scope, "read", work),
       write: async (work) => {
         const key = this.#heldKey;
-        if (key === undefined) return database.run(scope, "write", work, { beforeCommit, workMayEnd: true });
+        if (key === undefined)
+          return database.run(scope, "write", work, { beforeCommit, notCommitted, workMayEnd: true });
         return key.step(work, (step) => database.run(scope, "write", step, { beforeCommit }), beforeCommit);
       },
     };

@@ -44,7 +44,11 @@ after(async () => {
 });
 
 function write<Result>(work: (tx: Transaction) => Promise<Result>, workMayEnd = true): Promise<Result> {
-  return database.run(scope, "write", work, { beforeCommit: () => (told += 1), workMayEnd });
+  return database.run(scope, "write", work, {
+    beforeCommit: () => (told += 1),
+    notCommitted: () => (told -= 1),
+    workMayEnd,
+  });
 }
 
 /** Tries it on a new connection, and then on the same one with everything prepared. */
@@ -93,6 +97,7 @@ test("a last statement that fails commits nothing", () =>
     });
     await assert.rejects(failed, (error) => sqlState(error) === "22P02");
     assert.equal(await noted(`before a failure, ${name}`), 0);
+    assert.equal(told, 0, "the database said that nothing happened");
   }));
 
 test("a COMMIT that is refused is an error, and nothing stays", () =>
@@ -110,10 +115,11 @@ test("a tenant that is not this cell's is refused, and nothing is written", () =
       { tenant: acme, epoch: 7 },
       "write",
       (tx) => tx.query(text, [`stranger, ${name}`], last),
-      { workMayEnd: true },
+      { workMayEnd: true, beforeCommit: () => (told += 1), notCommitted: () => (told -= 1) },
     );
     await assert.rejects(stranger, (error) => sqlState(error) === "CPL01");
     assert.equal(await noted(`stranger, ${name}`), 0);
+    assert.equal(told, 0, "so that a router may send it to the owner");
   }));
 
 test("an error that was kept quiet before it lets nothing be committed", () =>
@@ -124,6 +130,7 @@ test("an error that was kept quiet before it lets nothing be committed", () =>
     });
     await assert.rejects(kept, (error) => sqlState(error) === "25P02");
     assert.equal(await noted(`after a failure, ${name}`), 0);
+    assert.equal(told, 0, "the database said that nothing happened");
   }));
 
 test("nothing comes behind a last statement, and what fails after it leaves it done", () =>
