@@ -32,8 +32,10 @@ test("behind fifty requests of one tenant another's is next, and all come in, fo
   await setImmediate();
   assert.ok(begun.indexOf("calm 1") >= 4 && begun.indexOf("calm 1") <= 5, begun.join());
   assert.ok(begun.indexOf("calm 2") <= 7, begun.join());
+  let turns = 2;
+  for (; begun.length < 52 && turns < 60; turns++) await setImmediate();
+  assert.ok(turns <= 52 / 4 + 2, `four in each turn: it took ${turns}`);
   await Promise.all(all);
-  assert.equal(begun.length, 52);
   assert.deepEqual(
     begun.filter((name) => name.startsWith("flood")),
     Array.from({ length: 50 }, (_, n) => `flood ${n}`),
