@@ -27,6 +27,8 @@ export interface Context {
   readonly json: boolean;
   /** The terminal that stdout is, where it may be written in colours and rewritten in place; else null. */
   readonly terminal: Terminal | null;
+  /** Whether stdout goes to a program, which follows a rollout by lines of JSON; under --json it is given the one document instead. */
+  readonly piped: boolean;
   /** What people read while they wait: stdout, or stderr under --json, where stdout belongs to the one document. */
   readonly progress: (text: string) => void;
   fleet(): Promise<FleetFile>;
@@ -37,6 +39,7 @@ export interface ContextOptions {
   readonly home: string;
   readonly json: boolean;
   readonly terminal: Terminal | null;
+  readonly piped: boolean;
   readonly progress: (text: string) => void;
 }
 

@@ -46,6 +46,7 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
         home: homeFolder(options.home ?? settings.home),
         json,
         terminal: !json && settings.decorated ? terminalOf(stdout) : null,
+        piped: !json && stdout.isTTY !== true,
         progress: (text) => (json ? stderr : stdout).write(text),
       });
       exit = print(await work(context), json, stdout);

@@ -267,6 +267,8 @@ export const CellDeployInput = Type.Object(
     to: ReleaseNameSchema,
     digest: Sha256Schema,
     direction: oneOf(["forward", "back"] as const),
+    /** Classes of migrations beside `expand` that the plan named; what it did not name is refused. */
+    migrations: Type.Optional(Type.Array(oneOf(migrationClasses))),
   },
   { $id: "CellDeployInput", additionalProperties: false },
 );

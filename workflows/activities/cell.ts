@@ -49,7 +49,7 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async migrateCell(input) {
-      await deps.driver.migrate(input.cell, input.release, await claimOf(input));
+      await deps.driver.migrate(input.cell, input.release, await claimOf(input), input.migrations);
     },
 
     async startRelease(input) {
@@ -70,6 +70,11 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
       for (;;) {
         const { release, ready, problems } = (await deps.driver.status(input.cell)).slots[input.slot];
         if (ready && release === input.release.name) return;
+        if (ready)
+          throw workflowError(
+            "release-not-ready",
+            `Slot ${input.slot} of ${input.cell} was given ${input.release.name} and says that it is ${release ?? "nothing"}.`,
+          );
         if (performance.now() > deadline) {
           const why = release === null ? "it does not answer" : problems.join("; ");
           throw workflowError(

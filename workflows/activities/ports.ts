@@ -1,7 +1,7 @@
 import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
-import type { ReleaseManifest } from "../../common/contracts/release.ts";
+import type { MigrationClass, ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
 import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
@@ -15,8 +15,8 @@ export interface DriverPort {
   status(cell: CellId): Promise<CellReport & { readonly claim: number }>;
   /** Copies the release's files into the cell's folder, each checked against its digest. */
   installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
-  /** Runs the release's `expand` migrations that the cell's database does not have yet. */
-  migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
+  /** Runs the release's `expand` migrations that the cell's database does not have yet, and those of the classes named. */
+  migrate(cell: CellId, release: ReleaseRef, claim?: number, also?: readonly MigrationClass[]): Promise<void>;
   /** Starts the release in the slot; does nothing where it runs there already. */
   startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void>;
   /** Makes `to` the live slot by compare-and-set on `from`; does nothing where it is live already. */

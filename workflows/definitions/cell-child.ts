@@ -1,5 +1,7 @@
 import { executeChild, ParentClosePolicy, proxyActivities, rootCause } from "@temporalio/workflow";
+import type { MigrationClass } from "../../common/contracts/release.ts";
 import {
+  type CellDeployInput,
   type CellDeployResult,
   type Rollout,
   type RolloutInput,
@@ -28,7 +30,14 @@ export async function deployForward(
     to,
     digest: input.plan.digest,
     direction: "forward",
+    ...named(input.plan.migrationClass),
   });
+}
+
+/** A plan names its heaviest class, and with it the lighter ones. */
+function named(heaviest: MigrationClass | null): Pick<CellDeployInput, "migrations"> {
+  if (heaviest === null || heaviest === "expand") return {};
+  return { migrations: heaviest === "contract" ? ["contract"] : ["contract", "irreversible"] };
 }
 
 /** Brings one cell back to the release that it had. */

@@ -66,7 +66,7 @@ async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeploy
 
   await forward.installRelease({ cell, release, operation });
   await tell(cell, "migrating");
-  await forward.migrateCell({ cell, release, operation });
+  await forward.migrateCell({ cell, release, operation, migrations: input.migrations ?? [] });
   await tell(cell, "starting");
   undo.push(() => back.retireSlot({ cell, slot, drain: false, operation }));
   if (old !== slot) await forward.startRelease({ cell, release, slot, operation });

@@ -1,3 +1,4 @@
+import type { MigrationClass } from "../../common/contracts/release.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { Rollout, Verdict } from "../../common/contracts/rollout.ts";
 import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
@@ -53,8 +54,8 @@ export type CellSteps = {
   inspectCell(input: { cell: CellId }): Promise<CellReport>;
   resolveRelease(input: { release: ReleaseName }): Promise<ReleaseRef>;
   installRelease(input: ReleaseStep & ClaimedStep): Promise<void>;
-  /** Runs the release's `expand` migrations. Fails for good with `migration-failed`. */
-  migrateCell(input: ReleaseStep & ClaimedStep): Promise<void>;
+  /** Runs the release's `expand` migrations, and those of the classes that the plan named. Fails for good with `migration-failed`. */
+  migrateCell(input: ReleaseStep & ClaimedStep & { migrations?: readonly MigrationClass[] }): Promise<void>;
   /** Starts the release in a slot that is not live; what an earlier try left there is stopped first. */
   startRelease(input: ReleaseStep & SlotStep & ClaimedStep): Promise<void>;
   /** Fails for good with `release-not-ready` when the release is not ready in time. */
