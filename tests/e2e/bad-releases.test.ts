@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runCommandLine } from "../../cli/run.ts";
 import { readCellFacts } from "../../cells/drivers/local/release-migration.ts";
 import { databaseUrl } from "../../cells/drivers/local/release-processes.ts";
 import type { Rollout, RolloutPlan } from "../../common/contracts/rollout.ts";
@@ -27,14 +29,18 @@ const policy: Partial<RolloutPolicy> = {
   judging: { latencyRatio: 100, trafficShare: 0 },
 };
 
+/** Ten minutes, shortened: longer than an activity's heartbeat may be missing. */
+const downMs = 10_000;
+
 const failsOneInFive = 'if (turn % 5 === 0) throw new Error("a bug of this release");';
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const firstMigration = read("cells/pulse/migrations/0001-events.expand.sql");
 const firstEvents = {
   "0002-first-events.expand.sql": read("examples/pulse-2/migrations/0002-first-events.expand.sql"),
 };
-const source = { ...firstEvents, "0003-source.expand.sql": "ALTER TABLE events ADD COLUMN source text;\n" };
-const withoutSource = { ...source, "0004-no-source.irreversible.sql": "ALTER TABLE events DROP COLUMN source;\n" };
+// A number that was released is never used again: the third migration is the one that fails below.
+const source = { ...firstEvents, "0004-source.expand.sql": "ALTER TABLE events ADD COLUMN source text;\n" };
+const withoutSource = { ...source, "0005-no-source.irreversible.sql": "ALTER TABLE events DROP COLUMN source;\n" };
 
 describe("bad releases", () => {
   const folder = mkdtempSync(join(tmpdir(), "cellplane-releases-"));
@@ -82,14 +88,20 @@ describe("bad releases", () => {
   const canaryOf = ({ plan }: Pick<Rollout, "plan">): string =>
     plan.waves[0]?.cells[0]?.cell ?? assert.fail("there is a canary");
 
+  /** `release create`, in this process: the runtime's digest, and what is compiled for it, serve all of them. */
+  async function store(variant: Variant): Promise<{ readonly code: number; readonly said: string }> {
+    const out: string[] = [];
+    const source = writeVariant(folder, variant, firstMigration);
+    const code = await runCommandLine(["release", "create", source, "--version", variant.version, "--json"], {
+      settings: { home: fleet.home, decorated: false },
+      stdout: { write: (text) => out.push(text) },
+      stderr: { write: () => true },
+    });
+    return { code, said: out.join("") };
+  }
   async function create(variant: Variant): Promise<string> {
-    await fleet.json([
-      "release",
-      "create",
-      writeVariant(folder, variant, firstMigration),
-      "--version",
-      variant.version,
-    ]);
+    const { code, said } = await store(variant);
+    assert.equal(code, 0, said);
     return `pulse@${variant.version}`;
   }
 
@@ -156,7 +168,7 @@ describe("bad releases", () => {
   });
 
   it("fault 36: a release whose migration meets a busy table gives up, and no tenant sees an error", async (t) => {
-    const name = await create({ version: "2-locks", migrations: source, needs: 3 });
+    const name = await create({ version: "4-locks", migrations: source, needs: 4 });
     const plan = await fleet.json<RolloutPlan>(["rollout", "plan", name, "--policy", policyFile]);
     const busy = await holdTable(canaryOf({ plan }));
     const from = ledger.sent;
@@ -176,23 +188,37 @@ describe("bad releases", () => {
     return client;
   }
 
-  it("after roll-backs over expand migrations the next release goes everywhere, and schemas are checked as ever", async () => {
-    const rollout = await rollOut(await create({ version: "2", migrations: source, needs: 3 }), 0);
-    assert.deepEqual(new Set(Object.values(await releases())), new Set(["pulse@2"]));
-    assert.equal(rollout.plan.migrationClass, "expand");
-    assert.deepEqual(failures(), [], "no request failed");
+  it("fault 7: after roll-backs over expand migrations the next release goes everywhere, though Temporal is dead for a while", async (t) => {
+    const name = await create({ version: "4", migrations: source, needs: 4 });
+    const { plan } = await fleet.json<Rollout>(["rollout", "start", name, "--policy", policyFile]);
+    assert.equal(plan.migrationClass, "expand");
+    await eventually("the canary is being changed", 60_000, async () =>
+      (await latest()).cells.some(({ step }) => step !== "pending") ? true : null,
+    );
+    await fleet.json(["process", "stop", "temporal"]);
+    await sleep(downMs);
+    assert.equal((await fleet.status()).temporal.pid, null);
+    await fleet.json(["process", "start", "temporal"]);
+    const returned = performance.now();
+    const rollout = await eventually("it is completed", 120_000, async () => {
+      const now = await latest();
+      return isOver(now) ? now : null;
+    });
+    t.diagnostic(`ended ${((performance.now() - returned) / 1_000).toFixed(1)} s after Temporal was back`);
+    assert.equal(rollout.state, "completed", rollout.reason ?? "");
+    assert.deepEqual(new Set(Object.values(await releases())), new Set([name]));
+    assert.deepEqual(failures(), [], "no tenant noticed");
     const back = await fleet.json<RolloutPlan>(["rollout", "plan", "pulse@1"]);
     assert.equal(back.migrationClass, null, "release 1 runs on the newer schema");
-    const reused = { ...firstEvents, "0003-other.expand.sql": "ALTER TABLE events ADD COLUMN other text;\n" };
-    const other = await create({ version: "3-reused", migrations: reused, needs: 3 });
-    const refused = await fleet.json<{ code: string }>(["rollout", "plan", other], 1);
-    assert.equal(refused.code, "schema-out-of-range");
+    const other = { ...firstEvents, "0004-other.expand.sql": "ALTER TABLE events ADD COLUMN other text;\n" };
+    const refused = await store({ version: "4-reused", migrations: other, needs: 4 });
+    assert.deepEqual([refused.code, (JSON.parse(refused.said) as { code: string }).code], [1, "migration-reused"]);
   });
 
   it("what shows only in the second wave goes back there at once; the first is judged again, and goes back when nobody decides", async () => {
     const canary = canaryOf({ plan: await fleet.json<RolloutPlan>(["rollout", "plan", "pulse@1"]) });
     const late = `if (process.env["CELL_ID"] !== ${JSON.stringify(canary)} && turn % 3 === 0) throw new Error("late");`;
-    const name = await create({ version: "3-late", beforeEach: late, migrations: source, needs: 3 });
+    const name = await create({ version: "4-late", beforeEach: late, migrations: source, needs: 4 });
     const ended = await rollOut(name, 3);
     assert.equal(canaryOf(ended), canary);
     const rollout = await eventually("all went back", 120_000, async () => {
@@ -200,7 +226,7 @@ describe("bad releases", () => {
       return isOver(now) ? now : null;
     });
     assert.equal(rollout.state, "rolled-back");
-    assert.deepEqual(new Set(Object.values(await releases())), new Set(["pulse@2"]));
+    assert.deepEqual(new Set(Object.values(await releases())), new Set(["pulse@4"]));
     const verdicts = rollout.history.flatMap(({ event, wave, verdict }) =>
       verdict === undefined ? [] : [`${wave} ${event} ${verdict.verdict}`],
     );
@@ -221,23 +247,23 @@ describe("bad releases", () => {
 
   it("over an irreversible migration nothing goes back: it is frozen in place, and the next release mends it", async () => {
     const name = await create({
-      version: "3-oneway",
+      version: "5-oneway",
       beforeEach: failsOneInFive,
       migrations: withoutSource,
-      needs: 4,
+      needs: 5,
     });
     const rollout = await rollOut(name, 3);
     const canary = canaryOf(rollout);
     assert.equal(rollout.state, "halted");
     assert.equal(rollout.plan.migrationClass, "irreversible");
     assert.deepEqual(touched(rollout), [canary]);
-    assert.equal((await releases())[canary], "pulse@3-oneway");
+    assert.equal((await releases())[canary], "pulse@5-oneway");
     const refused = await fleet.json<{ code: string; detail: string }>(["rollout", "roll-back"], 1);
     assert.match(`${refused.code} ${refused.detail}`, /cannot be undone/);
     await fleet.json(["rollout", "cancel"]);
-    await rollOut(await create({ version: "3", migrations: withoutSource, needs: 4 }), 0);
-    assert.deepEqual(new Set(Object.values(await releases())), new Set(["pulse@3"]));
-    const back = await fleet.json<{ code: string }>(["rollout", "plan", "pulse@2"], 1);
+    await rollOut(await create({ version: "5", migrations: withoutSource, needs: 5 }), 0);
+    assert.deepEqual(new Set(Object.values(await releases())), new Set(["pulse@5"]));
+    const back = await fleet.json<{ code: string }>(["rollout", "plan", "pulse@4"], 1);
     assert.equal(back.code, "schema-out-of-range", "what took something away cannot be gone back over");
   });
 

@@ -118,6 +118,20 @@ test("a migration that fails starts nothing, and is not tried for ever", async (
   });
 });
 
+test("an old release that serves badly does not stand in the way of the next; one that the migration has spoilt does", async () => {
+  for (const [journeyFails, state] of [
+    ["always", "completed"],
+    ["after-migration", "rolled-back"],
+  ] as const) {
+    const fleet = new FakeFleet(1, "pulse@1");
+    fleet.behaviours["pulse@1"] = { journeyFails };
+    await stage.withWorker(fleet, async (queue) => {
+      const done = await (await stage.start(queue, fleet)).result();
+      assert.equal(done.state, state, done.reason ?? "");
+    });
+  }
+});
+
 for (const broken of ["install", "migrate", "start", "switch", "drain", "stop"]) {
   test(`a step that breaks off in mid-${broken} is taken up again, and the cell ends as without the fault`, async () => {
     const fleet = new FakeFleet(1, "pulse@1");

@@ -87,6 +87,8 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async smokeTest(input) {
+      const { state } = await deps.registry.release(input.release);
+      if (state === "quarantined") return;
       for (let tries = 1; ; tries += 1) {
         try {
           return await deps.synthetic.journeyAtSlot(input.cell, input.slot, input.release);

@@ -1,7 +1,7 @@
 import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
-import type { MigrationClass, ReleaseManifest } from "../../common/contracts/release.ts";
+import type { MigrationClass, Release, ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
 import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
@@ -48,7 +48,9 @@ export interface RegistryPort {
   cells(): Promise<readonly Pick<RegisteredCell, "id" | "release">[]>;
   /** Part ids and admin addresses of the routers. */
   routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
-  release(name: ReleaseName): Promise<ReleaseRef & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
+  release(
+    name: ReleaseName,
+  ): Promise<ReleaseRef & Pick<Release, "state"> & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
   syntheticTenant(cell: CellId): Promise<SyntheticTenant>;
   /** Makes the key with this digest valid for the tenant; does nothing where it is. */
   ensureKey(tenant: TenantId, digest: string): Promise<void>;

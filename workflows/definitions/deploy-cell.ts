@@ -4,6 +4,8 @@ import {
   CancellationScope,
   defineSignal,
   getExternalWorkflowHandle,
+  isCancellation,
+  patched,
   proxyActivities,
   rootCause,
   sleep,
@@ -65,6 +67,7 @@ async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeploy
   const [old, slot] = slotsFor(report, input);
 
   await forward.installRelease({ cell, release, operation });
+  const oldServed = await serves(input, old, slot);
   await tell(cell, "migrating");
   await forward.migrateCell({ cell, release, operation, migrations: input.migrations ?? [] });
   await tell(cell, "starting");
@@ -73,9 +76,25 @@ async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeploy
   await forward.awaitReady({ cell, release, slot });
   await tell(cell, "smoke");
   await forward.smokeTest({ cell, slot, release: input.to });
-  if (input.from !== null && old !== slot) await forward.smokeTest({ cell, slot: old, release: input.from });
+  if (input.from !== null && oldServed) await forward.smokeTest({ cell, slot: old, release: input.from });
   await switchOver(input, old, slot, undo);
   return { cell, step: "deployed", slot, error: await retireOld(input, slot), releaseAtFault: false };
+}
+
+/**
+ * Whether the old release passes its own smoke test before the schema changes. Only then does it say something about the new schema afterwards: a
+ * release that serves badly must not stand in the way of the one that mends it.
+ */
+async function serves({ cell, from }: CellDeployInput, old: Slot, slot: Slot): Promise<boolean> {
+  if (from === null || old === slot) return false;
+  if (!patched("old-release-before")) return true;
+  try {
+    await forward.smokeTest({ cell, slot: old, release: from });
+    return true;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return false;
+  }
 }
 
 async function bringBack(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {

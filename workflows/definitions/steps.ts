@@ -60,7 +60,7 @@ export type CellSteps = {
   startRelease(input: ReleaseStep & SlotStep & ClaimedStep): Promise<void>;
   /** Fails for good with `release-not-ready` when the release is not ready in time. */
   awaitReady(input: ReleaseStep & SlotStep): Promise<void>;
-  /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot. */
+  /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot; a quarantined release is known to be bad, and not tried. */
   smokeTest(input: SlotStep & { release: ReleaseName }): Promise<void>;
   switchSlot(input: { cell: CellId; from: Slot; to: Slot } & ClaimedStep): Promise<void>;
   /** Publishes the cell's live slot and release; the cell itself remains the truth. */

@@ -20,6 +20,8 @@ export interface Behaviour {
   readonly failsEvery?: number;
   readonly neverReady?: boolean;
   readonly migrationFails?: boolean;
+  /** Its journey fails from its first migration that is run on, or always. */
+  readonly journeyFails?: "always" | "after-migration";
 }
 
 interface KeptWatch {
@@ -176,7 +178,12 @@ export class FakeFleet {
     },
     cells: async () => [...this.#cells].map(([id, { liveSlot, slots }]) => ({ id, release: slots[liveSlot] })),
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
-    release: async (name) => ({ name, digest, manifest: {} }),
+    release: async (name) => ({
+      name,
+      digest,
+      state: this.quarantined.has(name) ? "quarantined" : "available",
+      manifest: {},
+    }),
     syntheticTenant: async (cell) => ({
       id: tenantId("00000000-0000-7000-8000-000000000000"),
       host: `synthetic-${cell}.cellplane.localhost`,
@@ -237,7 +244,10 @@ export class FakeFleet {
     ensureKey: async () => undefined,
     journeyAtSlot: async (id, slot) => {
       const release = this.#cell(id).slots[slot];
-      if (release === null) throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not answer.`);
+      const fails = release === null ? "always" : this.#of(release).journeyFails;
+      const migrated = this.log.some((step) => step.startsWith(`migrate ${id}`));
+      if (fails === "always" || (fails === "after-migration" && migrated))
+        throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not serve.`);
     },
     load: async (id, _release, requests) => {
       if (!this.loadArrives) return { sent: requests, failed: requests };
