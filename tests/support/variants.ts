@@ -10,6 +10,9 @@ export interface Variant {
   readonly beforeEach?: string;
   /** Statements that run when the module is loaded, before anything reads the environment. */
   readonly onLoad?: string;
+  /** Statements that add routes to `server`; what they need beside `defineCellApp` they name in `imports`. */
+  readonly routes?: string;
+  readonly imports?: string;
   /** Migrations after Pulse's first, by file name. */
   readonly migrations?: Readonly<Record<string, string>>;
   /** The newest migration that its code needs. */
@@ -20,7 +23,7 @@ const pulse = join(root, "cells", "pulse");
 
 /** Writes the variant as an application's folder, ready for `release create`. @returns the folder */
 export function writeVariant(parent: string, variant: Variant, firstMigration: string): string {
-  const { version, beforeEach = "", onLoad = "", migrations = {}, needs = 1 } = variant;
+  const { version, beforeEach = "", onLoad = "", routes = "", imports = "", migrations = {}, needs = 1 } = variant;
   const folder = join(parent, `pulse-${version}`);
   mkdirSync(join(folder, "migrations"), { recursive: true });
   const files = { "0001-events.expand.sql": firstMigration, ...migrations };
@@ -28,6 +31,7 @@ export function writeVariant(parent: string, variant: Variant, firstMigration: s
   writeFileSync(
     join(folder, "app.ts"),
     `import { defineCellApp } from "cellplane/kit";
+${imports}
 import pulse from ${JSON.stringify(join(pulse, "app.ts"))};
 ${onLoad}
 let turn = 0;
@@ -40,6 +44,7 @@ export default defineCellApp({
       ${beforeEach}
     });
     await pulse.routes(server, options);
+    ${routes}
   },
 });
 `,
