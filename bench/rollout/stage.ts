@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client, Connection, type WorkflowHandle } from "@temporalio/client";
+import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from "@temporalio/client";
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { digestOf, sha256 } from "../../common/canonical.ts";
 import { systemClock } from "../../common/clock.ts";
@@ -45,7 +45,7 @@ export interface Rolled {
   readonly end: Rollout;
   /** Cells that did not end as they should, or were changed more or less than once. */
   readonly wrong: number;
-  readonly handle: WorkflowHandle<typeof rollout>;
+  readonly handle: WorkflowHandleWithFirstExecutionRunId<typeof rollout>;
 }
 
 const connectWithinMs = 30_000;
