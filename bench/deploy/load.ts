@@ -206,7 +206,9 @@ class Load {
       });
       socket.on("message", () => (count.heard += 1));
       socket.on("error", () => undefined);
-      const code = await new Promise<number>((resolve) => socket.once("close", resolve));
+      const code = await new Promise<number>((resolve) => {
+        socket.once("close", resolve);
+      });
       clearInterval(timer);
       if (code !== serviceRestart && !this.#stopped) count.broken += 1;
     }

@@ -5,7 +5,7 @@ import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from "
 import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { digestOf, sha256 } from "../../common/canonical.ts";
 import { systemClock } from "../../common/clock.ts";
-import { slots } from "../../common/contracts/lease.ts";
+import type { Slot } from "../../common/contracts/lease.ts";
 import type { Release, ReleaseManifest } from "../../common/contracts/release.ts";
 import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
 import { type Rollout, type RolloutPlan, temporalNames } from "../../common/contracts/rollout.ts";
@@ -137,7 +137,7 @@ function registryOf(fleet: FakeFleet, models: SimulatedCells): RegistryPort {
     routers: async () => [simulatedRouter],
     cells: async () => await Promise.all(fleet.cellIds.map(async (id) => ({ id, ...(await live(id)) }))),
     cell: async (id) => {
-      const at = (slot: (typeof slots)[number]) => {
+      const at = (slot: Slot) => {
         const address = simulatedAddress(id, slot);
         return { url: address, adminUrl: address, workerUrl: address };
       };

@@ -307,6 +307,8 @@ export const CellDeployInput = Type.Object(
     to: ReleaseNameSchema,
     digest: Sha256Schema,
     direction: oneOf(["forward", "back"] as const),
+    /** Steps are not told to the rollout; how it ended is. */
+    silent: Type.Optional(Type.Boolean()),
     /** Classes of migrations beside `expand` that the plan named; what it did not name is refused. */
     migrations: Type.Optional(Type.Array(oneOf(migrationClasses))),
   },

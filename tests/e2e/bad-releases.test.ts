@@ -22,7 +22,7 @@ type Tenant = Pick<DemoTenant, "slug" | "host" | "key" | "cell">;
 const policy: Partial<RolloutPolicy> = {
   canaryCells: 1,
   percentages: [100],
-  bakeSeconds: [4],
+  bakeSeconds: [2],
   timeScale: 1,
   minimumSamples: 40,
   decisionSeconds: 2,
@@ -106,14 +106,20 @@ describe("bad releases", () => {
   }
 
   /** Rolls a release out and watches it to its end, which must be the expected exit code. */
-  async function rollOut(name: string, expectedCode: number): Promise<Rollout> {
+  async function rollOut(name: string, expectedCode: number, more: Partial<RolloutPolicy> = {}): Promise<Rollout> {
+    writeFileSync(policyFile, JSON.stringify({ ...policy, ...more }));
     return await fleet.json<Rollout>(["rollout", "start", name, "--policy", policyFile, "--watch"], expectedCode);
   }
 
   /** A bad release that never left the canary, where all is as before. */
-  async function stoppedAtTheCanary(t: TestContext, name: string, reason: RegExp): Promise<Rollout> {
+  async function stoppedAtTheCanary(
+    t: TestContext,
+    name: string,
+    reason: RegExp,
+    more: Partial<RolloutPolicy> = {},
+  ): Promise<Rollout> {
     const earlier = await releases();
-    const rollout = await rollOut(name, 3);
+    const rollout = await rollOut(name, 3, more);
     assert.equal(rollout.state, "rolled-back");
     assert.match(rollout.reason ?? "", reason);
     assert.deepEqual(touched(rollout), [canaryOf(rollout)], "one cell was touched");
@@ -142,8 +148,9 @@ describe("bad releases", () => {
   });
 
   it("fault 31: a release that is slow is stopped at the canary", async (t) => {
-    const wait = "await new Promise((done) => setTimeout(done, 1_500));";
-    const rollout = await stoppedAtTheCanary(t, await create({ version: "2-slow", beforeEach: wait }), /p99/);
+    const wait = "await new Promise((done) => setTimeout(done, 600));";
+    const slow = await create({ version: "2-slow", beforeEach: wait });
+    const rollout = await stoppedAtTheCanary(t, slow, /p99/, { p99ObjectiveMs: 400 });
     assert.deepEqual(failures(), [], "slow is no error");
     assert.equal(rollout.history.find((entry) => entry.verdict?.verdict === "FAIL")?.verdict?.gate, "absolute");
   });

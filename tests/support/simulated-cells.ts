@@ -4,7 +4,7 @@ import type { ReleaseSource } from "../../cells/drivers/driver.ts";
 import { DryRunDriver } from "../../cells/drivers/dry-run/driver.ts";
 import { systemClock } from "../../common/clock.ts";
 import type { CellStatus } from "../../common/contracts/cell-admin.ts";
-import { slots, type Slot } from "../../common/contracts/lease.ts";
+import type { Slot } from "../../common/contracts/lease.ts";
 import type { ReleaseManifest } from "../../common/contracts/release.ts";
 import { latencyBoundsMs, type SampleCounter, type Samples } from "../../common/contracts/samples.ts";
 import { digestOf } from "../../common/canonical.ts";

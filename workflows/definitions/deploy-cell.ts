@@ -45,7 +45,7 @@ export async function deployCell(input: CellDeployInput): Promise<CellDeployResu
   } catch (error) {
     const reason = reasonOf(error);
     const releaseAtFault = blamesRelease(error);
-    await CancellationScope.nonCancellable(() => tell(input.cell, "rolling-back"));
+    await CancellationScope.nonCancellable(() => tell(input, "rolling-back"));
     try {
       await CancellationScope.nonCancellable(async () => {
         for (const step of undo.toReversed()) await step();
@@ -62,19 +62,19 @@ export async function deployCell(input: CellDeployInput): Promise<CellDeployResu
 async function bringIn(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
   const { cell, operation } = input;
   const release: ReleaseRef = { name: input.to, digest: input.digest };
-  await tell(cell, "checking");
+  await tell(input, "checking");
   const report = await checkBefore(input);
   const [old, slot] = slotsFor(report, input);
 
   await forward.installRelease({ cell, release, operation });
   const oldServed = await serves(input, old, slot);
-  await tell(cell, "migrating");
+  await tell(input, "migrating");
   await forward.migrateCell({ cell, release, operation, migrations: input.migrations ?? [] });
-  await tell(cell, "starting");
+  await tell(input, "starting");
   undo.push(() => back.retireSlot({ cell, slot, drain: false, operation }));
   if (old !== slot) await forward.startRelease({ cell, release, slot, operation });
   await forward.awaitReady({ cell, release, slot });
-  await tell(cell, "smoke");
+  await tell(input, "smoke");
   await forward.smokeTest({ cell, slot, release: input.to });
   if (input.from !== null && oldServed) await forward.smokeTest({ cell, slot: old, release: input.from });
   await switchOver(input, old, slot, undo);
@@ -100,7 +100,7 @@ async function serves({ cell, from }: CellDeployInput, old: Slot, slot: Slot): P
 async function bringBack(input: CellDeployInput, undo: Undo[]): Promise<CellDeployResult> {
   const { cell, operation } = input;
   const release: ReleaseRef = { name: input.to, digest: input.digest };
-  await tell(cell, "rolling-back");
+  await tell(input, "rolling-back");
   const [old, slot] = slotsFor(await back.inspectCell({ cell }), input);
   await patiently(async () => {
     await back.installRelease({ cell, release, operation });
@@ -126,7 +126,7 @@ async function patiently(step: () => Promise<void>): Promise<void> {
 /** Makes `slot` the live one and says so to the registry. The cell itself is the truth; the registry only publishes it. */
 async function switchOver(input: CellDeployInput, old: Slot, slot: Slot, undo: Undo[]): Promise<void> {
   const { cell, from, to, operation } = input;
-  await tell(cell, "switching");
+  await tell(input, "switching");
   if (old !== slot) {
     if (input.direction === "forward") {
       undo.push(async () => {
@@ -144,8 +144,9 @@ async function switchOver(input: CellDeployInput, old: Slot, slot: Slot, undo: U
  * From here nothing is undone: the new release is live, verified and published. An old process that does not end is told about, and
  * stopped by the next deployment at the latest, which needs its slot.
  */
-async function retireOld({ cell, operation }: CellDeployInput, live: Slot): Promise<string | null> {
-  await CancellationScope.nonCancellable(() => tell(cell, "draining"));
+async function retireOld(input: CellDeployInput, live: Slot): Promise<string | null> {
+  const { cell, operation } = input;
+  await CancellationScope.nonCancellable(() => tell(input, "draining"));
   try {
     await CancellationScope.nonCancellable(() =>
       back.retireSlot({ cell, slot: otherSlot(live), drain: true, operation }),
@@ -184,7 +185,8 @@ function otherSlot(slot: Slot): Slot {
   return slot === "a" ? "b" : "a";
 }
 
-async function tell(cell: CellId, step: CellStep): Promise<void> {
+async function tell({ cell, silent }: CellDeployInput, step: CellStep): Promise<void> {
+  if (silent === true) return;
   const { parent } = workflowInfo();
   if (parent === undefined) return;
   await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(cellStepSignal, { cell, step });

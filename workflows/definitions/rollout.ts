@@ -26,6 +26,13 @@ import type { RolloutSteps } from "./steps.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
 
+/**
+ * Up to so many cells the registry hears of each step at once. Above, a word of a thousand cells has half a megabyte, and one every five seconds leaves a rollout
+ * of an hour within the limits of a history.
+ */
+const cellsToldAtOnce = 20;
+const pauseMsACell = 5;
+
 export const commandUpdate = defineUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate);
 export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
 
@@ -122,7 +129,10 @@ async function begin(input: RolloutInput, journal: Journal): Promise<void> {
   if (journal.progress.state === "planned") journal.learn({ kind: "began" });
 }
 
-/** Tells the registry each change, newest state first wins; ends when a final state is written. */
+/**
+ * Tells the registry each change, newest state first wins; ends when a final state is written. Every word holds the whole rollout, and stays in the history: of
+ * many cells it is told the less often, except for what a person waits for.
+ */
 async function keepRecording(journal: Journal): Promise<void> {
   let written = 0;
   for (;;) {
@@ -131,7 +141,15 @@ async function keepRecording(journal: Journal): Promise<void> {
     await record.saveRollout({ rollout });
     written = rollout.revision;
     if (isFinal(rollout.state) && journal.progress.revision === written) return;
+    const pauseMs = rollout.cells.length <= cellsToldAtOnce ? 0 : rollout.cells.length * pauseMsACell;
+    const said = wordOf(journal);
+    if (pauseMs > 0 && patched("paced-records")) await condition(() => wordOf(journal) !== said, pauseMs);
   }
+}
+
+/** What is told at once, however large the rollout is. */
+function wordOf({ progress: { state, waitingFor, paused, wave } }: Journal): string {
+  return JSON.stringify([state, waitingFor, paused, wave]);
 }
 
 function refuse(journal: Journal, command: CommandInput): void {
