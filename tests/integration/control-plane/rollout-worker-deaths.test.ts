@@ -62,7 +62,7 @@ test("fault 6: the worker killed in each activity of a rollout, before and after
       await stage.victims.worker.start();
     }
     // Who is caught stays so: the worker that asked is dead, or about to die.
-    await new Promise(() => undefined);
+    await Promise.withResolvers<void>().promise;
   };
   const { end, tookMs } = await chaosRun(stage, "pulse@2", []);
   t.diagnostic(`${met} deaths in ${(tookMs / 1_000).toFixed(1)} s`);
