@@ -1,4 +1,4 @@
-import { condition, proxyActivities } from "@temporalio/workflow";
+import { condition, patched, proxyActivities } from "@temporalio/workflow";
 import { holdBack, openCells } from "../../control-plane/rollout/hold.ts";
 import { isHeld } from "../../control-plane/rollout/progress.ts";
 import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
@@ -43,13 +43,45 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
     journal.waveIs(wave.number, "deploying");
     const isForced = journal.progress.forcedWaves.includes(wave.number);
     const open = new Set(openCells(input.plan.policy, waits, isForced, now).map(({ cell }) => cell));
-    const batch = pending
-      .filter(({ cell }) => open.has(cell))
-      .slice(0, input.plan.policy.cellsAtOnce ?? usualCellsAtOnce);
-    const results = await Promise.all(batch.map((cell) => deployForward(input, journal, cell)));
+    const due = pending.filter(({ cell }) => open.has(cell));
+    const atOnce = input.plan.policy.cellsAtOnce ?? usualCellsAtOnce;
+    const results =
+      due.length > atOnce && patched("places")
+        ? await inPlaces(input, journal, due, atOnce)
+        : await Promise.all(due.slice(0, atOnce).map((cell) => deployForward(input, journal, cell)));
     const failed = intolerable(input, journal, results);
     if (failed !== null) return await failWave(input, journal, failed, results);
   }
+}
+
+/**
+ * Cells in so many places: who is done leaves its own to the next, so that one slow cell holds up nobody. When a cell fails, somebody holds the rollout, or a cell's
+ * window has closed, those under way settle and no others are begun.
+ */
+async function inPlaces(
+  input: RolloutInput,
+  journal: Journal,
+  due: readonly CellRecord[],
+  places: number,
+): Promise<readonly CellDeployResult[]> {
+  const queue = [...due];
+  const results: CellDeployResult[] = [];
+  const next = (): CellRecord | undefined => {
+    const { ending, forcedWaves } = journal.progress;
+    if (ending !== null || isHeld(journal.progress) || results.some(({ step }) => step !== "deployed"))
+      return undefined;
+    const first = queue.shift();
+    const cell = journal.cells.find((one) => one.cell === first?.cell);
+    const planned = journal.wave.cells.filter((one) => one.cell === first?.cell);
+    const isForced = forcedWaves.includes(journal.wave.number);
+    const isOpen = openCells(input.plan.policy, planned, isForced, new Date().getTime()).length > 0;
+    return cell !== undefined && isPending(cell) && isOpen ? cell : undefined;
+  };
+  const place = async (): Promise<void> => {
+    for (let cell = next(); cell !== undefined; cell = next()) results.push(await deployForward(input, journal, cell));
+  };
+  await Promise.all(Array.from({ length: places }, place));
+  return results;
 }
 
 function isPending({ step }: CellRecord): boolean {
