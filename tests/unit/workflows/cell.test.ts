@@ -29,10 +29,8 @@ test("a release that is ready and says that it is another one is at fault at onc
 test("a quarantined release is not tried: what it fails shows nothing", async () => {
   const { fleet, steps } = stage();
   fleet.behaviours["pulse@1"] = { journeyFails: "always" };
-  const live = { cell, slot: "a", release: releaseName("pulse@1") } as const;
-  await assert.rejects(steps.smokeTest(live), { code: "smoke-failed" });
   fleet.quarantined.set("pulse@1", "it was bad");
-  await steps.smokeTest(live);
+  await steps.smokeTest({ cell, slot: "a", release: releaseName("pulse@1") });
 });
 
 test("migrations run of the classes that the plan named, and of no other", async () => {
