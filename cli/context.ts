@@ -41,6 +41,8 @@ export interface ContextOptions {
   readonly terminal: Terminal | null;
   readonly piped: boolean;
   readonly progress: (text: string) => void;
+  /** What belongs to no command's answer: stderr. */
+  readonly remark: (text: string) => void;
 }
 
 export function createContext(options: ContextOptions): Context {
@@ -57,13 +59,13 @@ export function createContext(options: ContextOptions): Context {
 }
 
 /** What was done past the control plane is told first, where it answers; whether it does, the command's own call finds out. */
-async function catchUp({ home, progress }: ContextOptions, plane: ControlPlane): Promise<void> {
+async function catchUp({ home, remark }: ContextOptions, plane: ControlPlane): Promise<void> {
   try {
     await tellDirect(home, plane);
   } catch (error) {
     if (error instanceof CellplaneError && error.code === "control-plane-unreachable") return;
     if (!(error instanceof RemoteProblem)) throw error;
-    progress(`What was done directly is not in the audit yet: ${error.message}\n`);
+    remark(`What was done directly is not in the audit yet: ${error.message}\n`);
   }
 }
 
