@@ -123,13 +123,11 @@ test("a wave of more cells than places: one that is slow holds up nobody, and ne
   const underway = new Set<string>();
   let most = 0;
   const slow = Promise.withResolvers<void>();
-  fleet.beforeStep = (step) => {
+  fleet.holdBefore = async (step) => {
     const [what, cell = ""] = step.split(" ");
     if (what === "install") underway.add(cell);
     if (what === "stop") underway.delete(cell);
     most = Math.max(most, underway.size);
-  };
-  fleet.holdBefore = async (step) => {
     if (step.startsWith("install cell-2")) await slow.promise;
     // All the others are done before the slow one goes on.
     if (step.startsWith("stop cell-6")) slow.resolve();
