@@ -5,6 +5,7 @@ import { defineBackups } from "./commands/backups.ts";
 import { defineCells } from "./commands/cells.ts";
 import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
+import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
@@ -33,6 +34,7 @@ export function createProgram(surroundings: {
   defineApps(program, surroundings.run);
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
+  defineLine(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);
   return program;

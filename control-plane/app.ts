@@ -17,6 +17,7 @@ import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
 import { jobRoutes } from "./api/jobs.ts";
+import { lineRoutes } from "./api/line.ts";
 import { lifeRoutes } from "./api/lives.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
@@ -73,6 +74,7 @@ export function createApp(context: ApiContext): Server {
     blobRoutes(api, context);
     rolloutRecordRoutes(api, context);
     rolloutRoutes(api, context);
+    lineRoutes(api, context);
     dnsRoutes(api, context);
     queryRoutes(api, context);
     overviewRoutes(api, context);

@@ -132,6 +132,11 @@ export const controlPlaneErrors = {
     title: "A rollout of this application is still open",
     todo: "Wait for its end, or halt, roll back or cancel it.",
   },
+  "line-stopped": {
+    status: 409,
+    title: "The line is stopped: no rollout begins or goes on",
+    todo: "See who stopped it and why with `npx cellplane line show`; when that is settled, `npx cellplane line release`.",
+  },
   "unknown-rollout": { status: 404, title: "There is no such rollout", todo: "See `GET /v1/rollouts`." },
   "unknown-watch": {
     status: 404,
