@@ -51,22 +51,3 @@ for (const seed of seeds) {
     assert.deepEqual(end, undisturbed);
   });
 }
-
-test("fault 32: the worker killed between two waves: the rollout goes on, no cell is left out or done twice", async () => {
-  let waves = 0;
-  // Before each wave the fleet is asked who is still there.
-  stage.atGate = async (activity, _cell, when) => {
-    if (activity !== "fleetMembers" || when !== "before") return;
-    waves += 1;
-    if (waves !== 2) return;
-    await stage.victims.worker.kill();
-    await stage.victims.worker.start();
-  };
-  try {
-    const { end } = await chaosRun(stage, await theOther(), []);
-    assert.ok(waves > 2, "the worker died between the waves, and the next one asked again");
-    assert.deepEqual(end, undisturbed);
-  } finally {
-    stage.atGate = async () => undefined;
-  }
-});

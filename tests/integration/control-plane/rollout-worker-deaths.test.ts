@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chaosRun } from "../../support/chaos/run.ts";
+import { chaosRun, type End } from "../../support/chaos/run.ts";
 import { ChaosStage } from "../../support/chaos/stage.ts";
 
 // The activities of a cell's deployment, each caught in a cell of its own, so that one death meets them all.
@@ -67,22 +67,38 @@ test("fault 6: the worker killed in each activity of a rollout, before and after
   const { end, tookMs } = await chaosRun(stage, "pulse@2", []);
   t.diagnostic(`${met} deaths in ${(tookMs / 1_000).toFixed(1)} s`);
   assert.equal(met, deaths.length, "the worker died everywhere");
+  assertEachOnce(end);
+});
+
+test("fault 32: the worker killed between two waves: the rollout goes on, no cell is left out or done twice", async () => {
+  let waves = 0;
+  // Before each wave the fleet is asked who is still there.
+  stage.atGate = async (activity, _cell, when) => {
+    if (activity !== "fleetMembers" || when !== "before") return;
+    waves += 1;
+    if (waves !== 2) return;
+    await stage.victims.worker.kill();
+    await stage.victims.worker.start();
+  };
+  const to = (await stage.registry()).currentRelease === "pulse@2" ? "pulse@1" : "pulse@2";
+  const { end } = await chaosRun(stage, to, []);
+  assert.ok(waves > 2, "the worker died between the waves, and the next one asked again");
+  assertEachOnce(end);
+});
+
+/** Every cell was changed once, and stands as it should. */
+function assertEachOnce(end: End): void {
   assert.equal(end.state, "completed");
   const ids = Array.from({ length: cells }, (_, n) => `cell-${n + 1}`);
-  assert.deepEqual(
-    end.effects,
-    ids
-      .flatMap((id) => [
-        `${id}: startRelease: the old → the old beside the new`,
-        `${id}: stopRelease: the new beside the old → the new`,
-        `${id}: switchSlot: the old beside the new → the new beside the old`,
-      ])
-      .toSorted(),
-    "each cell was changed once",
-  );
+  const changes = ids.flatMap((id) => [
+    `${id}: startRelease: the old → the old beside the new`,
+    `${id}: stopRelease: the new beside the old → the new`,
+    `${id}: switchSlot: the old beside the new → the new beside the old`,
+  ]);
+  assert.deepEqual(end.effects, changes.toSorted(), "each cell was changed once");
   assert.deepEqual(
     end.standing,
     ids.map((id) => `${id}: the new`),
   );
   assert.deepEqual([end.claims, end.isCurrent], [0, true]);
-});
+}
