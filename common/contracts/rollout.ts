@@ -309,6 +309,8 @@ export const CellDeployInput = Type.Object(
     direction: oneOf(["forward", "back"] as const),
     /** Steps are not told to the rollout; how it ended is. */
     silent: Type.Optional(Type.Boolean()),
+    /** The plan brings no migration: what served before serves after, and is not tried again. */
+    sameSchema: Type.Optional(Type.Boolean()),
     /** Classes of migrations beside `expand` that the plan named; what it did not name is refused. */
     migrations: Type.Optional(Type.Array(oneOf(migrationClasses))),
   },

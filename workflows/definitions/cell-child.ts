@@ -44,8 +44,9 @@ function silence({ plan }: RolloutInput): Pick<CellDeployInput, "silent"> {
 }
 
 /** A plan names its heaviest class, and with it the lighter ones. */
-function named(heaviest: MigrationClass | null): Pick<CellDeployInput, "migrations"> {
-  if (heaviest === null || heaviest === "expand") return {};
+function named(heaviest: MigrationClass | null): Pick<CellDeployInput, "migrations" | "sameSchema"> {
+  if (heaviest === null) return { sameSchema: true };
+  if (heaviest === "expand") return {};
   return { migrations: heaviest === "contract" ? ["contract"] : ["contract", "irreversible"] };
 }
 
