@@ -161,6 +161,7 @@ test("an old release that serves badly does not stand in the way of the next; on
   ] as const) {
     const fleet = new FakeFleet(1, "pulse@1");
     fleet.behaviours["pulse@1"] = { journeyFails };
+    fleet.migrates = true;
     await stage.withWorker(fleet, async (queue) => {
       const done = await (await stage.start(queue, fleet)).result();
       assert.equal(done.state, state, done.reason ?? "");

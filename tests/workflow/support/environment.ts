@@ -4,7 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
-import type { Release } from "../../../common/contracts/release.ts";
+import type { Migration, Release } from "../../../common/contracts/release.ts";
 import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
 import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import { systemClock } from "../../../common/clock.ts";
@@ -110,7 +110,9 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
   return planRollout({
     application: "pulse",
     release: releaseName(to),
-    releases: ["pulse@1", "pulse@2", "pulse@3-bad"].map((name) => releaseOf(releaseName(name))),
+    releases: ["pulse@1", "pulse@2", "pulse@3-bad"].map((name) =>
+      releaseOf(releaseName(name), fleet.migrates && name === to ? [migration] : []),
+    ),
     cells: fleet.cellIds.map((cell) => ({
       cell,
       region: "eu",
@@ -125,7 +127,9 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
   });
 }
 
-function releaseOf(name: ReleaseName): Release {
+const migration: Migration = { series: "app", number: 1, name: "step", class: "expand", digest };
+
+function releaseOf(name: ReleaseName, migrations: Migration[]): Release {
   const version = name.slice(name.indexOf("@") + 1);
   return {
     name,
@@ -139,7 +143,7 @@ function releaseOf(name: ReleaseName): Release {
       version,
       runtime: "v24.21.0",
       files: [],
-      migrations: [],
+      migrations,
       configuration: {},
       aggregates: [],
     },

@@ -67,6 +67,8 @@ export class FakeFleet {
   registryFails = 0;
   /** Whether the line is stopped, as the registry has it. */
   line: Line = { stopped: false, by: null, reason: null, since: null };
+  /** Whether the release that comes brings a migration. */
+  migrates = false;
   /** So many looks cannot be written down. */
   looksFail = 0;
   readonly #cells = new Map<CellId, FakeCell>();
