@@ -32,7 +32,8 @@ const policy: Partial<RolloutPolicy> = {
 /** Ten minutes, shortened: longer than an activity's heartbeat may be missing. */
 const downMs = 10_000;
 
-const failsOneInFive = 'if (turn % 5 === 0) throw new Error("a bug of this release");';
+// The smoke test's few requests do not show it.
+const failsOneInTen = 'if (turn > 20 && turn % 10 === 0) throw new Error("a bug of this release");';
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 const firstMigration = read("cells/pulse/migrations/0001-events.expand.sql");
 const firstEvents = {
@@ -138,13 +139,14 @@ describe("bad releases", () => {
   it("fault 31: a release that fails a share of its requests is stopped at the canary and goes back, over its expand migration", async (t) => {
     const name = await create({
       version: "2-errors",
-      beforeEach: failsOneInFive,
+      beforeEach: failsOneInTen,
       migrations: firstEvents,
       needs: 2,
     });
-    const { history } = await stoppedAtTheCanary(t, name, /requests failed/);
+    const { history } = await stoppedAtTheCanary(t, name, /requests failed|answered 500/);
     const verdict = history.find((entry) => entry.verdict?.verdict === "FAIL")?.verdict;
-    assert.equal(verdict?.gate, "absolute");
+    // Its share of all requests, or three of the journeys in a row, whichever comes first.
+    assert.match(verdict?.gate ?? "none", /^(absolute|hard)$/);
   });
 
   it("fault 31: a release that is slow is stopped at the canary", async (t) => {
@@ -255,7 +257,7 @@ describe("bad releases", () => {
   it("over an irreversible migration nothing goes back: it is frozen in place, and the next release mends it", async () => {
     const name = await create({
       version: "5-oneway",
-      beforeEach: failsOneInFive,
+      beforeEach: failsOneInTen,
       migrations: withoutSource,
       needs: 5,
     });
