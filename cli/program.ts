@@ -7,6 +7,7 @@ import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
 import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
+import { defineOperators } from "./commands/operators.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
 import { defineTenants } from "./commands/tenants.ts";
@@ -35,6 +36,7 @@ export function createProgram(surroundings: {
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
   defineLine(program, surroundings.run);
+  defineOperators(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);
   return program;
