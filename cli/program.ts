@@ -9,6 +9,7 @@ import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
+import { defineWebhooks } from "./commands/webhooks.ts";
 import { defineTenants } from "./commands/tenants.ts";
 
 const closing = `
@@ -35,6 +36,7 @@ export function createProgram(surroundings: {
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
   defineLine(program, surroundings.run);
+  defineWebhooks(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);
   return program;

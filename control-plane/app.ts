@@ -29,6 +29,7 @@ import { rolloutRoutes } from "./api/rollouts.ts";
 import { sessionRoutes } from "./api/sessions.ts";
 import { tenantRestoreRoutes } from "./api/tenant-restores.ts";
 import { tenantRoutes } from "./api/tenants.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 import { registryTrouble } from "./registry-trouble.ts";
 
 /** A release's runtime of 120 MB comes over a slow line, too. */
@@ -75,6 +76,7 @@ export function createApp(context: ApiContext): Server {
     rolloutRecordRoutes(api, context);
     rolloutRoutes(api, context);
     lineRoutes(api, context);
+    webhookRoutes(api, context);
     dnsRoutes(api, context);
     queryRoutes(api, context);
     overviewRoutes(api, context);

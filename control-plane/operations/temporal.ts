@@ -1,6 +1,13 @@
 import { connect as connectSocket } from "node:net";
 import type * as temporalSdk from "@temporalio/client";
-import { temporalNames, type CommandInput, type Rollout, type RolloutInput } from "../../common/contracts/rollout.ts";
+import {
+  searchNames,
+  temporalNames,
+  type CommandInput,
+  type Rollout,
+  type RolloutInput,
+} from "../../common/contracts/rollout.ts";
+import type { Logger } from "../../common/log.ts";
 import { fail } from "../errors.ts";
 
 /** How long one call to Temporal may take, in milliseconds. */
@@ -40,7 +47,7 @@ interface Connected {
  * Temporal, connected on first use: the control plane boots without it, and its client is a hundred modules that only operations need.
  * @param address `host:port`, empty where the fleet runs without Temporal.
  */
-export function createTemporal(address: string): WorkflowEngine {
+export function createTemporal(address: string, log: Logger): WorkflowEngine {
   let connected: Promise<Connected> | null = null;
 
   async function connect(): Promise<Connected> {
@@ -63,12 +70,13 @@ export function createTemporal(address: string): WorkflowEngine {
       const workflowId = temporalNames.rolloutId(rollout.application);
       const { id: operation, plan, requestedBy, history } = rollout;
       const input: RolloutInput = { operation, plan, requestedBy, reason: history[0]?.reason ?? null };
+      const searchable = await withAttributes(connection, log);
       try {
         await connection.withDeadline(Date.now() + callTimeoutMs, () =>
           client.workflow.start(temporalNames.rolloutWorkflow, {
             workflowId,
             taskQueue: temporalNames.taskQueue,
-            args: [input],
+            args: [{ ...input, searchable }],
             memo: { operation: rollout.id },
             workflowIdConflictPolicy: "FAIL",
             workflowIdReusePolicy: "ALLOW_DUPLICATE",
@@ -128,6 +136,39 @@ async function open(address: string): Promise<Connected> {
     throw error;
   }
   return { sdk, connection, client: new sdk.Client({ connection, namespace: temporalNames.namespace }) };
+}
+
+/** Keyword and Int, by Temporal's numbers (IndexedValueType). */
+const attributeTypes: Readonly<Record<string, number>> = {
+  [searchNames.application]: 2,
+  [searchNames.release]: 2,
+  [searchNames.state]: 2,
+  [searchNames.wave]: 3,
+};
+
+/**
+ * Makes the attributes by which rollouts are found in Temporal, where they are missing. A workflow that sets one that is not there would be stuck, so that without
+ * the permission, or where Temporal has no room for them, rollouts run without.
+ * @returns whether all are there.
+ */
+async function withAttributes(connection: temporalSdk.Connection, log: Logger): Promise<boolean> {
+  const { namespace } = temporalNames;
+  const missing = async (): Promise<string[]> => {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return Object.keys(attributeTypes).filter((name) => customAttributes?.[name] !== attributeTypes[name]);
+  };
+  try {
+    return await connection.withDeadline(Date.now() + callTimeoutMs, async () => {
+      const wanted = await missing();
+      if (wanted.length === 0) return true;
+      const searchAttributes = Object.fromEntries(wanted.map((name) => [name, attributeTypes[name] ?? 0]));
+      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+      return (await missing()).length === 0;
+    });
+  } catch (error) {
+    log.warn({ event: "search-attributes-missing", attributes: Object.keys(attributeTypes), err: error });
+    return false;
+  }
 }
 
 function accepts(address: string): Promise<boolean> {

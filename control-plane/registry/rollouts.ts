@@ -4,12 +4,15 @@ import { operationId, type OperationId } from "../../common/ids.ts";
 import { inTransaction, sqlState, type Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
+import { standingOf } from "../rollout/state-changes.ts";
+import { tellStateChanges } from "../webhooks/outbox.ts";
 import { change, type Cause } from "./change.ts";
 import { refuseWhileStopped } from "./line.ts";
 import {
   findRollout,
   insertRollout,
   listRollouts,
+  lockStanding,
   lockStart,
   openRollout,
   updateRollout,
@@ -46,7 +49,17 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
     cells: plan.waves.flatMap(({ number, cells }) =>
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     ),
-    history: [{ at: now, event: "planned", wave: null, cell: null, actor: cause.actor, reason: cause.reason ?? null }],
+    history: [
+      {
+        at: now,
+        event: "planned",
+        wave: null,
+        cell: null,
+        actor: cause.actor,
+        reason: cause.reason ?? null,
+        standing: { state: "planned", waitingFor: null, paused: false, stopped: false },
+      },
+    ],
     requestedBy: cause.actor,
     createdAt: now,
     updatedAt: now,
@@ -55,6 +68,7 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
     await change(wiring, cause, async (step) => {
       await refuseWhileStopped(step);
       await insertRollout(step.tx, rollout);
+      await tellStateChanges(step, null, rollout);
       step.audit("rollout.start", plan.release, { operation: rollout.id });
       step.announce("rollout", rollout.id);
       step.wake("rollouts");
@@ -74,7 +88,10 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
 /** Writes the rollout as its workflow sees it; an older or equal revision changes nothing. */
 export async function saveRollout(wiring: Wiring, rollout: Rollout): Promise<void> {
   await change(wiring, { actor: "worker" }, async (step) => {
-    if (await updateRollout(step.tx, rollout)) step.announce("rollout", rollout.id);
+    const known = await lockStanding(step.tx, rollout.id);
+    if (!(await updateRollout(step.tx, rollout))) return;
+    await tellStateChanges(step, known, rollout);
+    step.announce("rollout", rollout.id);
   });
 }
 
@@ -121,16 +138,19 @@ export async function cancelWithoutWorkflow(
       cell: null,
       actor: cause.actor,
       reason: cause.reason ?? null,
+      standing: { ...standingOf(rollout), state: "cancelled" as const, waitingFor: null },
     };
     const cancelled: Rollout = {
       ...rollout,
       state: "cancelled",
+      waitingFor: null,
       reason: cause.reason ?? null,
       updatedAt: now,
       revision: rollout.revision + 1,
       history: [...rollout.history, entry],
     };
     if (!(await updateRollout(step.tx, cancelled))) return false;
+    await tellStateChanges(step, { entries: rollout.history.length, standing: standingOf(rollout) }, cancelled);
     step.audit("rollout.cancel", rollout.release, { operation: id });
     step.announce("rollout", id);
     return true;

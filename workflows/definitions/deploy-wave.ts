@@ -7,6 +7,7 @@ import { type CellRecord, deployForward } from "./cell-child.ts";
 import type { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
 import { catchUp, leaveOutGone } from "./members.ts";
+import { isLong } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
 
@@ -24,6 +25,7 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
   const pendingNow = (): readonly CellRecord[] =>
     journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
   for (;;) {
+    if (isLong(input, journal)) return;
     if (pendingNow().length > 0) {
       if (journal.abilities.commands) await untilLineRuns(journal, isEnding);
       await condition(() => !isHeld(journal.progress) || isEnding());

@@ -3,6 +3,7 @@ import { obey, refusalOf } from "../../control-plane/rollout/obey.ts";
 import type { Member } from "../../control-plane/rollout/membership.ts";
 import type { Exposure } from "../../control-plane/rollout/blast-radius.ts";
 import type { CommandRefusal } from "../../control-plane/rollout/refusal.ts";
+import { isSameStanding, standingOf } from "../../control-plane/rollout/state-changes.ts";
 import { isWaveCommand, type CellStanding } from "../../control-plane/rollout/wave-commands.ts";
 import {
   isFinal,
@@ -17,6 +18,7 @@ import type {
   PlannedWave,
   Rollout,
   RolloutInput,
+  Standing,
   Verdict,
 } from "../../common/contracts/rollout.ts";
 import type { Line } from "../../common/contracts/rollout-records.ts";
@@ -36,6 +38,39 @@ export interface OpenWatch {
   readonly beganAt: number;
   /** How many looks were begun. */
   looks: number;
+  /** Whether the registry has it. */
+  isOpen: boolean;
+  /** Looks in a row that could not be taken. */
+  errors: number;
+}
+
+/** A bake or a wait that goes on in the workflow's next run: its watch, and how far it has come. */
+export interface Unfinished {
+  readonly purpose: "bake" | "wait";
+  /** Which one it is: the revision at which its state was entered. */
+  readonly entered: number;
+  readonly watch: number | null;
+  readonly tick: number;
+  /** Of a bake: when it ends by the plan, in milliseconds since 1970. */
+  readonly plannedEnd: number;
+}
+
+/** All that a rollout's next run has to know of this one. Plain JSON. */
+export interface Carried {
+  readonly progress: RolloutProgress;
+  readonly waves: readonly WaveRecord[];
+  readonly cells: readonly CellRecord[];
+  readonly history: readonly HistoryEntry[];
+  readonly standing: Standing | null;
+  readonly watches: readonly OpenWatch[];
+  readonly began: readonly (readonly [wave: number, at: string])[];
+  readonly exposed: readonly Exposure[];
+  readonly gone: readonly CellId[];
+  readonly leftOut: readonly CellId[];
+  readonly joinedWaves: readonly PlannedWave[];
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly unfinished: Unfinished | null;
 }
 
 /** What a workflow does that those which began before it did not; Temporal remembers the answer for each run. */
@@ -44,6 +79,8 @@ export interface Abilities {
   readonly waveByWave: boolean;
   /** The line is asked for before cells are begun, and a command ends the wait within a bake. */
   readonly commands: boolean;
+  /** It goes on in another run when its history becomes long. */
+  readonly carries: boolean;
 }
 
 /** Whose word stands in the history where no person gave it. */
@@ -55,28 +92,50 @@ const self = "rollout";
  */
 export class Journal {
   readonly #input: RolloutInput;
-  readonly #createdAt = now();
-  #updatedAt = this.#createdAt;
+  readonly #createdAt: string;
+  #updatedAt: string;
   #progress: RolloutProgress;
   #waves: readonly WaveRecord[];
   #cells: readonly CellRecord[];
   #history: readonly HistoryEntry[] = [];
-  readonly #watches: OpenWatch[] = [];
-  readonly #began = new Map<number, string>();
-  readonly #exposed: Exposure[] = [];
-  readonly #gone = new Set<CellId>();
+  /** As the history says it. */
+  #standing: Standing | null = null;
+  readonly #watches: OpenWatch[];
+  readonly #began: Map<number, string>;
+  readonly #exposed: Exposure[];
+  readonly #gone: Set<CellId>;
   /** Cells that a person left out. */
-  readonly #leftOut = new Set<CellId>();
+  readonly #leftOut: Set<CellId>;
   /** Cells that are being changed. */
   readonly underway = new Set<CellId>();
   readonly abilities: Abilities;
   /** Waves of cells that came during the rollout. */
-  readonly #joinedWaves: PlannedWave[] = [];
+  readonly #joinedWaves: PlannedWave[];
+  /** What the run before left unfinished; taken once. */
+  #unfinished: Unfinished | null;
 
-  constructor(input: RolloutInput, abilities: Abilities) {
+  /** @param carried what the run before knew; null in the first. */
+  constructor(input: RolloutInput, abilities: Abilities, carried: Carried | null) {
     const { plan } = input;
     this.#input = input;
     this.abilities = abilities;
+    this.#createdAt = carried?.createdAt ?? now();
+    this.#updatedAt = carried?.updatedAt ?? this.#createdAt;
+    this.#watches = (carried?.watches ?? []).map((watch) => ({ ...watch }));
+    this.#began = new Map(carried?.began);
+    this.#exposed = [...(carried?.exposed ?? [])];
+    this.#gone = new Set(carried?.gone);
+    this.#leftOut = new Set(carried?.leftOut);
+    this.#joinedWaves = [...(carried?.joinedWaves ?? [])];
+    this.#unfinished = carried?.unfinished ?? null;
+    if (carried !== null) {
+      this.#progress = carried.progress;
+      this.#waves = carried.waves;
+      this.#cells = carried.cells;
+      this.#history = carried.history;
+      this.#standing = carried.standing;
+      return;
+    }
     this.#progress = plannedProgress(input, abilities.waveByWave);
     this.#waves = plan.waves.map(({ number, cells }) => ({
       number,
@@ -88,6 +147,39 @@ export class Journal {
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     );
     this.#note("planned", { actor: input.requestedBy, reason: input.reason ?? null });
+  }
+
+  /** All that the next run has to know. No cell is in mid-change when it is asked for. */
+  get carried(): Carried {
+    return {
+      progress: this.#progress,
+      waves: this.#waves,
+      cells: this.#cells,
+      history: this.#history,
+      standing: this.#standing,
+      watches: this.#watches,
+      began: [...this.#began],
+      exposed: this.#exposed,
+      gone: [...this.#gone],
+      leftOut: [...this.#leftOut],
+      joinedWaves: this.#joinedWaves,
+      createdAt: this.#createdAt,
+      updatedAt: this.#updatedAt,
+      unfinished: this.#unfinished,
+    };
+  }
+
+  /** Notes a bake or a wait that the next run is to go on with. */
+  leaveUnfinished(unfinished: Omit<Unfinished, "entered">): void {
+    this.#unfinished = { ...unfinished, entered: this.#progress.entered };
+  }
+
+  /** What the run before left of such a bake or wait, with its watch; null where this begins anew. */
+  takeUnfinished(purpose: Unfinished["purpose"]): (Unfinished & { readonly open: OpenWatch | null }) | null {
+    const unfinished = this.#unfinished;
+    this.#unfinished = null;
+    if (unfinished?.purpose !== purpose || unfinished.entered !== this.#progress.entered) return null;
+    return { ...unfinished, open: this.#watches.find(({ number }) => number === unfinished.watch) ?? null };
   }
 
   get progress(): RolloutProgress {
@@ -148,7 +240,8 @@ export class Journal {
 
   /** Numbers a new watch over a wave. */
   newWatch(wave: number): OpenWatch {
-    const watch = { number: this.#watches.length + 1, wave, beganAt: new Date().getTime(), looks: 0 };
+    const beganAt = new Date().getTime();
+    const watch = { number: this.#watches.length + 1, wave, beganAt, looks: 0, isOpen: false, errors: 0 };
     this.#watches.push(watch);
     return watch;
   }
@@ -350,7 +443,13 @@ export class Journal {
       actor: note.actor ?? self,
       reason: note.reason ?? null,
     };
-    this.#history = [...this.#history, note.verdict === undefined ? entry : { ...entry, verdict: note.verdict }];
+    const standing = standingOf(this.#progress);
+    const isNew = this.#standing === null || !isSameStanding(this.#standing, standing);
+    this.#standing = standing;
+    this.#history = [
+      ...this.#history,
+      { ...entry, ...(note.verdict === undefined ? {} : { verdict: note.verdict }), ...(isNew ? { standing } : {}) },
+    ];
   }
 }
 

@@ -10,21 +10,28 @@ import {
   proxyActivities,
   rootCause,
   setHandler,
+  upsertSearchAttributes,
 } from "@temporalio/workflow";
 import { isFinal, isHeld } from "../../control-plane/rollout/progress.ts";
 import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
 import { bakeWave, verifyWave, waitAndWatch } from "./bake.ts";
 import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
-import { Journal } from "./journal.ts";
+import { Journal, type Carried } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
+import { isLong, nextRun } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave } from "./deploy-wave.ts";
 import { tellOverride } from "./override.ts";
+import { searchAttributesOf } from "./search.ts";
 import { rollBack } from "./roll-back.ts";
 import type { RolloutSteps } from "./steps.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
+
+const recordPauseMsPerCell = 2;
+const longestRecordPauseMs = 2_000;
+const shortestRecordPauseMs = 100;
 
 export const commandUpdate = defineUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate);
 export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
@@ -33,10 +40,12 @@ export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
  * Brings a release to an application's cells in waves (design.md, section 10). The state machine is pure (control-plane/rollout);
  * this function does what the state at hand asks for until the state is a final one. Temporal's own cancellation is not listened
  * to: a rollout ends by its commands, so that no cell is left half-way.
+ * @param carried what the run before this one knew: a long rollout goes on in another run, before its history meets Temporal's limits.
  */
-export async function rollout(input: RolloutInput): Promise<Rollout> {
+export async function rollout(input: RolloutInput, carried: Carried | null = null): Promise<Rollout> {
   const watches = patched("watches");
-  const journal = new Journal(input, { waveByWave: watches, commands: patched("commands") });
+  const abilities = { waveByWave: watches, commands: patched("commands"), carries: patched("carries") };
+  const journal = new Journal(input, abilities, carried);
   setHandler(stateQuery, () => journal.record);
   setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
   setHandler(
@@ -59,10 +68,11 @@ interface Watching {
 const now: Watching = { verifyWave, bakeWave, waitAndWatch };
 
 async function run(input: RolloutInput, journal: Journal, watching: Watching): Promise<Rollout> {
-  const recorder = keepRecording(journal);
+  const recorder = keepRecording(input, journal);
   for (;;) {
     if (journal.progress.untold !== null) await tellOverride(input, journal, journal.progress.untold);
     if (isFinal(journal.progress.state)) break;
+    if (isLong(input, journal)) await nextRun<typeof rollout>(input, journal);
     await step(input, journal, watching);
   }
   await record.finishRollout({
@@ -123,15 +133,31 @@ async function begin(input: RolloutInput, journal: Journal): Promise<void> {
 }
 
 /** Tells the registry each change, newest state first wins; ends when a final state is written. */
-async function keepRecording(journal: Journal): Promise<void> {
+async function keepRecording(input: RolloutInput, journal: Journal): Promise<void> {
   let written = 0;
+  let shown = "";
   for (;;) {
     await condition(() => journal.progress.revision > written);
     const rollout = journal.record;
+    if (input.searchable === true && shown !== placeOf(rollout)) upsertSearchAttributes(searchAttributesOf(rollout));
+    shown = placeOf(rollout);
     await record.saveRollout({ rollout });
     written = rollout.revision;
     if (isFinal(rollout.state) && journal.progress.revision === written) return;
+    if (journal.abilities.carries) await pauseBetweenRecords(journal);
   }
+}
+
+/** A large fleet's record is large, and each one stands in the history: they come less often, but for those that people wait for. */
+async function pauseBetweenRecords(journal: Journal): Promise<void> {
+  const { since } = journal.progress;
+  const pauseMs = Math.min(longestRecordPauseMs, journal.cells.length * recordPauseMsPerCell);
+  if (pauseMs < shortestRecordPauseMs) return;
+  await condition(() => journal.progress.since !== since, pauseMs);
+}
+
+function placeOf({ state, wave }: Rollout): string {
+  return `${state} ${wave}`;
 }
 
 function refuse(journal: Journal, command: CommandInput): void {

@@ -5,7 +5,12 @@ import type { WorkflowHandle } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
-import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
+import {
+  type CommandInput,
+  type Rollout,
+  type RolloutInput,
+  temporalNames,
+} from "../../../common/contracts/rollout.ts";
 import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import { systemClock } from "../../../common/clock.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
@@ -64,12 +69,19 @@ export class Stage {
     return await worker.runUntil(() => work(queue));
   }
 
-  async start(queue: string, fleet: FakeFleet, wishes: Partial<RolloutPolicy> = {}, to = "pulse@2"): Promise<Handle> {
+  async start(
+    queue: string,
+    fleet: FakeFleet,
+    wishes: Partial<RolloutPolicy> = {},
+    to = "pulse@2",
+    more: Partial<RolloutInput> = {},
+  ): Promise<Handle> {
     const input = {
       operation: operationId(uuidv7()),
       plan: planFor(fleet, to, wishes),
       requestedBy: "tests",
       reason: "a trial",
+      ...more,
     };
     return await this.environment.client.workflow.start<typeof rollout>(temporalNames.rolloutWorkflow, {
       workflowId: `${temporalNames.rolloutId("pulse")}/${uuidv7()}`,

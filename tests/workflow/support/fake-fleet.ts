@@ -111,6 +111,15 @@ export class FakeFleet {
     this.#cell(cellId(id)).liveSlot = to;
   }
 
+  /** How many looks each watch has, in the order in which they were opened. */
+  get looks(): readonly { readonly purpose: string; readonly wave: number; readonly looks: number }[] {
+    return [...this.#watches.values()].map(({ watch: { purpose, wave }, looks }) => ({
+      purpose,
+      wave,
+      looks: looks.size,
+    }));
+  }
+
   /** Releases that run beside a live one. */
   get besides(): readonly string[] {
     return [...this.#cells].flatMap(([id, cell]) =>
