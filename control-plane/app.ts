@@ -19,6 +19,7 @@ import { fleetRoutes } from "./api/fleet.ts";
 import { jobRoutes } from "./api/jobs.ts";
 import { lineRoutes } from "./api/line.ts";
 import { lifeRoutes } from "./api/lives.ts";
+import { operationRoutes } from "./api/operations.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
 import { placementRoutes } from "./api/placements.ts";
@@ -75,6 +76,7 @@ export function createApp(context: ApiContext): Server {
     blobRoutes(api, context);
     rolloutRecordRoutes(api, context);
     rolloutRoutes(api, context);
+    operationRoutes(api, context);
     lineRoutes(api, context);
     webhookRoutes(api, context);
     dnsRoutes(api, context);

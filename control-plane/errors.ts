@@ -169,6 +169,11 @@ export const controlPlaneErrors = {
     title: "Another operation holds a cell",
     todo: "Wait for its end, or end it; which operation it is, and whose, stands in the detail.",
   },
+  "operation-alive": {
+    status: 409,
+    title: "The operation is not lost: its workflow answers",
+    todo: "Command it instead: `npx cellplane rollout halt`, `roll-back` or `cancel`.",
+  },
   "unknown-operation": {
     status: 404,
     title: "No such operation is open",

@@ -345,6 +345,8 @@ export const CellDeployResult = Type.Object(
     error: Type.Union([Type.String(), Type.Null()]),
     /** Whether the release is to blame for the error: it did not start, its migration or its smoke test failed. */
     releaseAtFault: Type.Boolean(),
+    /** The error's code, where it has one. */
+    code: Type.Optional(Type.String()),
   },
   { $id: "CellDeployResult", additionalProperties: false },
 );

@@ -8,6 +8,7 @@ import {
   type RolloutInput,
 } from "../../common/contracts/rollout.ts";
 import type { Logger } from "../../common/log.ts";
+import { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 
 /** How long one call to Temporal may take, in milliseconds. */
@@ -32,6 +33,12 @@ export interface WorkflowEngine {
    * @throws command-refused with the workflow's reason, workflow-gone, temporal-unreachable
    */
   command(rollout: Rollout, input: CommandInput): Promise<Rollout>;
+  /**
+   * Ends a rollout's workflow that does not answer any more.
+   * @returns whether there was one.
+   * @throws operation-alive where it answers; temporal-unreachable
+   */
+  endLost(rollout: Rollout, reason: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -118,6 +125,24 @@ export function createTemporal(address: string, log: Logger): WorkflowEngine {
       }
     },
 
+    async endLost(rollout, reason) {
+      const { sdk, client, connection } = await connect();
+      const handle = client.workflow.getHandle(temporalNames.rolloutId(rollout.application));
+      const soon = <T>(call: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + callTimeoutMs, call);
+      try {
+        const { memo, status } = await soon(() => handle.describe());
+        if (memo?.["operation"] !== rollout.id || status.name !== "RUNNING") return false;
+        if (await soon(() => handle.query<Rollout>(temporalNames.stateQuery)).then(isAnswer, isNoAnswer))
+          throw fail("operation-alive", `The workflow of ${rollout.release} answers.`);
+        await soon(() => handle.terminate(reason));
+        return true;
+      } catch (cause) {
+        if (cause instanceof sdk.WorkflowNotFoundError) return false;
+        if (cause instanceof CellplaneError) throw cause;
+        throw fail("temporal-unreachable", "Temporal did not answer in time.", { cause });
+      }
+    },
+
     async close() {
       const last = await connected?.catch(() => null);
       await last?.connection.close();
@@ -137,6 +162,10 @@ async function open(address: string): Promise<Connected> {
   }
   return { sdk, connection, client: new sdk.Client({ connection, namespace: temporalNames.namespace }) };
 }
+
+const isAnswer = (): boolean => true;
+/** Whatever keeps it from answering: no worker takes it up, or its code fails. */
+const isNoAnswer = (): boolean => false;
 
 /** Keyword and Int, by Temporal's numbers (IndexedValueType). */
 const attributeTypes: Readonly<Record<string, number>> = {

@@ -4,9 +4,11 @@ import { operationId, type OperationId } from "../../common/ids.ts";
 import { inTransaction, sqlState, type Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
+import { isFinal } from "../rollout/progress.ts";
 import { standingOf } from "../rollout/state-changes.ts";
 import { tellStateChanges } from "../webhooks/outbox.ts";
-import { change, type Cause } from "./change.ts";
+import { change, type Cause, type Change } from "./change.ts";
+import { deleteClaims } from "./claims.store.ts";
 import { refuseWhileStopped } from "./line.ts";
 import {
   findRollout,
@@ -95,6 +97,13 @@ export async function saveRollout(wiring: Wiring, rollout: Rollout): Promise<voi
   });
 }
 
+/** A rollout that has ended, or was given up, takes no cells again: its workflow has come back from the dead. @throws rollout-over */
+export async function refuseOver(step: Change, operation: OperationId): Promise<void> {
+  const known = await lockStanding(step.tx, operation);
+  if (known !== null && isFinal(known.standing.state))
+    throw fail("rollout-over", `The rollout is ${known.standing.state}.`);
+}
+
 /**
  * Starts a rollout's workflow and notes it, the row locked meanwhile, so that it is not cancelled in between.
  * @param start answers whether the workflow runs now.
@@ -154,6 +163,49 @@ export async function cancelWithoutWorkflow(
     step.audit("rollout.cancel", rollout.release, { operation: id });
     step.announce("rollout", id);
     return true;
+  });
+  return result;
+}
+
+/**
+ * Closes a rollout whose workflow is lost: it is cancelled, its cells are free, and what its workflow should still do, if it comes back, is refused, for it holds
+ * no cell any more.
+ * @param standing how the cells that were in mid-change say they stand.
+ * @throws unknown-rollout, rollout-over
+ */
+export async function abandonRollout(
+  wiring: Wiring,
+  cause: Cause,
+  id: OperationId,
+  standing: (rollout: Rollout) => Rollout["cells"],
+): Promise<Rollout> {
+  const { result } = await change(wiring, cause, async (step) => {
+    await lockStart(step.tx, id);
+    await lockStanding(step.tx, id);
+    const rollout = await findRollout(step.tx, id);
+    if (rollout === null) throw fail("unknown-rollout", `There is no rollout ${id}.`);
+    if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
+    const now = new Date(wiring.clock.now()).toISOString();
+    const { actor, reason = null } = cause;
+    const to = { ...standingOf(rollout), state: "cancelled" as const, waitingFor: null };
+    const entry = { at: now, event: "abandoned", wave: rollout.wave, cell: null, actor, reason, standing: to };
+    const abandoned: Rollout = {
+      ...rollout,
+      state: "cancelled",
+      waitingFor: null,
+      reason,
+      updatedAt: now,
+      // Above what the workflow may still say.
+      revision: rollout.revision + 1,
+      cells: standing(rollout),
+      history: [...rollout.history, entry],
+    };
+    await updateRollout(step.tx, abandoned);
+    await tellStateChanges(step, { entries: rollout.history.length, standing: standingOf(rollout) }, abandoned);
+    await deleteClaims(step.tx, id);
+    step.audit("operation.abandon", rollout.release, { operation: id });
+    step.announce("rollout", id);
+    return abandoned;
   });
   return result;
 }

@@ -3,6 +3,7 @@ import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
 import type { Journal } from "./journal.ts";
 import { catchUp, withoutCatchUps } from "./members.ts";
 import { recordOptions } from "./options.ts";
+import { askHolderAgainMs, isFree } from "./holders.ts";
 import { isLong } from "./next-run.ts";
 import type { LoadInput, RolloutSteps } from "./steps.ts";
 import { openWatch, watchThrough } from "./wave-watch.ts";
@@ -106,7 +107,10 @@ export async function waitAndWatch(input: RolloutInput, journal: Journal): Promi
       if (!isWaiting()) return;
       if (verdict.verdict === "FAIL") return await failOn(verdict, input, journal);
     }
-    const pause = Math.min(left, watch !== null && round < watches ? watchEveryMs : Infinity);
+    const forHolder = journal.abilities.yields && journal.progress.waitingFor === "moves";
+    if (forHolder && (await isFree(input, journal))) return;
+    const until = Math.min(left, forHolder ? askHolderAgainMs : Infinity);
+    const pause = Math.min(until, watch !== null && round < watches ? watchEveryMs : Infinity);
     await (pause === Infinity ? condition(() => !isWaiting()) : condition(() => !isWaiting(), pause));
   }
 }

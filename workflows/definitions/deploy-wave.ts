@@ -4,6 +4,7 @@ import { isHeld } from "../../control-plane/rollout/progress.ts";
 import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
 import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
 import { type CellRecord, deployForward } from "./cell-child.ts";
+import { gaveWay, holdsItsCells } from "./holders.ts";
 import type { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
 import { catchUp, leaveOutGone } from "./members.ts";
@@ -29,6 +30,7 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
     if (pendingNow().length > 0) {
       if (journal.abilities.commands) await untilLineRuns(journal, isEnding);
       await condition(() => !isHeld(journal.progress) || isEnding());
+      if (journal.abilities.yields && !isEnding() && !(await holdsItsCells(input, journal, pendingNow()))) return;
     }
     if (isEnding()) return journal.settle();
     // Commands may have changed what is pending meanwhile.
@@ -49,6 +51,8 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
       .filter(({ cell }) => open.has(cell))
       .slice(0, input.plan.policy.cellsAtOnce ?? usualCellsAtOnce);
     const results = await Promise.all(batch.map((cell) => deployForward(input, journal, cell)));
+    for (const { cell } of results.filter((result) => journal.abilities.yields && gaveWay(result)))
+      journal.cellIs(cell, "pending");
     const failed = intolerable(input, journal, results);
     if (failed !== null) return await failWave(input, journal, failed, results);
   }
@@ -82,7 +86,9 @@ function intolerable(
   journal: Journal,
   results: readonly CellDeployResult[],
 ): CellDeployResult | null {
-  const failures = results.filter(({ step }) => step !== "deployed");
+  const failures = results.filter(
+    (result) => result.step !== "deployed" && !(journal.abilities.yields && gaveWay(result)),
+  );
   const grave = failures.find(({ step, releaseAtFault }) => releaseAtFault || step !== "rolled-back");
   if (grave !== undefined) return grave;
   const before = journal.cells.filter(

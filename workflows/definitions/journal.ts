@@ -81,6 +81,8 @@ export interface Abilities {
   readonly commands: boolean;
   /** It goes on in another run when its history becomes long. */
   readonly carries: boolean;
+  /** It says when it waits for whoever holds a cell, gives way to who takes one, and looks at a cell whose change broke off. */
+  readonly yields: boolean;
 }
 
 /** Whose word stands in the history where no person gave it. */

@@ -2,6 +2,7 @@ import { proxyActivities } from "@temporalio/workflow";
 import { usualCellsAtOnce, usualDecisionSeconds } from "../../control-plane/rollout/policy.ts";
 import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
 import { type CellRecord, deployBack } from "./cell-child.ts";
+import { untilFree } from "./holders.ts";
 import type { Journal, OpenWatch } from "./journal.ts";
 import { lookOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
@@ -35,13 +36,14 @@ export async function rollBack(input: RolloutInput, journal: Journal): Promise<v
 }
 
 function wasChanged({ step }: CellRecord): boolean {
-  return step === "deployed" || step === "failed";
+  return step === "deployed" || step === "failed" || step === "indeterminate";
 }
 
 /** @returns what could not be brought back, and why. */
 async function bringBack(input: RolloutInput, journal: Journal, cells: readonly CellRecord[]): Promise<string[]> {
   const atOnce = input.plan.policy.cellsAtOnce ?? usualCellsAtOnce;
   const failures: string[] = [];
+  if (journal.abilities.yields) await untilFree(input, journal, cells);
   for (let first = 0; first < cells.length; first += atOnce) {
     const batch = cells.slice(first, first + atOnce);
     const results = await Promise.all(batch.map((cell) => deployBack(input, journal, cell)));

@@ -19,6 +19,7 @@ import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
 import { Journal, type Carried } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
+import { waitForHolder } from "./holders.ts";
 import { isLong, nextRun } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave } from "./deploy-wave.ts";
@@ -44,7 +45,12 @@ export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
  */
 export async function rollout(input: RolloutInput, carried: Carried | null = null): Promise<Rollout> {
   const watches = patched("watches");
-  const abilities = { waveByWave: watches, commands: patched("commands"), carries: patched("carries") };
+  const abilities = {
+    waveByWave: watches,
+    commands: patched("commands"),
+    carries: patched("carries"),
+    yields: patched("yields"),
+  };
   const journal = new Journal(input, abilities, carried);
   setHandler(stateQuery, () => journal.record);
   setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
@@ -116,12 +122,18 @@ async function step(input: RolloutInput, journal: Journal, watching: Watching): 
 async function begin(input: RolloutInput, journal: Journal): Promise<void> {
   const cells = journal.cells.map(({ cell }) => cell).toSorted();
   const scope = new CancellationScope();
-  const prepared = scope.run(async () => await record.prepareRollout({ operation: input.operation, cells }));
+  const taking = { operation: input.operation, cells };
+  const prepared = scope.run(async () => {
+    if (journal.abilities.yields) return (await record.takeCells(taking)).heldBy;
+    await record.prepareRollout(taking);
+    return null;
+  });
   const interrupted = condition(() => journal.progress.state !== "planned");
   try {
     await Promise.race([prepared, interrupted]);
     if (journal.progress.state !== "planned") scope.cancel();
-    await prepared;
+    const heldBy = await prepared;
+    if (heldBy !== null && journal.progress.state === "planned") return waitForHolder(journal, heldBy);
   } catch (error) {
     if (!isCancellation(error)) journal.giveUp(rootCause(error) ?? String(error));
     return;

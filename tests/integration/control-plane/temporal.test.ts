@@ -56,7 +56,7 @@ before(async () => {
 });
 
 after(async () => {
-  worker?.shutdown();
+  if (worker?.getState() === "RUNNING") worker.shutdown();
   await working;
   await connection?.close();
   await plane?.stop();
@@ -183,6 +183,30 @@ test("the line is stopped for every rollout by one call; a command that was mean
     "release.quarantine pulse@3 done",
   ])
     assert.ok(told.includes(entry), `${entry} is not in ${told.join(", ")}`);
+});
+
+test("a workflow that answers is not abandoned; one that does not is ended", async () => {
+  const { body: release } = await uploadRelease(plane, manifestOf("pulse@4"));
+  digests.set("pulse@4", String(release["digest"]));
+  const begun = await plane.call("POST", "/v1/rollouts", {
+    release: "pulse@4",
+    policy: { ...policy, bakeSeconds: [3_600] },
+  });
+  assert.equal(begun.status, 202, JSON.stringify(begun.body));
+  const id = String(begun.body["id"]);
+  await until(id, ({ state }) => state === "baking");
+  const abandon = () => plane.call("POST", `/v1/operations/${id}/abandon`, { reason: "nobody is there" });
+  const alive = await abandon();
+  assert.deepEqual([alive.status, alive.body["code"]], [409, "operation-alive"], JSON.stringify(alive.body));
+
+  worker.shutdown();
+  await working;
+  const lost = await abandon();
+  assert.deepEqual([lost.status, lost.body["workflow"]], [200, "ended"], JSON.stringify(lost.body));
+  assert.deepEqual(await idsInTemporal('ExecutionStatus = "Running"'), []);
+  const { state, cells: left } = await until(id, () => true);
+  assert.equal(state, "cancelled");
+  assert.equal(left.find(({ wave }) => wave === 1)?.step, "deployed", "it keeps what it runs");
 });
 
 async function idsInTemporal(query: string): Promise<string[]> {

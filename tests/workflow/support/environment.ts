@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { WorkflowHandle } from "@temporalio/client";
+import type { WorkflowHandleWithFirstExecutionRunId } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import type { Release } from "../../../common/contracts/release.ts";
@@ -102,7 +102,7 @@ export class Stage {
   }
 }
 
-export type Handle = WorkflowHandle<typeof rollout>;
+export type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rollout>;
 
 /** The bundle is shared by the test files: it depends on the sources alone. */
 export async function bundle(): Promise<string> {
