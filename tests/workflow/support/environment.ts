@@ -17,6 +17,7 @@ import { operationId, releaseName, type ReleaseName } from "../../../common/ids.
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
 import { policyWith } from "../../../control-plane/rollout/policy.ts";
+import { findTemporal } from "../../../scripts/setup/temporal.ts";
 import { findTemporalTestServer } from "../../../scripts/setup/test-servers.ts";
 import { createActivities } from "../../../workflows/activities/create.ts";
 import { workflowBundle } from "../../../workflows/bundle.ts";
@@ -41,6 +42,17 @@ export class Stage {
     if (path === null) throw new Error("Temporal's time-skipping test server is missing: `npm test` brings it");
     const environment = await TestWorkflowEnvironment.createTimeSkipping({
       server: { executable: { type: "existing-path", path } },
+    });
+    return new Stage(environment, await bundle());
+  }
+
+  /** Temporal itself, in whose time nothing is skipped: for what its test server does not do as it does. */
+  static async openReal(): Promise<Stage> {
+    Runtime.install({ logger });
+    const temporal = findTemporal();
+    if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
+    const environment = await TestWorkflowEnvironment.createLocal({
+      server: { executable: { type: "existing-path", path: temporal.path } },
     });
     return new Stage(environment, await bundle());
   }
