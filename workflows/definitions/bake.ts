@@ -40,7 +40,7 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
   const lengthMs = bakeSeconds * 1_000;
   const tickMs = tickOf(lengthMs);
   const ticks = Math.max(1, Math.round(lengthMs / tickMs));
-  const unfinished = journal.takeUnfinished("bake");
+  const unfinished = journal.watches.take("bake");
   const plannedEnd = unfinished?.plannedEnd ?? new Date().getTime() + ticks * tickMs;
   if (unfinished === null) journal.waveIs(number, "baking", new Date(plannedEnd).toISOString());
 
@@ -49,7 +49,7 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
     requests: Math.ceil(syntheticPerSecond * bakeSeconds),
   }));
   const cells = journal.deployedIn(number);
-  const watch = watchThrough(input, journal, unfinished?.open ?? journal.newWatch(number), "bake", cells);
+  const watch = watchThrough(input, journal, unfinished?.open ?? journal.watches.begin(number), "bake", cells);
   const loadUpTo = (share: number, overMs: number): LoadInput => ({ to: "all", share, planned, overMs });
   if (unfinished === null) await watch.look({ gates: "all", over: false, load: null });
   const isOver = (): boolean => journal.progress.bakeEnded || journal.progress.state !== "baking";
@@ -60,7 +60,7 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
     !journal.progress.bakeEnded && (tick <= ticks || (extraMs() > 0 && leftMs() > 0));
   for (let tick = unfinished?.tick ?? 1; goesOn(tick); tick += 1) {
     if (isLong(input, journal))
-      return journal.leaveUnfinished({ purpose: "bake", watch: watch.number, tick, plannedEnd });
+      return journal.watches.leave({ purpose: "bake", watch: watch.number, tick, plannedEnd });
     const lastsMs = tick <= ticks ? tickMs : Math.ceil(Math.min(leftMs(), tickOf(extraMs())));
     // The load is due one tick before the end, so that the last looks still see it counted.
     const load = loadUpTo(Math.min(1, tick / Math.max(1, ticks - 1)), tickMs / 2);
@@ -93,12 +93,12 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
 export async function waitAndWatch(input: RolloutInput, journal: Journal): Promise<void> {
   const isWaiting = (): boolean => journal.progress.state === "waiting";
   const cells = journal.cells.filter(({ step }) => step === "deployed").map(({ cell }) => cell);
-  const unfinished = journal.takeUnfinished("wait");
-  const opened = unfinished?.open ?? (cells.length === 0 ? null : journal.newWatch(journal.wave.number));
+  const unfinished = journal.watches.take("wait");
+  const opened = unfinished?.open ?? (cells.length === 0 ? null : journal.watches.begin(journal.wave.number));
   const watch = opened === null ? null : watchThrough(input, journal, opened, "wait", cells);
   for (let round = unfinished?.tick ?? 0; isWaiting(); round += 1) {
     if (isLong(input, journal))
-      return journal.leaveUnfinished({ purpose: "wait", watch: watch?.number ?? null, tick: round, plannedEnd: 0 });
+      return journal.watches.leave({ purpose: "wait", watch: watch?.number ?? null, tick: round, plannedEnd: 0 });
     const { waitUntil } = journal.progress;
     const left = waitUntil === null ? Infinity : waitUntil - new Date().getTime();
     if (left <= 0) return journal.timeIsUp();

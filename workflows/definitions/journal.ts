@@ -11,6 +11,9 @@ import {
   type RolloutEvent,
   type RolloutProgress,
 } from "../../control-plane/rollout/progress.ts";
+import type { Abilities, Carried } from "./carried.ts";
+import { toldReason } from "./command-text.ts";
+import { Watches } from "./watches.ts";
 import type {
   CellStep,
   CommandInput,
@@ -30,61 +33,6 @@ type CellRecord = Rollout["cells"][number];
 /** What happened, for the history; wave, cell and actor are filled in where they are not given. */
 type Note = Partial<Pick<HistoryEntry, "wave" | "cell" | "actor" | "reason" | "verdict">>;
 
-/** A watch as the workflow knows it: what was seen is kept by the registry. */
-export interface OpenWatch {
-  readonly number: number;
-  readonly wave: number;
-  /** Milliseconds since 1970. */
-  readonly beganAt: number;
-  /** How many looks were begun. */
-  looks: number;
-  /** Whether the registry has it. */
-  isOpen: boolean;
-  /** Looks in a row that could not be taken. */
-  errors: number;
-}
-
-/** A bake or a wait that goes on in the workflow's next run: its watch, and how far it has come. */
-export interface Unfinished {
-  readonly purpose: "bake" | "wait";
-  /** Which one it is: the revision at which its state was entered. */
-  readonly entered: number;
-  readonly watch: number | null;
-  readonly tick: number;
-  /** Of a bake: when it ends by the plan, in milliseconds since 1970. */
-  readonly plannedEnd: number;
-}
-
-/** All that a rollout's next run has to know of this one. Plain JSON. */
-export interface Carried {
-  readonly progress: RolloutProgress;
-  readonly waves: readonly WaveRecord[];
-  readonly cells: readonly CellRecord[];
-  readonly history: readonly HistoryEntry[];
-  readonly standing: Standing | null;
-  readonly watches: readonly OpenWatch[];
-  readonly began: readonly (readonly [wave: number, at: string])[];
-  readonly exposed: readonly Exposure[];
-  readonly gone: readonly CellId[];
-  readonly leftOut: readonly CellId[];
-  readonly joinedWaves: readonly PlannedWave[];
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly unfinished: Unfinished | null;
-}
-
-/** What a workflow does that those which began before it did not; Temporal remembers the answer for each run. */
-export interface Abilities {
-  /** A bad wave goes back alone, and is watched by looks that the registry keeps; before, all was undone. */
-  readonly waveByWave: boolean;
-  /** The line is asked for before cells are begun, and a command ends the wait within a bake. */
-  readonly commands: boolean;
-  /** It goes on in another run when its history becomes long. */
-  readonly carries: boolean;
-  /** It says when it waits for whoever holds a cell, gives way to who takes one, and looks at a cell whose change broke off. */
-  readonly yields: boolean;
-}
-
 /** Whose word stands in the history where no person gave it. */
 const self = "rollout";
 
@@ -102,7 +50,6 @@ export class Journal {
   #history: readonly HistoryEntry[] = [];
   /** As the history says it. */
   #standing: Standing | null = null;
-  readonly #watches: OpenWatch[];
   readonly #began: Map<number, string>;
   readonly #exposed: Exposure[];
   readonly #gone: Set<CellId>;
@@ -113,8 +60,7 @@ export class Journal {
   readonly abilities: Abilities;
   /** Waves of cells that came during the rollout. */
   readonly #joinedWaves: PlannedWave[];
-  /** What the run before left unfinished; taken once. */
-  #unfinished: Unfinished | null;
+  readonly watches: Watches;
 
   /** @param carried what the run before knew; null in the first. */
   constructor(input: RolloutInput, abilities: Abilities, carried: Carried | null) {
@@ -123,13 +69,12 @@ export class Journal {
     this.abilities = abilities;
     this.#createdAt = carried?.createdAt ?? now();
     this.#updatedAt = carried?.updatedAt ?? this.#createdAt;
-    this.#watches = (carried?.watches ?? []).map((watch) => ({ ...watch }));
+    this.watches = new Watches(carried, () => this.#progress.entered);
     this.#began = new Map(carried?.began);
     this.#exposed = [...(carried?.exposed ?? [])];
     this.#gone = new Set(carried?.gone);
     this.#leftOut = new Set(carried?.leftOut);
     this.#joinedWaves = [...(carried?.joinedWaves ?? [])];
-    this.#unfinished = carried?.unfinished ?? null;
     if (carried !== null) {
       this.#progress = carried.progress;
       this.#waves = carried.waves;
@@ -159,7 +104,7 @@ export class Journal {
       cells: this.#cells,
       history: this.#history,
       standing: this.#standing,
-      watches: this.#watches,
+      ...this.watches.carried,
       began: [...this.#began],
       exposed: this.#exposed,
       gone: [...this.#gone],
@@ -167,21 +112,7 @@ export class Journal {
       joinedWaves: this.#joinedWaves,
       createdAt: this.#createdAt,
       updatedAt: this.#updatedAt,
-      unfinished: this.#unfinished,
     };
-  }
-
-  /** Notes a bake or a wait that the next run is to go on with. */
-  leaveUnfinished(unfinished: Omit<Unfinished, "entered">): void {
-    this.#unfinished = { ...unfinished, entered: this.#progress.entered };
-  }
-
-  /** What the run before left of such a bake or wait, with its watch; null where this begins anew. */
-  takeUnfinished(purpose: Unfinished["purpose"]): (Unfinished & { readonly open: OpenWatch | null }) | null {
-    const unfinished = this.#unfinished;
-    this.#unfinished = null;
-    if (unfinished?.purpose !== purpose || unfinished.entered !== this.#progress.entered) return null;
-    return { ...unfinished, open: this.#watches.find(({ number }) => number === unfinished.watch) ?? null };
   }
 
   get progress(): RolloutProgress {
@@ -238,19 +169,6 @@ export class Journal {
   remember(event: string, reason: string): void {
     this.#touch();
     this.#note(event, { reason });
-  }
-
-  /** Numbers a new watch over a wave. */
-  newWatch(wave: number): OpenWatch {
-    const beganAt = new Date().getTime();
-    const watch = { number: this.#watches.length + 1, wave, beganAt, looks: 0, isOpen: false, errors: 0 };
-    this.#watches.push(watch);
-    return watch;
-  }
-
-  /** The newest watch over a wave; null where none was opened. */
-  watchOf(wave: number): OpenWatch | null {
-    return this.#watches.findLast((watch) => watch.wave === wave) ?? null;
   }
 
   /** When the first cell of a wave was begun; null where none was. */
@@ -457,14 +375,6 @@ export class Journal {
 
 function isLineCommand(command: CommandInput["command"]): boolean {
   return command === "stop-the-line" || command === "release-the-line";
-}
-
-/** What a command says, in the history's words. */
-function toldReason({ command, reason, seconds, verdict }: CommandInput, before: RolloutProgress): string | null {
-  const said = reason === null ? "" : `: ${reason}`;
-  if (command === "extend-bake") return `${seconds} s more${said}`;
-  if (command === "override") return `${verdict}${said}${before.reason === null ? "" : `; it was: ${before.reason}`}`;
-  return reason;
 }
 
 /** The workflow's own time: Temporal replaces `Date` within the sandbox, so that a replay sees the same. */

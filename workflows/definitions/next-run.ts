@@ -6,7 +6,8 @@ import {
   type Workflow,
 } from "@temporalio/workflow";
 import type { RolloutInput } from "../../common/contracts/rollout.ts";
-import type { Carried, Journal } from "./journal.ts";
+import type { Carried } from "./carried.ts";
+import type { Journal } from "./journal.ts";
 
 /** A tenth of Temporal's limit of 51,200 events, so that the largest step still fits: a batch of 250 cells has some 6,000. */
 const longHistory = 5_000;

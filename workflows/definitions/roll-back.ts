@@ -1,9 +1,10 @@
 import { proxyActivities } from "@temporalio/workflow";
 import { usualCellsAtOnce, usualDecisionSeconds } from "../../control-plane/rollout/policy.ts";
 import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
+import type { OpenWatch } from "./carried.ts";
 import { type CellRecord, deployBack } from "./cell-child.ts";
 import { untilFree } from "./holders.ts";
-import type { Journal, OpenWatch } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { lookOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
 import { nextLook } from "./wave-watch.ts";
@@ -59,7 +60,7 @@ async function bringBack(input: RolloutInput, journal: Journal, cells: readonly 
 /** A release that is bad in the waves before, too, goes back everywhere; else a person has a while to decide. */
 async function judgeEarlier(input: RolloutInput, journal: Journal): Promise<void> {
   const { policy } = input.plan;
-  const watch = journal.watchOf(journal.wave.number);
+  const watch = journal.watches.of(journal.wave.number);
   const judged = watch === null ? [] : await lookAgain(input, watch);
   for (const { wave, verdict } of judged) journal.remark(verdict, wave);
   const bad = judged.find(({ verdict }) => verdict.verdict === "FAIL");

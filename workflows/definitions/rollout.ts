@@ -10,29 +10,25 @@ import {
   proxyActivities,
   rootCause,
   setHandler,
-  upsertSearchAttributes,
 } from "@temporalio/workflow";
 import { isFinal, isHeld } from "../../control-plane/rollout/progress.ts";
 import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
 import { bakeWave, verifyWave, waitAndWatch } from "./bake.ts";
 import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
-import { Journal, type Carried } from "./journal.ts";
+import type { Carried } from "./carried.ts";
+import { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
 import { waitForHolder } from "./holders.ts";
 import { isLong, nextRun } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave } from "./deploy-wave.ts";
 import { tellOverride } from "./override.ts";
-import { searchAttributesOf } from "./search.ts";
+import { keepRecording } from "./recorder.ts";
 import { rollBack } from "./roll-back.ts";
 import type { RolloutSteps } from "./steps.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
-
-const recordPauseMsPerCell = 2;
-const longestRecordPauseMs = 2_000;
-const shortestRecordPauseMs = 100;
 
 export const commandUpdate = defineUpdate<Rollout, [CommandInput]>(temporalNames.commandUpdate);
 export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
@@ -142,34 +138,6 @@ async function begin(input: RolloutInput, journal: Journal): Promise<void> {
   if (journal.abilities.commands) await untilLineRuns(journal, isOver);
   await condition(() => !isHeld(journal.progress) || isOver());
   if (journal.progress.state === "planned") journal.learn({ kind: "began" });
-}
-
-/** Tells the registry each change, newest state first wins; ends when a final state is written. */
-async function keepRecording(input: RolloutInput, journal: Journal): Promise<void> {
-  let written = 0;
-  let shown = "";
-  for (;;) {
-    await condition(() => journal.progress.revision > written);
-    const rollout = journal.record;
-    if (input.searchable === true && shown !== placeOf(rollout)) upsertSearchAttributes(searchAttributesOf(rollout));
-    shown = placeOf(rollout);
-    await record.saveRollout({ rollout });
-    written = rollout.revision;
-    if (isFinal(rollout.state) && journal.progress.revision === written) return;
-    if (journal.abilities.carries) await pauseBetweenRecords(journal);
-  }
-}
-
-/** A large fleet's record is large, and each one stands in the history: they come less often, but for those that people wait for. */
-async function pauseBetweenRecords(journal: Journal): Promise<void> {
-  const { since } = journal.progress;
-  const pauseMs = Math.min(longestRecordPauseMs, journal.cells.length * recordPauseMsPerCell);
-  if (pauseMs < shortestRecordPauseMs) return;
-  await condition(() => journal.progress.since !== since, pauseMs);
-}
-
-function placeOf({ state, wave }: Rollout): string {
-  return `${state} ${wave}`;
 }
 
 function refuse(journal: Journal, command: CommandInput): void {

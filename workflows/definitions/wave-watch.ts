@@ -5,7 +5,8 @@ import type { WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { WatchPurpose } from "../../common/contracts/bake.ts";
 import type { RolloutInput } from "../../common/contracts/rollout.ts";
 import type { CellId } from "../../common/ids.ts";
-import type { Journal, OpenWatch } from "./journal.ts";
+import type { OpenWatch } from "./carried.ts";
+import type { Journal } from "./journal.ts";
 import { lookOptions } from "./options.ts";
 import type { LookInput, LookResult, RolloutSteps } from "./steps.ts";
 
@@ -28,7 +29,7 @@ export function openWatch(
   purpose: WatchPurpose,
   cells: readonly CellId[],
 ): WaveWatch {
-  return watchThrough(input, journal, journal.newWatch(journal.wave.number), purpose, cells);
+  return watchThrough(input, journal, journal.watches.begin(journal.wave.number), purpose, cells);
 }
 
 /** Looks through a watch, of this run of the workflow or of the one before. */
