@@ -303,8 +303,8 @@ export class Journal {
     if (known === undefined || (known.step === step && known.error === error)) return;
     this.#touch();
     this.#cells = this.#cells.map((record) => (record.cell === cell ? { ...record, step, error } : record));
-    const settled = step === "deployed" || step === "rolled-back" || step === "failed";
-    if (settled) this.#note(`cell-${step}`, { wave: known.wave, cell, reason: error });
+    const isTold = step === "deployed" || step === "rolled-back" || step === "failed" || step === "indeterminate";
+    if (isTold) this.#note(`cell-${step}`, { wave: known.wave, cell, reason: error });
   }
 
   cellIsGone(cell: CellId): void {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { cellId, operationId } from "../../../common/ids.ts";
-import { temporalNames, type CommandInput, type Rollout } from "../../../common/contracts/rollout.ts";
+import { temporalNames, type CommandInput } from "../../../common/contracts/rollout.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { command, Stage } from "./environment.ts";
 import { FakeFleet } from "./fake-fleet.ts";
@@ -50,7 +50,7 @@ await stage.withWorker(fleet, async (queue) => {
   write("rollout-wave-by-wave", await handle.fetchHistory());
 });
 
-// Commanded: stopped with the line, a cell left out and taken up again, a bake made longer and ended; another operation in a cell; a change that broke off.
+// Commanded: stopped with the line, a cell left out and taken up again, a bake made longer and ended; another operation in a cell.
 const commanded = new FakeFleet(3, "pulse@1");
 await stage.withWorker(commanded, async (queue) => {
   const second = cellId("cell-2");
@@ -58,14 +58,6 @@ await stage.withWorker(commanded, async (queue) => {
   const handle = await stage.start(queue, commanded, { timeScale: 1 / 60, canaryCells: 2 });
   await stage.until(handle, ({ waitingFor }) => waitingFor === "moves", 100);
   commanded.claims.delete(second);
-  let broken = false;
-  commanded.holdBefore = async (step) => {
-    if (broken || !step.startsWith("drain cell-1")) return;
-    broken = true;
-    const { id } = await handle.query<Rollout>(temporalNames.stateQuery);
-    const child = temporalNames.cellDeployId(operationId(id), "cell-1", "forward");
-    await stage.environment.client.workflow.getHandle(child).terminate("an accident");
-  };
   let seen = await stage.until(handle, ({ state }) => state === "baking", 500);
   const give = async (name: CommandInput["command"], more: Partial<CommandInput>) => {
     seen = await command(handle, name, { planHash: seen.plan.hash, wave: seen.wave, revision: seen.revision, ...more });
