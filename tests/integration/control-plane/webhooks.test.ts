@@ -206,7 +206,7 @@ test("one message is sent at once when asked, and what became of it is said", as
   const { id } = await add("/tested");
   const taken = await plane.call("POST", `/v1/webhooks/${id}/test`, {});
   assert.deepEqual(taken.body, { status: 200, error: null });
-  assert.equal(JSON.parse(at("/tested")[0]?.body ?? "{}").type, "webhook.test");
+  assert.match(at("/tested")[0]?.body ?? "", /^\{"type":"webhook\.test",/);
   answersAt.set("/tested", [404]);
   assert.deepEqual((await plane.call("POST", `/v1/webhooks/${id}/test`, {})).body, {
     status: 404,
