@@ -1,20 +1,19 @@
 import type { TenantRow } from "../common/contracts/fleet.ts";
 import type { CellplaneError } from "../common/errors.ts";
 import { fail } from "./errors.ts";
-import { headToCell } from "./guard/fields.ts";
 import { checkHead, type CheckedHead } from "./guard/head.ts";
 import type { Guest, Hosts } from "./guard/hosts.ts";
 import type { Caller } from "./guard/caller.ts";
 import { isKeyOf, type Keys } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
-import { traceOf } from "./guard/trace.ts";
 import type { Carriage } from "./proxy/carriage.ts";
 import { carry } from "./proxy/carry.ts";
 import type { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import type { Exchange } from "./proxy/exchange.ts";
 import type { Spans } from "./proxy/spans.ts";
 import type { FieldBlock } from "./wire/field-block.ts";
+import type { RequestParser } from "./wire/request-parser.ts";
 
 export interface RouterParts extends Carriage {
   readonly rates: RateLimits;
@@ -31,10 +30,10 @@ export interface RouterParts extends Carriage {
  * The path of a tenant's request (docs/architecture.md): every refusal is thrown as a CellplaneError and answered at the edge.
  * Nothing waits here: where a connection to the cell stands idle, the request is on its way when this returns.
  */
-export function createApp(parts: RouterParts): (exchange: Exchange) => void {
-  return (exchange) => {
-    const head = checkHead(exchange.parsed);
-    const { fields } = exchange.parsed;
+export function createApp(parts: RouterParts): (exchange: Exchange, parsed: RequestParser) => void {
+  return (exchange, parsed) => {
+    const head = checkHead(parsed);
+    const { fields } = parsed;
     const guest = parts.hosts.guestAt(fields, head.hostAt);
     exchange.expectBody(head);
     if (guest === undefined) throw nobodyAt(parts, head.hostField);
@@ -48,8 +47,8 @@ export function createApp(parts: RouterParts): (exchange: Exchange) => void {
       throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
     const elsewhere = parts.elsewhere.of(head, fields, guest, caller);
-    const forCell = headFor(parts, exchange, head, caller, tenant);
-    carry(exchange, { tenant, guest, caller, elsewhere, head: forCell }, parts);
+    parts.spans.follow(exchange, tenant);
+    carry(exchange, { tenant, guest, caller, elsewhere }, parts);
   };
 }
 
@@ -97,27 +96,4 @@ function checkRate(parts: RouterParts, { tenant, bucket }: Guest, now: number): 
   if (waitSeconds === 0) return;
   const extra = { retryAfterSeconds: Math.ceil(waitSeconds), requestsPerSecond };
   throw fail("rate-limited", `This tenant may send ${requestsPerSecond} requests a second.`, { extra });
-}
-
-function headFor(
-  parts: RouterParts,
-  exchange: Exchange,
-  head: CheckedHead,
-  { principal }: Caller,
-  tenant: TenantRow,
-): string {
-  const { connection, parsed, id } = exchange;
-  const trace = traceOf(head.traceparent);
-  return headToCell({
-    head,
-    lineStands: !head.http10 && head.target === parsed.target,
-    fields: parsed.fields,
-    stripAuthorization: principal !== "anonymous",
-    requestId: id,
-    traceparent: parts.spans.follow(exchange, trace, tenant),
-    traceContinued: trace.continued,
-    peer: connection.peer,
-    peerTrusted: connection.peerTrusted,
-    proto: connection.proto,
-  });
 }

@@ -11,7 +11,7 @@ const renewBeforeSeconds = 20;
 
 interface Signed {
   /** As a field line. */
-  readonly line: string;
+  readonly line: Buffer;
   readonly key: SigningKey;
   readonly cell: CellId;
   readonly epoch: number;
@@ -43,7 +43,7 @@ export class Assertions {
   }
 
   /** @returns the field line. @param kept of that very principal. */
-  line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
+  line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): Buffer {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
     const signed = kept.assertion;
     const key = this.#keyNow();
@@ -70,9 +70,7 @@ export class Assertions {
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
-    const text = `${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`;
-    // In one piece: it is copied with each request.
-    const line = Buffer.from(text, "latin1").toString("latin1");
+    const line = Buffer.from(`${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`, "latin1");
     const usableUntil = payload.exp - renewBeforeSeconds;
     const { id, synthetic } = tenant;
     kept.assertion = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };

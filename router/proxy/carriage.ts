@@ -46,6 +46,4 @@ export interface Passage {
   readonly caller: Caller;
   /** Where any cell may answer: the one that was picked. */
   readonly elsewhere: Elsewhere | null;
-  /** The head for the cell, without its end, which changes from try to try. */
-  readonly head: string;
 }

@@ -3,7 +3,7 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
-import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
+import { headToCell, wordsOfCell, type FromCell } from "../guard/fields.ts";
 import type { Word as ParkingWord } from "../guard/parking.ts";
 import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
@@ -11,6 +11,7 @@ import type { Carriage, Passage } from "./carriage.ts";
 import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
+import { toCells } from "./gathers.ts";
 import { ParkedRequest } from "./parked.ts";
 import { isForClient, nextStep, safeMethods, type History, type Result, type Step } from "./steps.ts";
 import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
@@ -33,6 +34,8 @@ export function carry(exchange: Exchange, passage: Passage, carriage: Carriage):
 //   parked    in the parking lot                             → asking, over (too long)
 //   relaying  the answer passes                              → over
 //   over      counted out everywhere; whatever still comes is ignored
+const noBytes = Buffer.alloc(0);
+
 class Journey implements Asker, Carrier {
   readonly method: string;
   readonly websocket: boolean;
@@ -51,7 +54,7 @@ class Journey implements Asker, Carrier {
   #slotAsked: Slot = "a";
   #upstream: Upstream | null = null;
   /** What is sent as soon as the connection is there. */
-  #head = "";
+  #assertion: Buffer = noBytes;
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
@@ -63,7 +66,7 @@ class Journey implements Asker, Carrier {
     this.#passage = passage;
     this.#elsewhere = passage.elsewhere;
     this.#on = carriage;
-    this.method = exchange.head.method;
+    this.method = exchange.method;
     this.websocket = exchange.head.websocket;
   }
 
@@ -98,8 +101,7 @@ class Journey implements Asker, Carrier {
   }
 
   interim(head: AnswerHead): void {
-    const { lines } = fieldsFromCell(head, false);
-    this.#exchange.relayInterim(head, lines);
+    this.#exchange.relayInterim(head);
   }
 
   answered(head: AnswerHead): void {
@@ -111,13 +113,13 @@ class Journey implements Asker, Carrier {
   }
 
   switched(head: AnswerHead): void {
-    const from = fieldsFromCell(head, false);
+    const from = wordsOfCell(head);
     this.#way?.breaker.answered();
     this.#learnSlot(from);
     this.#series = this.#count(this.#cell, from.release, 101);
     this.#on.counters.websockets += 1;
     this.#joined = true;
-    if (this.#upstream !== null) this.#exchange.join(this.#upstream, from);
+    if (this.#upstream !== null) this.#exchange.join(this.#upstream, head);
   }
 
   piece(bytes: Buffer, from: number, to: number): void {
@@ -167,14 +169,13 @@ class Journey implements Asker, Carrier {
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
     const { tenant, caller } = this.#passage;
     const { cell, epoch } = owner;
-    const assertion = this.#on.assertions.line(
+    this.#assertion = this.#on.assertions.line(
       this.#elsewhere?.kept ?? caller.kept,
       cell,
       epoch,
       tenant,
       caller.principal,
     );
-    this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
@@ -182,14 +183,19 @@ class Journey implements Asker, Carrier {
 
   /** Sends the head and what has come of the body. Until now all could still go elsewhere. */
   #send(upstream: Upstream): void {
-    this.#exchange.body.attach(upstream, this.#head);
-    this.#exchange.connection.updateReading();
+    const { head, ids, body, connection } = this.#exchange;
+    toCells.clear();
+    const stripAuthorization = this.#passage.caller.principal !== "anonymous";
+    const record = this.#owner?.record;
+    headToCell({ head, ids, sender: connection, stripAuthorization, assertion: this.#assertion, record }, toCells);
+    body.attach(upstream, toCells);
+    connection.updateReading();
   }
 
   /** Does what the answer asks for. @throws CellplaneError */
   #proceed(head: AnswerHead): void {
     const { status } = head;
-    const from = fieldsFromCell(head, status !== 204);
+    const from = wordsOfCell(head);
     this.#way?.breaker.answered();
     this.#learnSlot(from);
     if (isForClient(status, from.notExecuted)) return this.#relay(head, from);

@@ -3,6 +3,7 @@ import type { CellplaneError } from "../../common/errors.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Counters } from "../admin/counters.ts";
 import type { TrustedPeers } from "../guard/peers.ts";
+import { forwardedLines } from "../guard/fields.ts";
 import type { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
 import type { ClientSocket } from "./client-socket.ts";
@@ -41,7 +42,7 @@ interface ClientDeadlines {
 /** What all connections of clients share. */
 export interface ClientContext {
   /** The request's path; what it throws is answered with an error. */
-  readonly serve: (exchange: Exchange) => void;
+  readonly serve: (exchange: Exchange, parsed: RequestParser) => void;
   readonly parser: RequestParser;
   readonly deadlines: ClientDeadlines;
   readonly connections: Set<ClientConnection>;
@@ -77,6 +78,7 @@ export class ClientConnection extends Timed implements ClientSide {
   #halfClosed = false;
   #thrownAway = 0;
   #advancing = false;
+  #forwardedLines: Buffer | null = null;
 
   constructor(socket: ClientSocket, proto: "http" | "https", context: ClientContext) {
     super();
@@ -93,15 +95,15 @@ export class ClientConnection extends Timed implements ClientSide {
     context.deadlines.head.arm(this);
   }
 
+  get forwardedLines(): Buffer {
+    this.#forwardedLines ??= forwardedLines(this.peer, this.proto);
+    return this.#forwardedLines;
+  }
   get stopping(): boolean {
     return this.#context.stopping();
   }
   get halfClosed(): boolean {
     return this.#halfClosed && this.#ahead === null;
-  }
-
-  write(data: string | Buffer): boolean {
-    return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
   }
 
   /** Gives a body what came with its head. @throws CellplaneError malformed-request */
@@ -259,7 +261,7 @@ export class ClientConnection extends Timed implements ClientSide {
     }
     this.#ahead = after < bytes.length ? bytes.subarray(after) : null;
     this.disarm();
-    this.#serve(new Exchange(this, parser, this.#context.clock.monotonic()));
+    this.#serve(new Exchange(this, parser.method, this.#context.clock.monotonic()));
     return true;
   }
 
@@ -268,7 +270,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#exchange = exchange;
     this.#context.load.open += 1;
     try {
-      this.#context.serve(exchange);
+      this.#context.serve(exchange, this.#context.parser);
     } catch (error) {
       exchange.fail(error);
     }
@@ -277,7 +279,7 @@ export class ClientConnection extends Timed implements ClientSide {
 
   /** A head that is no HTTP, or came too slowly: one answer, and the end. */
   #refuse(error: CellplaneError): void {
-    const exchange = new Exchange(this, unparsed, this.#context.clock.monotonic());
+    const exchange = new Exchange(this, "", this.#context.clock.monotonic());
     exchange.closing = true;
     this.#state = "exchange";
     this.#exchange = exchange;
@@ -362,8 +364,6 @@ export class ClientConnection extends Timed implements ClientSide {
     }
   }
 }
-
-const unparsed = { method: "", target: "", http10: false, unplain: false, fields: null as never };
 
 /** An IPv4 address that came over an IPv6 socket, as IPv4. */
 function plainAddress(address: string): string {

@@ -21,7 +21,7 @@ const stopCheckMs = 20;
 
 export interface TenantServerOptions {
   /** The request's path; what it throws is answered by the server. */
-  readonly serve: (exchange: Exchange) => void;
+  readonly serve: (exchange: Exchange, parsed: RequestParser) => void;
   readonly headTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxConnections: number;

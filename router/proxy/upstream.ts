@@ -128,8 +128,8 @@ export class Upstream extends Timed {
   }
 
   /** Sends bytes of the request. @returns whether more is welcome now. */
-  send(data: string | Buffer): boolean {
-    return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+  send(bytes: Buffer): boolean {
+    return this.socket.write(bytes);
   }
 
   /** The whole request has been handed over: from now on the answer is waited for. */
@@ -186,6 +186,8 @@ export class Upstream extends Timed {
       // What is not understood is an answer that never came; the connection is not to be trusted any more.
       this.#error ??= error as Error;
       this.socket.destroy(error instanceof BadBytes ? undefined : (error as Error));
+    } finally {
+      this.#asker?.flush();
     }
     return true;
   }
@@ -210,7 +212,6 @@ export class Upstream extends Timed {
           return this.destroy();
       }
     }
-    this.#asker?.flush();
   }
 
   #readHead(bytes: Buffer, at: number, end: number): number {

@@ -74,7 +74,7 @@ function passableTrailers(block: FieldBlock): string {
     const kind = block.kind(index);
     if (kind === Kind.contentLength || kind === Kind.transferEncoding)
       throw new BadBytes("A trailer frames a message.");
-    if (kind === Kind.pass) lines += block.text.slice(block.lineAt(index), block.lineAt(index + 1));
+    if (kind === Kind.pass) lines += block.text(block.lineAt(index), block.lineAt(index + 1));
   }
   return lines;
 }

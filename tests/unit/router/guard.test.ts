@@ -5,7 +5,7 @@ import type { Clock } from "../../../common/clock.ts";
 import type { TenantId } from "../../../common/ids.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { Breaker } from "../../../router/guard/breaker.ts";
-import { fieldsFromCell, headToCell, type ToCell } from "../../../router/guard/fields.ts";
+import { forwardedLines, headToCell, linesToClient, wordsOfCell } from "../../../router/guard/fields.ts";
 import { checkHead } from "../../../router/guard/head.ts";
 import { InFlight } from "../../../router/guard/in-flight.ts";
 import { keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
@@ -13,9 +13,11 @@ import { ParkingLot } from "../../../router/guard/parking.ts";
 import { TrustedPeers } from "../../../router/guard/peers.ts";
 import { RateLimits } from "../../../router/guard/rate.ts";
 import { RetryBudget } from "../../../router/guard/retry-budget.ts";
+import { Ids } from "../../../router/guard/trace.ts";
 import { framingOfAnswer, type AnswerHead } from "../../../router/wire/answer-head.ts";
 import { AnswerParser } from "../../../router/wire/answer-parser.ts";
 import { isInternal } from "../../../router/wire/field-names.ts";
+import { Gather } from "../../../router/wire/gather.ts";
 import { RequestParser } from "../../../router/wire/request-parser.ts";
 
 class HandClock implements Clock {
@@ -105,23 +107,20 @@ describe("a request's head", () => {
 });
 
 describe("fields", () => {
+  const given = `00-${"a".repeat(32)}-${"b".repeat(16)}-00`;
   /** The lines for the cell, name and value each. */
-  const toCell = (fields: string[], more: Partial<ToCell> = {}): [string, string][] => {
-    const parsed = head({ fields });
-    const text = headToCell({
-      head: checkHead(parsed),
-      lineStands: true,
-      fields: parsed.fields,
-      stripAuthorization: false,
-      requestId: "r",
-      traceparent: "t",
-      traceContinued: false,
-      peer: "10.0.0.1",
-      peerTrusted: false,
-      proto: "http",
-      ...more,
-    });
-    const [line, ...lines] = text.split("\r\n").slice(0, -1);
+  const toCell = (fields: string[], peerTrusted = false, since?: (parser: RequestParser) => void): [string, string][] => {
+    const parser = head({ fields });
+    const checked = checkHead(parser);
+    since?.(parser);
+    const sender = { peer: "10.0.0.1", peerTrusted, proto: "http", forwardedLines: forwardedLines("10.0.0.1", "http") } as const;
+    const ids = new Ids(checked.requestId ?? "r", given);
+    const out = new Gather();
+    const assertion = Buffer.from("cellplane-assertion: a\r\n");
+    headToCell({ head: checked, ids, sender, stripAuthorization: false, assertion, record: undefined }, out);
+    const text = out.peek().toString("latin1");
+    assert.ok(text.endsWith("\r\ncellplane-assertion: a\r\n\r\n"));
+    const [line, ...lines] = text.split("\r\n").slice(0, -3);
     assert.equal(line, "GET / HTTP/1.1");
     return lines.map((each) => [each.split(": ", 1)[0] ?? "", each.slice(each.indexOf(": ") + 2)]);
   };
@@ -163,12 +162,50 @@ describe("fields", () => {
     assert.deepEqual(out, [
       ["Host", "acme.example"],
       ["x-forwarded-for", "10.0.0.1"],
-      ["x-forwarded-host", "acme.example"],
       ["x-forwarded-proto", "http"],
-      ["x-request-id", "r"],
-      ["traceparent", "t"],
+      ["x-forwarded-host", "acme.example"],
+      ["x-request-id", "evil"],
+      ["traceparent", given],
       ["content-length", "7"],
     ]);
+  });
+
+  it("are read once more where another head was parsed since, whole or in part", () => {
+    const sent = ["X-A", "1", "Host", "acme.example", "Accept", "text/html", "TE", "trailers", "X-B", "2"];
+    for (const other of ["GET /other HTTP/1.1\r\nHost: evil.example\r\nX-A: 3\r\n\r\n", "POST /other HTTP/1.1\r\nHo", "PU"]) {
+      const bytes = Buffer.from(other);
+      const out = toCell(sent, false, (parser) => parser.parse(bytes, 0, bytes.length));
+      assert.deepEqual(out.slice(0, 7), [...toCell(sent).slice(0, 7)], other);
+    }
+    const parser = head({ target: "/a?b=c", fields: sent });
+    const checked = checkHead(parser);
+    parser.parse(Buffer.from("PUT /x HTTP/1.1\r\nHost: b\r\n\r\n"), 0, 28);
+    assert.deepEqual(
+      [checked.method, checked.target, checked.hostField, checked.accept],
+      ["GET", "/a?b=c", "acme.example", "text/html"],
+    );
+  });
+
+  it("new ids are well formed and never twice; what a client gives stands, where it is well formed", () => {
+    const bothOf = (ids: Ids): string => {
+      const out = new Gather();
+      ids.bothLines(out);
+      return out.peek().toString("latin1");
+    };
+    const seen = new Set<string>();
+    for (let round = 0; round < 1_000; round += 1) {
+      const ids = new Ids(undefined, round % 2 === 0 ? undefined : "00-none");
+      assert.match(ids.request, /^[0-9a-f]{32}$/);
+      assert.match(ids.traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+      assert.equal(bothOf(ids), `x-request-id: ${ids.request}\r\ntraceparent: ${ids.traceparent}\r\n`);
+      for (const id of [ids.request, ...ids.traceparent.split("-").slice(1, 3)]) seen.add(id);
+    }
+    assert.equal(seen.size, 3_000);
+    assert.match(bothOf(new Ids("mine", undefined)), /^x-request-id: mine\r\ntraceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\n$/);
+    const theirs = new Ids("not an id", given);
+    assert.deepEqual([theirs.request.length, theirs.traceparent, theirs.givenTrace], [32, given, given]);
+    theirs.traceUnder("00-span");
+    assert.equal(bothOf(theirs), `x-request-id: ${theirs.request}\r\ntraceparent: 00-span\r\n`);
   });
 
   it("that pass are copied in runs, whatever is cut out between them, in their order and spelling", () => {
@@ -190,7 +227,7 @@ describe("fields", () => {
       "Forwarded",
       "for=1.1.1.1",
     ];
-    const out = toCell(sent, { peerTrusted: true });
+    const out = toCell(sent, true);
     const valuesOf = (wanted: string) =>
       out.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
     assert.deepEqual(valuesOf("x-forwarded-for"), ["1.1.1.1, 10.0.0.1"]);
@@ -223,17 +260,32 @@ describe("fields", () => {
       parser.parse(bytes, 0, bytes.length);
       return framingOfAnswer(parser, "GET");
     };
-    assert.deepEqual(fieldsFromCell(answer("1.1", "Connection: x-hop, content-length\r\n"), true), {
-      lines: "HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 0\r\n",
-      release: "pulse@2",
-      slot: null,
-      notExecuted: "slot-not-live",
-      leaseWord: null,
-      stateless: null,
-      eventStream: false,
-      dated: false,
-    });
-    assert.equal(fieldsFromCell(answer("1.0", ""), false).lines, "HTTP/1.1 200 Fine\r\nX-A: 1\r\nX-Hop: 2\r\n");
+    const linesOfAnswer = (head: AnswerHead, keepLength: boolean): string => {
+      const out = new Gather();
+      linesToClient(head, keepLength, out);
+      return out.peek().toString("latin1");
+    };
+    const first = answer("1.1", "Connection: x-hop, content-length\r\n");
+    assert.equal(linesOfAnswer(first, true), "HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 0\r\n");
+    assert.deepEqual(
+      { ...wordsOfCell(first) },
+      {
+        release: "pulse@2",
+        slot: null,
+        notExecuted: "slot-not-live",
+        leaseWord: null,
+        stateless: null,
+        eventStream: false,
+        dated: false,
+      },
+    );
+    assert.equal(linesOfAnswer(answer("1.0", ""), false), "HTTP/1.1 200 Fine\r\nX-A: 1\r\nX-Hop: 2\r\n");
+    const bytes = Buffer.from(
+      "HTTP/1.1 200 OK\r\ncellplane-slot: b\r\ncellplane-release: pulse@20\r\ncontent-type: text/event-stream;x\r\ndate: x\r\n\r\n",
+    );
+    parser.parse(bytes, 0, bytes.length);
+    const words = wordsOfCell(framingOfAnswer(parser, "GET"));
+    assert.deepEqual([words.slot, words.release, words.notExecuted, words.eventStream, words.dated], ["b", "pulse@20", null, true, true]);
   });
 });
 
