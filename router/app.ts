@@ -8,6 +8,7 @@ import { isKeyOf, type Keys } from "./guard/key.ts";
 import type { TrustedPeers } from "./guard/peers.ts";
 import type { RateLimits } from "./guard/rate.ts";
 import type { Carriage } from "./proxy/carriage.ts";
+import { Visitor, type Visitors } from "./guard/visitors.ts";
 import { carry } from "./proxy/carry.ts";
 import type { ElsewhereChoice } from "./proxy/elsewhere.ts";
 import type { Exchange } from "./proxy/exchange.ts";
@@ -20,6 +21,7 @@ export interface RouterParts extends Carriage {
   readonly hosts: Hosts;
   readonly peers: TrustedPeers;
   readonly keys: Keys;
+  readonly visitors: Visitors;
   readonly spans: Spans;
   readonly elsewhere: ElsewhereChoice;
   /** Whether the table is too old for a definite "unknown". */
@@ -34,22 +36,35 @@ export function createApp(parts: RouterParts): (exchange: Exchange, parsed: Requ
   return (exchange, parsed) => {
     const head = checkHead(parsed);
     const { fields } = parsed;
-    const guest = parts.hosts.guestAt(fields, head.hostAt);
+    const { hostAt, authorizationAt } = head;
+    const before = parts.visitors.find(fields, hostAt, authorizationAt);
+    const known = before?.revision === parts.table.revision ? before : undefined;
+    const guest = known === undefined ? parts.hosts.guestAt(fields, hostAt) : known.guest;
     exchange.expectBody(head);
     if (guest === undefined) throw nobodyAt(parts, head.hostField);
-    const { tenant } = guest;
-    const caller = findCaller(parts, head, fields, guest);
-    checkState(tenant);
-    checkRate(parts, guest, exchange.startedAt);
-    exchange.body.limit(tenant.limits.bodyBytes);
-    const mostInFlight = Math.min(tenant.limits.inFlight, largestShare(parts.cellCap));
-    if (!parts.tenantInFlight.enter(guest.load, mostInFlight)) {
+    const visitor = known ?? meet(parts, head, fields, guest);
+    if (!visitor.active) checkState(visitor.tenant);
+    checkRate(parts, visitor, exchange.startedAt);
+    exchange.body.limit(visitor.bodyBytes);
+    const mostInFlight = Math.min(visitor.mostInFlight, largestShare(parts.cellCap));
+    if (!parts.tenantInFlight.enter(visitor.load, mostInFlight)) {
       throw fail("tenant-busy", `At most ${mostInFlight} requests of this tenant may be in flight.`);
     }
-    const elsewhere = parts.elsewhere.of(head, fields, guest, caller);
-    parts.spans.follow(exchange, tenant);
-    carry(exchange, { tenant, guest, caller, elsewhere }, parts);
+    const elsewhere = parts.elsewhere.of(head, fields, visitor);
+    parts.spans.follow(exchange, visitor.tenant);
+    carry(exchange, visitor, elsewhere, parts);
   };
+}
+
+/** Finds out who is asking, and remembers it. @throws CellplaneError invalid-key, table-stale */
+function meet(parts: RouterParts, head: CheckedHead, fields: FieldBlock, guest: Guest): Visitor {
+  const { hostAt, authorizationAt } = head;
+  const caller = findCaller(parts, head, fields, guest);
+  const owner = parts.owners.byDocument(guest.tenant) ?? null;
+  const visitor = new Visitor(guest, caller, owner, parts.table.revision);
+  const keyed = authorizationAt < 0 || parts.keys.remembers(fields, authorizationAt);
+  if (keyed && parts.hosts.remembers(fields, hostAt)) parts.visitors.keep(fields, hostAt, authorizationAt, visitor);
+  return visitor;
 }
 
 /** Of what a cell may have in flight one tenant takes half at most, whatever its limit says: the cap is there for all of them. */
@@ -90,8 +105,7 @@ function checkState(tenant: TenantRow): void {
   }
 }
 
-function checkRate(parts: RouterParts, { tenant, bucket }: Guest, now: number): void {
-  const { requestsPerSecond } = tenant.limits;
+function checkRate(parts: RouterParts, { requestsPerSecond, bucket }: Visitor, now: number): void {
   const waitSeconds = parts.rates.take(bucket, requestsPerSecond, parts.table.routers, now);
   if (waitSeconds === 0) return;
   const extra = { retryAfterSeconds: Math.ceil(waitSeconds), requestsPerSecond };

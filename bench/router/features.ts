@@ -2,7 +2,6 @@ import { generateSigningKey } from "../../common/keys.ts";
 import { systemClock } from "../../common/clock.ts";
 import { CompactRows } from "../../common/fleet/compact/rows.ts";
 import { FleetDocument } from "../../common/fleet/document.ts";
-import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { PartId, TenantId, CellId } from "../../common/ids.ts";
 import { SampleCounters } from "../../router/admin/samples.ts";
 import { TopTenants } from "../../router/admin/top-tenants.ts";
@@ -53,7 +52,6 @@ export function costsOfFeatures(): string {
   const out = new Gather();
   const ids = new Ids(undefined, undefined);
   const sender = { peer: "127.0.0.1", peerTrusted: false, proto: "http", forwardedLines: forwardedLines("127.0.0.1", "http") } as const;
-  const assertion = assertions.line({ assertion: null }, "cell-1" as CellId, 1, table.tenantOf("tenant-0") as TenantRow, "anonymous");
   const hostAt = 0;
   const keyAt = 4;
   const cell = "cell-1" as CellId;
@@ -87,7 +85,7 @@ export function costsOfFeatures(): string {
     ["checking and rewriting the head", costOf((round) => {
       parse(round);
       out.clear();
-      headToCell({ head: checkHead(parser), ids, sender, stripAuthorization: true, assertion, record: undefined }, out);
+      headToCell(checkHead(parser), ids, sender, true, out);
     }) - parsed],
     ["the answer's head", answered + costOf(() => {
       parseAnswer();

@@ -5,6 +5,8 @@ import { internalHeaders } from "../../common/contracts/headers.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
+import type { Owner } from "../table/owners.ts";
+import type { Visitor } from "./visitors.ts";
 
 /** An assertion is signed anew when it has less than this left, so that a slow request does not outlive it. */
 const renewBeforeSeconds = 20;
@@ -42,8 +44,26 @@ export class Assertions {
     this.#clock = clock;
   }
 
+  /** Sees to it that a visitor has a usable assertion for the owner that it knows. */
+  signFor(visitor: Visitor, { cell, epoch }: Owner): void {
+    const nowSeconds = Math.floor(this.#clock.now() / 1000);
+    const { usableUntil } = visitor;
+    if (
+      visitor.signedWith === this.#keyNow() &&
+      nowSeconds < usableUntil &&
+      nowSeconds > usableUntil - assertionLifeSeconds
+    )
+      return;
+    const signed = this.#signed(visitor.caller.kept, cell, epoch, visitor.tenant, visitor.principal);
+    visitor.sign(signed.line, signed.key, signed.usableUntil);
+  }
+
   /** @returns the field line. @param kept of that very principal. */
   line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): Buffer {
+    return this.#signed(kept, cell, epoch, tenant, principal).line;
+  }
+
+  #signed(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): Signed {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
     const signed = kept.assertion;
     const key = this.#keyNow();
@@ -59,7 +79,7 @@ export class Assertions {
       // A clock that was set back must not keep an assertion alive for ever.
       nowSeconds > signed.usableUntil - assertionLifeSeconds
     )
-      return signed.line;
+      return signed;
     const payload: Assertion = {
       iss: this.#router,
       aud: cell,
@@ -73,7 +93,8 @@ export class Assertions {
     const line = Buffer.from(`${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`, "latin1");
     const usableUntil = payload.exp - renewBeforeSeconds;
     const { id, synthetic } = tenant;
-    kept.assertion = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
-    return line;
+    const made = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
+    kept.assertion = made;
+    return made;
   }
 }

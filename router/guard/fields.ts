@@ -36,33 +36,22 @@ export function forwardedLines(peer: string, proto: string): Buffer {
   return Buffer.from(`x-forwarded-for: ${peer}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-host: `, "latin1");
 }
 
-/** What a request's head is made of. */
-export interface ToCell {
-  readonly head: CheckedHead;
-  readonly ids: Ids;
-  readonly sender: Sender;
-  /** Whether Authorization held an API key: a raw key never goes on. */
-  readonly stripAuthorization: boolean;
-  /** The field line of the assertion. */
-  readonly assertion: Buffer;
-  /** The release record by which the owner was learned. */
-  readonly record: string | undefined;
-}
-
 const newLine = Buffer.from("\r\n");
 const chunkedLine = Buffer.from("transfer-encoding: chunked\r\n");
+const webSocketLines = Buffer.from("connection: upgrade\r\nupgrade: websocket\r\n");
 
 /**
- * Puts the head of a request as a cell gets it behind what has gathered.
+ * Puts the head of a request as a cell gets it behind what has gathered, up to where assertion and release record follow: these change from try to try.
  * What goes through unchanged is copied in runs of whole lines. What the client sent under internal names is gone, and what we add stands
  * whatever Connection says, for it is added afterwards.
+ * @param stripAuthorization whether Authorization held an API key: a raw key never goes on.
  */
-export function headToCell(request: ToCell, out: Gather): void {
-  const { head, ids, sender } = request;
+export function headToCell(head: CheckedHead, ids: Ids, sender: Sender, stripAuthorization: boolean, out: Gather): void {
   const { fields } = head;
-  if (sender.peerTrusted) trustedToCell(request, fields, out);
+  const request = { head, ids, sender, stripAuthorization };
+  linesToCell(request, fields, out);
+  if (sender.peerTrusted) forwardedOf(request, fields, out);
   else {
-    linesToCell(request, fields, out);
     out.all(sender.forwardedLines);
     fields.copyValue(head.hostAt, out);
     out.all(newLine);
@@ -70,10 +59,20 @@ export function headToCell(request: ToCell, out: Gather): void {
   ids.bothLines(out);
   if (head.framing.kind === "chunked") out.all(chunkedLine);
   else if (head.framing.kind === "length") out.text(`content-length: ${head.framing.bytes}\r\n`);
-  if (head.websocket) out.text("connection: upgrade\r\nupgrade: websocket\r\n");
-  out.all(request.assertion);
-  if (request.record !== undefined) out.text(`${internalHeaders.releaseRecord}: ${request.record}\r\n`);
+  if (head.websocket) out.all(webSocketLines);
+}
+
+/** The end of a request's head, behind the line of its assertion. @param record the release record by which the owner was learned. */
+export function endOfHead(record: string | undefined, out: Gather): void {
+  if (record !== undefined) out.text(`${internalHeaders.releaseRecord}: ${record}\r\n`);
   out.all(newLine);
+}
+
+interface ToCell {
+  readonly head: CheckedHead;
+  readonly ids: Ids;
+  readonly sender: Sender;
+  readonly stripAuthorization: boolean;
 }
 
 /** The request line and all lines that pass. In origin form the request line goes through as it came; else one is made. */
@@ -97,10 +96,8 @@ function linesToCell(request: ToCell, fields: FieldBlock, out: Gather): void {
   if (run >= 0) fields.copy(run, fields.lineAt(count), out);
 }
 
-/** The same where a trusted proxy speaks for somebody else: what it says is kept, and its address appended. */
-function trustedToCell(request: ToCell, fields: FieldBlock, out: Gather): void {
-  const { head, sender } = request;
-  linesToCell(request, fields, out);
+/** Where a trusted proxy speaks for somebody else, what it says is kept, and its address appended. */
+function forwardedOf({ head, sender }: ToCell, fields: FieldBlock, out: Gather): void {
   const dropped = nominated(head.connection);
   let forwardedFor = "";
   let forwardedHost = false;

@@ -3,11 +3,12 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
-import { headToCell, wordsOfCell, type FromCell } from "../guard/fields.ts";
+import { endOfHead, headToCell, wordsOfCell, type FromCell } from "../guard/fields.ts";
 import type { Word as ParkingWord } from "../guard/parking.ts";
+import type { Visitor } from "../guard/visitors.ts";
 import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
-import type { Carriage, Passage } from "./carriage.ts";
+import type { Carriage } from "./carriage.ts";
 import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
@@ -22,8 +23,8 @@ import type { Way } from "./ways.ts";
  * another than thought. Whatever becomes of it, the exchange is answered in the end: with cell-*, tenant-frozen, owner-unknown,
  * not-replayable or answer-lost where it is not the cell that answers.
  */
-export function carry(exchange: Exchange, passage: Passage, carriage: Carriage): void {
-  const journey = new Journey(exchange, passage, carriage);
+export function carry(exchange: Exchange, visitor: Visitor, elsewhere: Elsewhere | null, carriage: Carriage): void {
+  const journey = new Journey(exchange, visitor, elsewhere, carriage);
   exchange.carrier = journey;
   journey.begin();
 }
@@ -34,13 +35,11 @@ export function carry(exchange: Exchange, passage: Passage, carriage: Carriage):
 //   parked    in the parking lot                             → asking, over (too long)
 //   relaying  the answer passes                              → over
 //   over      counted out everywhere; whatever still comes is ignored
-const noBytes = Buffer.alloc(0);
-
 class Journey implements Asker, Carrier {
   readonly method: string;
   readonly websocket: boolean;
   readonly #exchange: Exchange;
-  readonly #passage: Passage;
+  readonly #visitor: Visitor;
   readonly #on: Carriage;
   readonly #history: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
   #owner: Owner | null = null;
@@ -54,17 +53,17 @@ class Journey implements Asker, Carrier {
   #slotAsked: Slot = "a";
   #upstream: Upstream | null = null;
   /** What is sent as soon as the connection is there. */
-  #assertion: Buffer = noBytes;
+  #assertion: Buffer | null = null;
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
   /** Where the answer counts. */
   #series: Series | null = null;
 
-  constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
+  constructor(exchange: Exchange, visitor: Visitor, elsewhere: Elsewhere | null, carriage: Carriage) {
     this.#exchange = exchange;
-    this.#passage = passage;
-    this.#elsewhere = passage.elsewhere;
+    this.#visitor = visitor;
+    this.#elsewhere = elsewhere;
     this.#on = carriage;
     this.method = exchange.method;
     this.websocket = exchange.head.websocket;
@@ -72,11 +71,17 @@ class Journey implements Asker, Carrier {
 
   begin(): void {
     try {
-      const { tenant } = this.#passage;
-      const owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
-      this.#owner = owner;
-      this.#exchange.sendContinue();
-      this.#ask(owner);
+      const { tenant, owner: byDocument } = this.#visitor;
+      if (this.#elsewhere === null && byDocument !== null && this.#on.owners.adopted === 0) {
+        this.#owner = byDocument;
+        this.#exchange.sendContinue();
+        this.#on.assertions.signFor(this.#visitor, byDocument);
+        this.#askWith(byDocument, null);
+      } else {
+        this.#owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
+        this.#exchange.sendContinue();
+        this.#askOwner();
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -160,34 +165,37 @@ class Journey implements Asker, Carrier {
   }
 
   get #cell(): CellId {
-    return this.#owner?.cell ?? this.#passage.tenant.cell;
+    return this.#owner?.cell ?? this.#visitor.tenant.cell;
   }
 
   /** One try. @throws CellplaneError cell-unavailable, cell-busy */
   #ask(owner: Owner): void {
+    const { tenant, caller } = this.#visitor;
+    const kept = this.#elsewhere?.kept ?? caller.kept;
+    this.#askWith(owner, this.#on.assertions.line(kept, owner.cell, owner.epoch, tenant, caller.principal));
+  }
+
+  /** @param assertion the line; null for the one that the visitor has. */
+  #askWith(owner: Owner, assertion: Buffer | null): void {
     const way = this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
-    const { tenant, caller } = this.#passage;
-    const { cell, epoch } = owner;
-    this.#assertion = this.#on.assertions.line(
-      this.#elsewhere?.kept ?? caller.kept,
-      cell,
-      epoch,
-      tenant,
-      caller.principal,
-    );
+    this.#assertion = assertion;
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
+    // The visitor's may be another when the connection is there.
+    else this.#assertion ??= copyOfLine(this.#visitor);
   }
 
   /** Sends the head and what has come of the body. Until now all could still go elsewhere. */
   #send(upstream: Upstream): void {
     const { head, ids, body, connection } = this.#exchange;
+    const visitor = this.#visitor;
     toCells.clear();
-    const stripAuthorization = this.#passage.caller.principal !== "anonymous";
-    const record = this.#owner?.record;
-    headToCell({ head, ids, sender: connection, stripAuthorization, assertion: this.#assertion, record }, toCells);
+    headToCell(head, ids, connection, visitor.principal !== "anonymous", toCells);
+    if (this.#assertion !== null) toCells.all(this.#assertion);
+    else if (visitor.line !== null) toCells.run(visitor.line, visitor.lineFrom, visitor.lineTo);
+    endOfHead(this.#owner?.record, toCells);
     body.attach(upstream, toCells);
     connection.updateReading();
   }
@@ -266,7 +274,7 @@ class Journey implements Asker, Carrier {
 
   /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
   #comeHome({ pattern }: Elsewhere): void {
-    this.#on.statelessRoutes.forget(this.#passage.tenant.cell, pattern);
+    this.#on.statelessRoutes.forget(this.#visitor.tenant.cell, pattern);
     if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
     this.#goHome();
   }
@@ -305,14 +313,14 @@ class Journey implements Asker, Carrier {
 
   #count(cell: CellId, release: string | null, status: number): Series {
     const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-    return this.#on.samples.count(cell, release, this.#passage.tenant, status, latencyMs);
+    return this.#on.samples.count(cell, release, this.#visitor, status, latencyMs);
   }
 
   /** After 421: checks the cell's word and turns to whom it names. */
   async #follow(token: string, replayable: boolean): Promise<void> {
     this.#history.words += 1;
     try {
-      const { tenant } = this.#passage;
+      const { tenant } = this.#visitor;
       const { table } = this.#on;
       const word = await checkWord(token, this.#cell, tenant, this.#on);
       if (this.#over || this.#owner === null) return;
@@ -327,7 +335,7 @@ class Journey implements Asker, Carrier {
 
   /** Waits until the tenant may be thawed. */
   async #park(): Promise<void> {
-    this.#parked ??= new ParkedRequest(this.#on, this.#passage.tenant.id);
+    this.#parked ??= new ParkedRequest(this.#on, this.#visitor.tenant.id);
     try {
       this.#goOn(await this.#parked.wait(this.#exchange.body.keptBytes));
     } catch (error) {
@@ -347,7 +355,7 @@ class Journey implements Asker, Carrier {
 
   /** The tenant's row as it is now; the document may have changed while the request was on its way. */
   #tenantNow(): TenantRow {
-    return this.#on.table.tenant(this.#passage.tenant.id) ?? this.#passage.tenant;
+    return this.#on.table.tenant(this.#visitor.tenant.id) ?? this.#visitor.tenant;
   }
 
   /** @throws CellplaneError cell-unavailable, cell-busy */
@@ -385,7 +393,7 @@ class Journey implements Asker, Carrier {
     if (this.#over) return;
     const status = (thrown as { status?: number }).status ?? 500;
     if (status >= 500) {
-      const { tenant } = this.#passage;
+      const { tenant } = this.#visitor;
       this.#count(this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell, null, status);
     }
     this.#end();
@@ -399,8 +407,12 @@ class Journey implements Asker, Carrier {
     if (this.#series !== null) this.#series.bytesIn += this.#exchange.body.receivedBytes;
     this.#parked?.thawed();
     this.#leaveCell();
-    this.#on.tenantInFlight.leave(this.#passage.guest.load);
+    this.#on.tenantInFlight.leave(this.#visitor.load);
     this.#upstream?.destroy();
     this.#upstream = null;
   }
+}
+
+function copyOfLine({ line, lineFrom, lineTo }: Visitor): Buffer | null {
+  return line === null ? null : Buffer.from(line.subarray(lineFrom, lineTo));
 }

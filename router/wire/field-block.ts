@@ -90,6 +90,19 @@ export class FieldBlock {
   decimal(index: number): number {
     return decimalAt(this.#bytes, this.#start + (this.#valueAt[index] as number), this.#start + (this.#valueEnd[index] as number));
   }
+  valueLength(index: number): number {
+    return (this.#valueEnd[index] as number) - (this.#valueAt[index] as number);
+  }
+  /** Whether the value is what stands in a part of other bytes. */
+  valueStands(index: number, others: Buffer, from: number, to: number): boolean {
+    const length = to - from;
+    const at = this.#valueAt[index] as number;
+    if ((this.#valueEnd[index] as number) - at !== length) return false;
+    const own = this.#bytes;
+    const start = this.#start + at;
+    for (let step = 0; step < length; step += 1) if (own[start + step] !== others[from + step]) return false;
+    return true;
+  }
   /** A copy of the value, which stays when the message is gone. */
   valueBytes(index: number): Uint8Array {
     const from = this.#start + (this.#valueAt[index] as number);

@@ -9,6 +9,11 @@ const longBytes = 16 * 1024;
 
 const idle: Buffer[] = [];
 
+/** The two hexadecimal digits of each byte. */
+const digits = Buffer.from("0123456789abcdef");
+const highDigit = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte >> 4] as number);
+const lowDigit = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte & 15] as number);
+
 /** Whatever takes bytes: a socket, or something in its clothes. */
 export interface Sink {
   write(bytes: Buffer, done?: () => void): boolean;
@@ -54,6 +59,18 @@ export class Gather {
   /** All of some bytes. */
   all(bytes: Buffer): void {
     this.run(bytes, 0, bytes.length);
+  }
+
+  /** Eight hexadecimal digits. @param word 32 bits. */
+  hex(word: number): void {
+    let at = this.#room(8);
+    const block = this.#block;
+    for (let shift = 24; shift >= 0; shift -= 8) {
+      const byte = (word >>> shift) & 0xff;
+      block[at] = highDigit[byte] as number;
+      block[at + 1] = lowDigit[byte] as number;
+      at += 2;
+    }
   }
 
   /** @param text in Latin-1. */
