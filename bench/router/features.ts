@@ -51,7 +51,12 @@ export function costsOfFeatures(): string {
   };
   const out = new Gather();
   const ids = new Ids(undefined, undefined);
-  const sender = { peer: "127.0.0.1", peerTrusted: false, proto: "http", forwardedLines: forwardedLines("127.0.0.1", "http") } as const;
+  const sender = {
+    peer: "127.0.0.1",
+    peerTrusted: false,
+    proto: "http",
+    forwardedLines: forwardedLines("127.0.0.1", "http"),
+  } as const;
   const hostAt = 0;
   const keyAt = 4;
   const cell = "cell-1" as CellId;

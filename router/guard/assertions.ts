@@ -6,6 +6,7 @@ import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
 import type { Owner } from "../table/owners.ts";
+import type { Gather } from "../wire/gather.ts";
 import type { Visitor } from "./visitors.ts";
 
 /** An assertion is signed anew when it has less than this left, so that a slow request does not outlive it. */
@@ -44,18 +45,22 @@ export class Assertions {
     this.#clock = clock;
   }
 
-  /** Sees to it that a visitor has a usable assertion for the owner that it knows. */
-  signFor(visitor: Visitor, { cell, epoch }: Owner): void {
+  /**
+   * Puts the line of a visitor's assertion behind what has gathered.
+   * @param owner the cell that is asked, @param elsewhere what the assertion is kept on where that cell does not own the tenant.
+   */
+  put(visitor: Visitor, owner: Owner, elsewhere: Kept | null, out: Gather): void {
+    const { tenant, caller, principal } = visitor;
+    if (elsewhere !== null || owner !== visitor.owner)
+      return out.all(this.line(elsewhere ?? caller.kept, owner.cell, owner.epoch, tenant, principal));
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
     const { usableUntil } = visitor;
-    if (
-      visitor.signedWith === this.#keyNow() &&
-      nowSeconds < usableUntil &&
-      nowSeconds > usableUntil - assertionLifeSeconds
-    )
-      return;
-    const signed = this.#signed(visitor.caller.kept, cell, epoch, visitor.tenant, visitor.principal);
-    visitor.sign(signed.line, signed.key, signed.usableUntil);
+    const usable = nowSeconds < usableUntil && nowSeconds > usableUntil - assertionLifeSeconds;
+    if (!usable || visitor.signedWith !== this.#keyNow()) {
+      const signed = this.#signed(caller.kept, owner.cell, owner.epoch, tenant, principal);
+      visitor.sign(signed.line, signed.key, signed.usableUntil);
+    }
+    out.run(visitor.line, visitor.lineFrom, visitor.lineTo);
   }
 
   /** @returns the field line. @param kept of that very principal. */
@@ -90,7 +95,10 @@ export class Assertions {
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
-    const line = Buffer.from(`${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`, "latin1");
+    const line = Buffer.from(
+      `${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`,
+      "latin1",
+    );
     const usableUntil = payload.exp - renewBeforeSeconds;
     const { id, synthetic } = tenant;
     const made = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };

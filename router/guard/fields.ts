@@ -46,7 +46,13 @@ const webSocketLines = Buffer.from("connection: upgrade\r\nupgrade: websocket\r\
  * whatever Connection says, for it is added afterwards.
  * @param stripAuthorization whether Authorization held an API key: a raw key never goes on.
  */
-export function headToCell(head: CheckedHead, ids: Ids, sender: Sender, stripAuthorization: boolean, out: Gather): void {
+export function headToCell(
+  head: CheckedHead,
+  ids: Ids,
+  sender: Sender,
+  stripAuthorization: boolean,
+  out: Gather,
+): void {
   const { fields } = head;
   const request = { head, ids, sender, stripAuthorization };
   linesToCell(request, fields, out);

@@ -19,6 +19,8 @@ const longestValue = 200;
 /** A power of two, and so many that most are found where their hash says. */
 const places = 32_768;
 
+const noLine = Buffer.alloc(0);
+
 /**
  * A caller at a tenant's host, and all that their requests need. Where hundreds of tenants ask in turn, nothing that is known of one is near when its turn
  * comes, and each object on the way costs a hundred nanoseconds: so what is needed stands together, with one look-up.
@@ -45,7 +47,7 @@ export class Visitor {
   /** Seconds since the epoch. */
   usableUntil = 0;
   /** The line of the assertion for that owner: where it stands. */
-  line: Buffer | null = null;
+  line: Buffer = noLine;
   lineFrom = 0;
   lineTo = 0;
   /** Where its record has room for a line; null without a record. */
@@ -70,6 +72,13 @@ export class Visitor {
     this.synthetic = tenant.synthetic;
     this.owner = owner;
     this.revision = revision;
+  }
+
+  /** Its record is another's from now on. */
+  leaveRecord(): void {
+    this.record = null;
+    this.signedWith = null;
+    this.line = noLine;
   }
 
   /** Takes a new assertion: into the record, next to what it was found by, where it fits. */
@@ -154,6 +163,7 @@ class Generation {
       if (this.#visitors.length % recordsPerBlock === 0)
         this.#blocks.push(Buffer.allocUnsafeSlow(recordsPerBlock * recordBytes));
     }
+    this.#visitors[number - 1]?.leaveRecord();
     this.#visitors[number - 1] = visitor;
     const block = this.#blockOf(number);
     const at = recordAt(number);
@@ -174,7 +184,8 @@ class Generation {
     let place = ((hash ^ (hash >>> 15)) & (places - 1)) * 2;
     for (;;) {
       const number = all[place + 1] as number;
-      if (number === 0 || (all[place] === hash && this.#isRecord(number, fields, hostAt, authorizationAt))) return place;
+      if (number === 0 || (all[place] === hash && this.#isRecord(number, fields, hostAt, authorizationAt)))
+        return place;
       place = (place + 2) & (2 * places - 1);
     }
   }

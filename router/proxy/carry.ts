@@ -52,8 +52,6 @@ class Journey implements Asker, Carrier {
   #slot: Slot | null = null;
   #slotAsked: Slot = "a";
   #upstream: Upstream | null = null;
-  /** What is sent as soon as the connection is there. */
-  #assertion: Buffer | null = null;
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
@@ -71,17 +69,10 @@ class Journey implements Asker, Carrier {
 
   begin(): void {
     try {
-      const { tenant, owner: byDocument } = this.#visitor;
-      if (this.#elsewhere === null && byDocument !== null && this.#on.owners.adopted === 0) {
-        this.#owner = byDocument;
-        this.#exchange.sendContinue();
-        this.#on.assertions.signFor(this.#visitor, byDocument);
-        this.#askWith(byDocument, null);
-      } else {
-        this.#owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
-        this.#exchange.sendContinue();
-        this.#askOwner();
-      }
+      const { tenant } = this.#visitor;
+      this.#owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
+      this.#exchange.sendContinue();
+      this.#ask(this.#owner);
     } catch (error) {
       this.#fail(error);
     }
@@ -170,21 +161,11 @@ class Journey implements Asker, Carrier {
 
   /** One try. @throws CellplaneError cell-unavailable, cell-busy */
   #ask(owner: Owner): void {
-    const { tenant, caller } = this.#visitor;
-    const kept = this.#elsewhere?.kept ?? caller.kept;
-    this.#askWith(owner, this.#on.assertions.line(kept, owner.cell, owner.epoch, tenant, caller.principal));
-  }
-
-  /** @param assertion the line; null for the one that the visitor has. */
-  #askWith(owner: Owner, assertion: Buffer | null): void {
     const way = this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
-    this.#assertion = assertion;
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
-    // The visitor's may be another when the connection is there.
-    else this.#assertion ??= copyOfLine(this.#visitor);
   }
 
   /** Sends the head and what has come of the body. Until now all could still go elsewhere. */
@@ -193,8 +174,7 @@ class Journey implements Asker, Carrier {
     const visitor = this.#visitor;
     toCells.clear();
     headToCell(head, ids, connection, visitor.principal !== "anonymous", toCells);
-    if (this.#assertion !== null) toCells.all(this.#assertion);
-    else if (visitor.line !== null) toCells.run(visitor.line, visitor.lineFrom, visitor.lineTo);
+    if (this.#owner !== null) this.#on.assertions.put(visitor, this.#owner, this.#elsewhere?.kept ?? null, toCells);
     endOfHead(this.#owner?.record, toCells);
     body.attach(upstream, toCells);
     connection.updateReading();
@@ -288,6 +268,8 @@ class Journey implements Asker, Carrier {
 
   /** @throws CellplaneError cell-unavailable */
   #ownerNow(tenant: TenantRow): Owner {
+    const { owner: known, tenant: row } = this.#visitor;
+    if (known !== null && tenant === row && this.#on.owners.adopted === 0) return known;
     const owner = this.#on.owners.ownerOf(tenant);
     if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
     return owner;
@@ -411,8 +393,4 @@ class Journey implements Asker, Carrier {
     this.#upstream?.destroy();
     this.#upstream = null;
   }
-}
-
-function copyOfLine({ line, lineFrom, lineTo }: Visitor): Buffer | null {
-  return line === null ? null : Buffer.from(line.subarray(lineFrom, lineTo));
 }

@@ -7,6 +7,7 @@ import { forwardedLines } from "../guard/fields.ts";
 import type { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import type { Connections, Listed } from "./connections.ts";
 import type { RequestBody } from "./body.ts";
 import { fail } from "../errors.ts";
 import { Timed, type DeadlineList, type Deadlines } from "./deadlines.ts";
@@ -45,7 +46,7 @@ export interface ClientContext {
   readonly serve: (exchange: Exchange, parsed: RequestParser) => void;
   readonly parser: RequestParser;
   readonly deadlines: ClientDeadlines;
-  readonly connections: Set<ClientConnection>;
+  readonly connections: Connections<ClientConnection>;
   /**
    * Requests and WebSockets that are open now. A number, for a Set that takes and gives thousands a second keeps its dead alive: each table that it
    * outgrows stays linked to the next, and once one of them is old all are (measured: half of the garbage survived).
@@ -62,6 +63,8 @@ export interface ClientContext {
 
 export class ClientConnection extends Timed implements ClientSide {
   readonly socket: ClientSocket;
+  /** Among all connections. */
+  readonly place: Listed<ClientConnection> = { before: null, after: null };
   readonly peer: string;
   readonly peerTrusted: boolean;
   readonly proto: "http" | "https";
@@ -96,6 +99,7 @@ export class ClientConnection extends Timed implements ClientSide {
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => context.log.debug({ event: "client-connection-broke", err: error }));
     socket.on("close", () => this.#closed());
+    context.connections.add(this);
     context.deadlines.head.arm(this);
   }
 
@@ -125,6 +129,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#context.answerLog.answered(exchange);
     this.#leaveExchange();
     if (this.#state === "closed") return;
+    if (exchange.closing && this.#isOver(exchange)) return this.#hangUp();
     if (this.#state === "joined" || exchange.closing) return this.#close();
     if (exchange.body.done) {
       this.#state = "idle";
@@ -309,6 +314,18 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#updateReading();
   }
 
+  /** Whether nothing of the client is to come, for it said so itself (RFC 9112, section 9.6), and the answer is with the kernel. */
+  #isOver(exchange: Exchange): boolean {
+    return exchange.isLast && this.proto === "http" && this.#ahead === null && this.socket.writableLength === 0;
+  }
+
+  /** Closes without waiting for the client to do so, which costs two system calls less. */
+  #hangUp(): void {
+    this.#state = "closing";
+    this.disarm();
+    this.socket.destroy();
+  }
+
   #ended(): void {
     this.#halfClosed = true;
     switch (this.#state) {
@@ -336,7 +353,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#state = "closed";
     this.#ahead = null;
     const exchange = this.#exchange;
-    this.#context.connections.delete(this);
+    this.#context.connections.remove(this);
     if (exchange === null) return;
     exchange.leave();
     if (exchange.gone) {

@@ -101,6 +101,10 @@ export class Exchange {
   get received(): boolean {
     return this.#body !== null && this.#body.done;
   }
+  /** Whether the client said that this is its last request on the connection, and all of it has come. */
+  get isLast(): boolean {
+    return this.#head !== null && !this.#head.keepAlive && this.received;
+  }
   get gone(): boolean {
     return this.#gone;
   }

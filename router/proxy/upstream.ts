@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { AddressPolicy } from "../../common/net/address-policy.ts";
 import { AnswerParser } from "../wire/answer-parser.ts";
-import { BodyFrame } from "../wire/body-frame.ts";
+import { BodyFrame, noBody } from "../wire/body-frame.ts";
 import { BadBytes } from "../wire/field-block.ts";
 import { framingOfAnswer, type AnswerHead } from "../wire/answer-head.ts";
 import { Timed, type DeadlineList } from "./deadlines.ts";
@@ -83,7 +83,8 @@ export class Upstream extends Timed {
   readonly #pool: Keeper;
   #state: State = "connecting";
   #asker: Asker | null;
-  #frame: BodyFrame | null = null;
+  /** Of the answer, while one passes. */
+  readonly #frame = new BodyFrame(noBody);
   #pending: Buffer | null = null;
   #requestSent = false;
   #endless = false;
@@ -239,7 +240,7 @@ export class Upstream extends Timed {
     this.disarm();
     this.#state = "answering";
     this.#reusable = head.keepAlive;
-    this.#frame = new BodyFrame(head.framing);
+    this.#frame.begin(head.framing);
     asker.answered(head);
     if (this.#frame.done) this.#finish(next < end);
     else if (!this.#endless && !this.socket.destroyed) this.#pool.moreBytes.arm(this);
@@ -247,7 +248,7 @@ export class Upstream extends Timed {
   }
 
   #readBody(bytes: Buffer, at: number, end: number): number {
-    const frame = this.#frame as BodyFrame;
+    const frame = this.#frame;
     const next = frame.read(bytes, at, end);
     if (this.#state === "discarding") {
       this.#discarded += next - at;
@@ -264,9 +265,8 @@ export class Upstream extends Timed {
   /** The answer is whole. @param more whether bytes stand behind it, which nobody asked for. */
   #finish(more: boolean): void {
     const asker = this.#asker;
-    const trailers = this.#frame?.trailers ?? "";
+    const { trailers } = this.#frame;
     this.#asker = null;
-    this.#frame = null;
     this.disarm();
     if (this.socket.isPaused()) this.socket.resume();
     if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
@@ -280,7 +280,7 @@ export class Upstream extends Timed {
       this.#asker?.halfClosed();
       return;
     }
-    if ((this.#state === "answering" || this.#state === "discarding") && this.#frame?.endOfConnection() === true) {
+    if ((this.#state === "answering" || this.#state === "discarding") && this.#frame.endOfConnection()) {
       this.#reusable = false;
       this.#finish(false);
       return;

@@ -84,11 +84,19 @@ export class FieldBlock {
     return (this.#names[index] as FieldName).lower;
   }
   value(index: number): string {
-    return this.#bytes.toString("latin1", this.#start + (this.#valueAt[index] as number), this.#start + (this.#valueEnd[index] as number));
+    return this.#bytes.toString(
+      "latin1",
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
   }
   /** The value as a number written in digits and nothing else; NaN for anything else, and beyond 2^53. */
   decimal(index: number): number {
-    return decimalAt(this.#bytes, this.#start + (this.#valueAt[index] as number), this.#start + (this.#valueEnd[index] as number));
+    return decimalAt(
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
   }
   valueLength(index: number): number {
     return (this.#valueEnd[index] as number) - (this.#valueAt[index] as number);
@@ -110,7 +118,12 @@ export class FieldBlock {
   }
   /** Whether the value is these bytes, told without cutting it out. */
   valueIs(index: number, bytes: Uint8Array): boolean {
-    return isSame(bytes, this.#bytes, this.#start + (this.#valueAt[index] as number), this.#start + (this.#valueEnd[index] as number));
+    return isSame(
+      bytes,
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
   }
   /** Whether the value begins with these bytes. */
   valueBegins(index: number, bytes: Uint8Array): boolean {
@@ -123,12 +136,17 @@ export class FieldBlock {
     const end = this.#start + (this.#valueEnd[index] as number);
     const bytes = this.#bytes;
     let hash = 0;
-    for (let at = this.#start + (this.#valueAt[index] as number); at < end; at += 1) hash = hashStep(hash, bytes[at] as number);
+    for (let at = this.#start + (this.#valueAt[index] as number); at < end; at += 1)
+      hash = hashStep(hash, bytes[at] as number);
     return hash;
   }
   /** Puts the value behind what has gathered. */
   copyValue(index: number, to: Gather): void {
-    to.run(this.#bytes, this.#start + (this.#valueAt[index] as number), this.#start + (this.#valueEnd[index] as number));
+    to.run(
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
   }
   /** Puts a part of the message behind what has gathered. @param from, @param to counted as `lineAt` counts. */
   copy(from: number, to: number, into: Gather): void {

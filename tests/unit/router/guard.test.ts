@@ -109,11 +109,20 @@ describe("a request's head", () => {
 describe("fields", () => {
   const given = `00-${"a".repeat(32)}-${"b".repeat(16)}-00`;
   /** The lines for the cell, name and value each. */
-  const toCell = (fields: string[], peerTrusted = false, since?: (parser: RequestParser) => void): [string, string][] => {
+  const toCell = (
+    fields: string[],
+    peerTrusted = false,
+    since?: (parser: RequestParser) => void,
+  ): [string, string][] => {
     const parser = head({ fields });
     const checked = checkHead(parser);
     since?.(parser);
-    const sender = { peer: "10.0.0.1", peerTrusted, proto: "http", forwardedLines: forwardedLines("10.0.0.1", "http") } as const;
+    const sender = {
+      peer: "10.0.0.1",
+      peerTrusted,
+      proto: "http",
+      forwardedLines: forwardedLines("10.0.0.1", "http"),
+    } as const;
     const ids = new Ids(checked.requestId ?? "r", given);
     const out = new Gather();
     headToCell(checked, ids, sender, false, out);
@@ -172,7 +181,11 @@ describe("fields", () => {
 
   it("are read once more where another head was parsed since, whole or in part", () => {
     const sent = ["X-A", "1", "Host", "acme.example", "Accept", "text/html", "TE", "trailers", "X-B", "2"];
-    for (const other of ["GET /other HTTP/1.1\r\nHost: evil.example\r\nX-A: 3\r\n\r\n", "POST /other HTTP/1.1\r\nHo", "PU"]) {
+    for (const other of [
+      "GET /other HTTP/1.1\r\nHost: evil.example\r\nX-A: 3\r\n\r\n",
+      "POST /other HTTP/1.1\r\nHo",
+      "PU",
+    ]) {
       const bytes = Buffer.from(other);
       const out = toCell(sent, false, (parser) => parser.parse(bytes, 0, bytes.length));
       assert.deepEqual(out.slice(0, 7), [...toCell(sent).slice(0, 7)], other);
@@ -201,7 +214,10 @@ describe("fields", () => {
       for (const id of [ids.request, ...ids.traceparent.split("-").slice(1, 3)]) seen.add(id);
     }
     assert.equal(seen.size, 3_000);
-    assert.match(bothOf(new Ids("mine", undefined)), /^x-request-id: mine\r\ntraceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\n$/);
+    assert.match(
+      bothOf(new Ids("mine", undefined)),
+      /^x-request-id: mine\r\ntraceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\n$/,
+    );
     const theirs = new Ids("not an id", given);
     assert.deepEqual([theirs.request.length, theirs.traceparent, theirs.givenTrace], [32, given, given]);
     theirs.traceUnder("00-span");
@@ -268,7 +284,7 @@ describe("fields", () => {
     const first = answer("1.1", "Connection: x-hop, content-length\r\n");
     assert.equal(linesOfAnswer(first, true), "HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 0\r\n");
     assert.deepEqual(
-      { ...wordsOfCell(first) },
+      structuredClone(wordsOfCell(first)),
       {
         release: "pulse@2",
         slot: null,
@@ -285,7 +301,10 @@ describe("fields", () => {
     );
     parser.parse(bytes, 0, bytes.length);
     const words = wordsOfCell(framingOfAnswer(parser, "GET"));
-    assert.deepEqual([words.slot, words.release, words.notExecuted, words.eventStream, words.dated], ["b", "pulse@20", null, true, true]);
+    assert.deepEqual(
+      [words.slot, words.release, words.notExecuted, words.eventStream, words.dated],
+      ["b", "pulse@20", null, true, true],
+    );
   });
 });
 

@@ -19,7 +19,14 @@ function fieldsOf(host: string, authorization?: string): readonly [fields: Field
 
 function visitor(name: string): Visitor {
   const limits = { requestsPerSecond: 1, inFlight: 1, bodyBytes: 1 };
-  const tenant = { id: name, slug: name, state: "active", tier: "free", synthetic: false, limits } as unknown as TenantRow;
+  const tenant = {
+    id: name,
+    slug: name,
+    state: "active",
+    tier: "free",
+    synthetic: false,
+    limits,
+  } as unknown as TenantRow;
   const guest = { tenant, bucket: null, load: null, assertion: null } as unknown as Guest;
   return new Visitor(guest, { principal: "anonymous", kept: guest } as Caller, null, 1);
 }
@@ -44,9 +51,14 @@ describe("visitors", () => {
     visitors.keep(...fieldsOf("a.example"), anonymous);
     assert.ok(visitors.find(...fieldsOf("a.example")) === anonymous);
     assert.ok(visitors.find(...fieldsOf("a.example", "Bearer cpk_1")) === kept);
+    kept.sign(Buffer.from("of a"), {} as SigningKey, 100);
     const again = visitor("a2");
     visitors.keep(...fieldsOf("a.example", "Bearer cpk_1"), again);
     assert.ok(visitors.find(...fieldsOf("a.example", "Bearer cpk_1")) === again, "the newer stands in its place");
+    again.sign(Buffer.from("of a2"), {} as SigningKey, 100);
+    assert.ok(kept.signedWith === null && kept.line.length === 0, "and the older, which may be on its way, has no part in its record");
+    kept.sign(Buffer.from("anew"), {} as SigningKey, 100);
+    assert.equal(again.line.toString("latin1", again.lineFrom, again.lineTo), "of a2");
   });
 
   it("keep their assertion's line beside what they are found by, and each their own", () => {
@@ -59,9 +71,10 @@ describe("visitors", () => {
     }
     for (const [index, each] of all.entries()) {
       assert.ok(visitors.find(...fieldsOf(`${index}.example`, `Bearer cpk_${index}`)) === each);
-      const line = each.line?.toString("latin1", each.lineFrom, each.lineTo);
+      const line = each.line.toString("latin1", each.lineFrom, each.lineTo);
       assert.equal(line, `line ${"x".repeat(index * 5)} of ${index}`);
-      if (index < 100 || index > 250) assert.equal(each.line === each.record, index < 100, "what is too long stands elsewhere");
+      if (index < 100 || index > 250)
+        assert.equal(each.line === each.record, index < 100, "what is too long stands elsewhere");
     }
   });
 
