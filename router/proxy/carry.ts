@@ -184,9 +184,10 @@ class Journey implements Asker, Carrier {
   #proceed(head: AnswerHead): void {
     const { status } = head;
     const from = wordsOfCell(head);
-    this.#way?.breaker.answered();
+    const now = this.#on.clock.monotonic();
+    this.#way?.breaker.answered(now);
     this.#learnSlot(from);
-    if (isForClient(status, from.notExecuted)) return this.#relay(head, from);
+    if (isForClient(status, from.notExecuted)) return this.#relay(head, from, now);
     const result: Result = {
       kind: "answered",
       status,
@@ -199,7 +200,7 @@ class Journey implements Asker, Carrier {
     if (this.#elsewhere !== null && status === 421) return this.#comeHome(this.#elsewhere);
     switch (step.kind) {
       case "relay":
-        return this.#relay(head, from);
+        return this.#relay(head, from, now);
       case "turn":
         this.#history.turns += 1;
         return this.#turn(step.slot);
@@ -216,9 +217,9 @@ class Journey implements Asker, Carrier {
     }
   }
 
-  #relay(head: AnswerHead, from: FromCell): void {
+  #relay(head: AnswerHead, from: FromCell, now: number): void {
     this.#parked?.thawed();
-    this.#series = this.#count(this.#cell, from.release, head.status);
+    this.#series = this.#count(this.#cell, from.release, head.status, now);
     if (from.eventStream) this.#upstream?.endless();
     if (from.stateless !== null && this.#elsewhere === null) this.#on.statelessRoutes.learn(this.#cell, from.stateless);
     this.#exchange.relayHead(head, from);
@@ -293,8 +294,8 @@ class Journey implements Asker, Carrier {
     this.#slot = null;
   }
 
-  #count(cell: CellId, release: string | null, status: number): Series {
-    const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
+  #count(cell: CellId, release: string | null, status: number, now = this.#on.clock.monotonic()): Series {
+    const latencyMs = now - this.#exchange.startedAt;
     return this.#on.samples.count(cell, release, this.#visitor, status, latencyMs);
   }
 

@@ -110,7 +110,8 @@ describe("framing, before a cell that answers with bytes", () => {
     const heads: string[] = [];
     let held: Socket | null = null;
     cell.answer = (socket, text) => {
-      if (!text.startsWith("GET /held?a=b ")) return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
+      if (!text.startsWith("GET /held?a=b "))
+        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
       heads.push(text);
       if (heads.length === 1) held = socket;
       else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -124,7 +125,10 @@ describe("framing, before a cell that answers with bytes", () => {
     await until(() => client.text.endsWith("\r\n\r\nok"), "the answer to the second try");
     assert.equal(heads.length, 2);
     assert.equal(heads[1], heads[0]);
-    assert.match(heads[0] ?? "", /^GET \/held\?a=b HTTP\/1\.1\r\nHost: acme\.cellplane\.localhost\r\nX-A: 1\r\nx-b: 2\r\nx-forwarded-for: /);
+    assert.match(
+      heads[0] ?? "",
+      /^GET \/held\?a=b HTTP\/1\.1\r\nHost: acme\.cellplane\.localhost\r\nX-A: 1\r\nx-b: 2\r\nx-forwarded-for: /,
+    );
     client.socket.destroy();
   });
 

@@ -56,7 +56,10 @@ describe("visitors", () => {
     visitors.keep(...fieldsOf("a.example", "Bearer cpk_1"), again);
     assert.ok(visitors.find(...fieldsOf("a.example", "Bearer cpk_1")) === again, "the newer stands in its place");
     again.sign(Buffer.from("of a2"), {} as SigningKey, 100);
-    assert.ok(kept.signedWith === null && kept.line.length === 0, "and the older, which may be on its way, has no part in its record");
+    assert.ok(
+      kept.signedWith === null && kept.line.length === 0,
+      "and the older, which may be on its way, has no part in its record",
+    );
     kept.sign(Buffer.from("anew"), {} as SigningKey, 100);
     assert.equal(again.line.toString("latin1", again.lineFrom, again.lineTo), "of a2");
   });
