@@ -5,7 +5,9 @@ import { defineBackups } from "./commands/backups.ts";
 import { defineCells } from "./commands/cells.ts";
 import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
+import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
+import { defineOperators } from "./commands/operators.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
 import { defineTenants } from "./commands/tenants.ts";
@@ -33,6 +35,8 @@ export function createProgram(surroundings: {
   defineApps(program, surroundings.run);
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
+  defineLine(program, surroundings.run);
+  defineOperators(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);
   return program;

@@ -17,7 +17,9 @@ import { dnsRoutes } from "./api/dns.ts";
 import { eventRoutes } from "./api/events.ts";
 import { fleetRoutes } from "./api/fleet.ts";
 import { jobRoutes } from "./api/jobs.ts";
+import { lineRoutes } from "./api/line.ts";
 import { lifeRoutes } from "./api/lives.ts";
+import { operatorRoutes } from "./api/operators.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
 import { placementRoutes } from "./api/placements.ts";
@@ -73,6 +75,8 @@ export function createApp(context: ApiContext): Server {
     blobRoutes(api, context);
     rolloutRecordRoutes(api, context);
     rolloutRoutes(api, context);
+    lineRoutes(api, context);
+    operatorRoutes(api, context);
     dnsRoutes(api, context);
     queryRoutes(api, context);
     overviewRoutes(api, context);

@@ -21,6 +21,7 @@ import { createRelocationReconciler } from "./fleet/relocation-reconciler.ts";
 import { FleetPublisher } from "./fleet/publisher.ts";
 import { createTrafficRecorder } from "./fleet/traffic-recorder.ts";
 import { createHostedZone } from "./operations/dns.ts";
+import { createLineKeeper } from "./operations/line-keeper.ts";
 import { createStarter } from "./operations/starter.ts";
 import { createTemporal } from "./operations/temporal.ts";
 import { registryTrouble } from "./registry-trouble.ts";
@@ -83,6 +84,7 @@ export async function startPlane(
   const collector = createBlobCollector({ pool, clock, blobs, log });
   const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
+  const lineKeeper = createLineKeeper({ pool, engine, log });
   const signing = publisher.createLoop();
   let ownUrl = `http://${config.HOST}:${config.PORT}`;
   const context: ApiContext = {
@@ -95,6 +97,7 @@ export async function startPlane(
     monitor,
     leases,
     starter,
+    lineKeeper,
     engine,
     temporalMissing: config.TEMPORAL_MISSING,
     blobs,
@@ -122,8 +125,12 @@ export async function startPlane(
     signing.signal();
   });
   notifications.on("leases", () => leases.loop.signal());
-  notifications.on("rollouts", () => starter.signal());
-  for (const loop of [signing, monitor.loop, leases.loop, lives, relocations, starter, collector, recorder]) {
+  notifications.on("rollouts", () => {
+    starter.signal();
+    lineKeeper.signal();
+  });
+  const reconcilers = [monitor.loop, leases.loop, lives, relocations, starter, lineKeeper, collector, recorder];
+  for (const loop of [signing, ...reconcilers]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());
   }

@@ -19,7 +19,10 @@ export interface Asked {
 
 interface Pace {
   readonly port: number;
+  /** Counted, after the first ones. */
   readonly seconds: number;
+  /** At first, counted apart: connections are opened then, and all at once. */
+  readonly firstSeconds: number;
   readonly perSecond: number;
 }
 
@@ -30,6 +33,8 @@ export type Order =
 export interface CalmResult {
   /** Of the right answers, from the moment at which each was due, in ms. */
   readonly latencies: readonly number[];
+  /** The same of the first seconds. */
+  readonly first: readonly number[];
   readonly wrong: number;
   readonly example: string | null;
 }
@@ -64,12 +69,14 @@ function ask(port: number, asked: Asked, agent: Agent): Promise<{ status: number
 async function calm(order: Order & { readonly kind: "calm" }): Promise<CalmResult> {
   const agent = new Agent({ keepAlive: true });
   const latencies: number[] = [];
+  const first: number[] = [];
+  const countedFrom = performance.now() + order.firstSeconds * 1_000;
   let wrong = 0;
   let example: string | null = null;
   const judge = async (asked: Asked, dueAt: number): Promise<void> => {
     const answer = await ask(order.port, asked, agent).catch((error: unknown) => ({ status: 0, text: String(error) }));
     if (answer.status === asked.status && answer.text.includes(asked.contains))
-      latencies.push(performance.now() - dueAt);
+      (dueAt < countedFrom ? first : latencies).push(performance.now() - dueAt);
     else {
       wrong += 1;
       example ??= `${answer.status} ${answer.text.slice(0, 300)}`;
@@ -82,7 +89,7 @@ async function calm(order: Order & { readonly kind: "calm" }): Promise<CalmResul
   }
   await Promise.all(open);
   agent.destroy();
-  return { latencies, wrong, example };
+  return { latencies, first, wrong, example };
 }
 
 async function flood(order: Order & { readonly kind: "flood" }): Promise<FloodResult> {
@@ -111,9 +118,13 @@ async function flood(order: Order & { readonly kind: "flood" }): Promise<FloodRe
 }
 
 /** Each request's turn at the moment when it is due, or as soon after as this process comes to it. */
-async function* due({ seconds, perSecond }: Pace): AsyncGenerator<{ readonly turn: number; readonly dueAt: number }> {
+async function* due({
+  seconds,
+  firstSeconds,
+  perSecond,
+}: Pace): AsyncGenerator<{ readonly turn: number; readonly dueAt: number }> {
   const began = performance.now();
-  const count = Math.round(seconds * perSecond);
+  const count = Math.round((firstSeconds + seconds) * perSecond);
   for (let turn = 0; turn < count; turn++) {
     const dueAt = began + (turn * 1_000) / perSecond;
     const pause = dueAt - performance.now();

@@ -16,9 +16,10 @@ const longestWaitMs = 3_500;
 
 /**
  * How long a refusal is held back, and how many are. Who floods asks again as soon as it is refused, and to read and refuse ten thousand requests a second
- * takes the whole process; held back, each connection gets one refusal a second. Beyond this many they are told at once.
+ * takes the whole process; held back, each connection gets about one refusal a second. Each is held for a time of its own, or those that were refused together
+ * would come back together, and the process would have them all to read at once, second after second. Beyond this many they are told at once.
  */
-const refusalHeldMs = 1_000;
+const refusalHeldMs = { from: 500, to: 1_500 };
 const mostRefusalsHeld = 1_000;
 /** Another tenant was here a moment ago: then one holds a fifth, else half. */
 const companyMs = 1_000;
@@ -73,7 +74,7 @@ export class FairShare {
   async enter(tenant: TenantId): Promise<void> {
     if (!this.#waiting.has(tenant) && this.#fits(tenant)) return this.#take(tenant);
     const queue = this.#waiting.get(tenant) ?? [];
-    const most = this.#mostAlone * waitingPerHeld;
+    const most = this.#mostWaiting;
     if (queue.length >= most) {
       await this.#holdRefusal();
       throw cellError("too-many-at-once", `${most} requests of this tenant wait for the database already.`, {
@@ -119,25 +120,33 @@ export class FairShare {
   async #holdRefusal(): Promise<void> {
     if (this.#refusalsHeld >= mostRefusalsHeld) return;
     this.#refusalsHeld += 1;
-    await sleep(refusalHeldMs, undefined, { ref: false });
+    const { from, to } = refusalHeldMs;
+    await sleep(from + Math.random() * (to - from), undefined, { ref: false });
     this.#refusalsHeld -= 1;
   }
 
-  /** Connections that one tenant may hold now. */
-  get #mostHeld(): number {
-    return this.#clock.monotonic() - this.#changedAt < companyMs ? this.#mostInCompany : this.#mostAlone;
+  /** Requests of one tenant that may wait. */
+  get #mostWaiting(): number {
+    return this.#mostAlone * waitingPerHeld;
+  }
+
+  /** Connections that the tenant may hold now. Whose queue is half full floods: it holds half as many, and the process has time for the others. */
+  #mostHeldBy(tenant: TenantId): number {
+    if (this.#clock.monotonic() - this.#changedAt >= companyMs) return this.#mostAlone;
+    const floods = (this.#waiting.get(tenant)?.length ?? 0) > this.#mostWaiting / 2;
+    return floods ? Math.ceil(this.#mostInCompany / 2) : this.#mostInCompany;
   }
 
   /** Whoever holds a whole share waited behind itself. */
   #unserved(tenant: TenantId): Error {
     const extra = { retryAfterSeconds: 1 };
-    return (this.#held.get(tenant) ?? 0) < this.#mostHeld
+    return (this.#held.get(tenant) ?? 0) < this.#mostHeldBy(tenant)
       ? cellError("cell-unavailable", "No database connection came free.", { extra })
       : cellError("too-many-at-once", "This tenant's share of the database is in use.", { extra });
   }
 
   #fits(tenant: TenantId): boolean {
-    return this.#taken < this.#slots && (this.#held.get(tenant) ?? 0) < this.#mostHeld;
+    return this.#taken < this.#slots && (this.#held.get(tenant) ?? 0) < this.#mostHeldBy(tenant);
   }
 
   #take(tenant: TenantId): void {

@@ -1,6 +1,12 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { rolloutCommands, type RolloutCommand } from "../../common/contracts/rollout.ts";
-import { act, type DefineCommands, type RunAction, withExamples } from "../command.ts";
+import {
+  longestExtensionSeconds,
+  overrideVerdicts,
+  rolloutCommands,
+  type OverrideVerdict,
+  type RolloutCommand,
+} from "../../common/contracts/rollout.ts";
+import { act, type DefineCommands, type RunAction, withExamples, wordArgument } from "../command.ts";
 
 const commandTexts: Readonly<Record<RolloutCommand, string>> = {
   pause: "begin no further step; what runs is finished, judging goes on",
@@ -10,9 +16,43 @@ const commandTexts: Readonly<Record<RolloutCommand, string>> = {
   cancel: "end the rollout; cells keep what they have",
   approve: "agree to the wave that waits for it; never one's own rollout",
   reject: "do not agree: a rollout that has touched nothing is cancelled, another one halted",
+  "extend-bake": "let the wave at hand bake longer",
+  "end-bake": "end the bake of the wave at hand now; it is judged by what was seen, and no gate is skipped",
+  "skip-cell": "leave a cell that was not begun as it is",
+  "retry-cell": "change a cell of the wave at hand once more, that failed or was left out; the wave bakes again",
+  override:
+    "give the verdict in the judge's place: PASS goes on (also in spite of a window), FAIL rolls back and quarantines",
 };
 
-/** `rollout plan|start|explain|what-if|show|pause|resume|halt|roll-back|cancel|approve|reject`. */
+/** An example of each command, with what it takes beside the rollout's id. */
+const commandExamples: Readonly<Record<RolloutCommand, string>> = {
+  pause: '--reason "a look first"',
+  resume: "",
+  halt: '--reason "seen on the phone"',
+  "roll-back": '--reason "not today"',
+  cancel: '--reason "another release comes"',
+  approve: '--reason "looked at the plan"',
+  reject: '--reason "not on a Friday"',
+  "extend-bake": '1800 --reason "until the batch jobs have run"',
+  "end-bake": '--reason "seen enough"',
+  "skip-cell": 'cell-3 --reason "its disk is being replaced"',
+  "retry-cell": "cell-3",
+  override: 'PASS --reason "the errors are of a customer\'s load test"',
+};
+
+/** What a command's line holds beside what all have. */
+interface CommandLine {
+  readonly id?: string;
+  readonly reason?: string;
+  readonly watch?: boolean;
+  readonly wave?: number;
+  readonly revision?: number;
+  readonly cell?: string;
+  readonly seconds?: number;
+  readonly verdict?: OverrideVerdict;
+}
+
+/** `rollout plan|start|explain|what-if|show` and every command to a rollout. */
 export const defineRollouts: DefineCommands = (parent, run) => {
   const rollout = parent.command("rollout").description("bring a release to the cells in waves");
   definePlan(rollout, run);
@@ -29,18 +69,33 @@ export const defineRollouts: DefineCommands = (parent, run) => {
   withExamples(show, "rollout show", "rollout show --watch");
 
   for (const name of rolloutCommands) {
-    const command = rollout
-      .command(name)
-      .description(commandTexts[name])
+    const command = withSubject(rollout.command(name).description(commandTexts[name]), name)
       .argument("[id]", "its id (default: the latest)")
-      .option("--reason <text>", "why; kept in history and audit");
-    act<{ id?: string; reason?: string; watch?: boolean }>(watched(command), run, async () => {
+      .option("--reason <text>", `why; kept in history and audit${name === "override" ? "; an override needs it" : ""}`)
+      .option("--wave <number>", "refused unless this wave is at hand", numberIn(1, 1000))
+      .option("--revision <number>", "refused if the rollout is another than at this revision", numberIn(0, 2 ** 31));
+    act<CommandLine>(watched(command), run, async () => {
       const { sendCommand } = await import("../actions/rollout/commands.ts");
       return (context, input) => sendCommand(context, { ...input, command: name });
     });
-    withExamples(command, `rollout ${name}${name === "resume" ? "" : ' --reason "seen on the phone"'}`);
+    withExamples(command, `rollout ${name} ${commandExamples[name]}`.trimEnd());
   }
 };
+
+/** What the command is about, where that is not the whole rollout. */
+function withSubject(command: Command, name: RolloutCommand): Command {
+  switch (name) {
+    case "extend-bake":
+      return command.argument("<seconds>", "by how much, as time passes", numberIn(1, longestExtensionSeconds));
+    case "skip-cell":
+    case "retry-cell":
+      return command.argument("<cell>", "the cell, e.g. cell-3");
+    case "override":
+      return command.addArgument(wordArgument("verdict", "the verdict", overrideVerdicts));
+    default:
+      return command;
+  }
+}
 
 function definePlan(rollout: Command, run: RunAction): void {
   const plan = withPolicy(

@@ -17,7 +17,7 @@ import { Alarm } from "./cell-admin.ts";
 import { Generation, Limits, partRoles, tenantStates } from "./fleet.ts";
 import { SlotAddresses, SlotSchema } from "./lease.ts";
 import { Release } from "./release.ts";
-import { Rollout, rolloutCommands } from "./rollout.ts";
+import { commandDetails, Rollout, rolloutCommands } from "./rollout.ts";
 import { RolloutPolicy } from "./rollout-policy.ts";
 
 /**
@@ -177,6 +177,7 @@ export const RolloutCommandRequest = Type.Object(
     reason: Type.Optional(Type.String({ maxLength: 500 })),
     planHash: Type.Optional(Type.String()),
     revision: Type.Optional(Type.Integer()),
+    ...commandDetails,
   },
   { $id: "RolloutCommandRequest", additionalProperties: false },
 );

@@ -73,3 +73,22 @@ export const CellMaintenance = Type.Object(
   { $id: "CellMaintenance", additionalProperties: false },
 );
 export type CellMaintenance = Static<typeof CellMaintenance>;
+
+/** `PUT /v1/line`: stops every rollout, and keeps any from beginning, until it is released. */
+export const SetLine = Type.Object(
+  { stopped: Type.Boolean(), reason: Type.String({ minLength: 1, maxLength: 500 }) },
+  { $id: "SetLine", additionalProperties: false },
+);
+export type SetLine = Static<typeof SetLine>;
+
+/** `GET /v1/line`: who last stopped or released it, when and why; null where nobody ever did. */
+export const Line = Type.Object(
+  {
+    stopped: Type.Boolean(),
+    by: Type.Union([Type.String(), Type.Null()]),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    since: Type.Union([TimestampSchema, Type.Null()]),
+  },
+  { $id: "Line", additionalProperties: false },
+);
+export type Line = Static<typeof Line>;

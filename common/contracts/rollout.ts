@@ -44,6 +44,8 @@ export const cellSteps = [
   "rolled-back",
   "failed",
   "skipped",
+  /** Its change broke off, and the cell has not said yet how it stands. */
+  "indeterminate",
 ] as const;
 export type CellStep = (typeof cellSteps)[number];
 
@@ -178,6 +180,8 @@ export const Rollout = Type.Object(
     state: oneOf(rolloutStates),
     waitingFor: Type.Union([oneOf(waitReasons), Type.Null()]),
     paused: Type.Boolean(),
+    /** The line is stopped: no rollout begins anything until it is released. */
+    stopped: Type.Optional(Type.Boolean()),
     reason: Type.Union([Type.String(), Type.Null()]),
     /** Rises with each change; commands carry it so that a late one is refused. */
     revision: Type.Integer(),
@@ -216,17 +220,53 @@ export const Rollout = Type.Object(
 );
 export type Rollout = Static<typeof Rollout>;
 
-export const rolloutCommands = ["pause", "resume", "halt", "roll-back", "cancel", "approve", "reject"] as const;
+export const rolloutCommands = [
+  "pause",
+  "resume",
+  "halt",
+  "roll-back",
+  "cancel",
+  "approve",
+  "reject",
+  "extend-bake",
+  "end-bake",
+  "skip-cell",
+  "retry-cell",
+  "override",
+] as const;
 export type RolloutCommand = (typeof rolloutCommands)[number];
+/** What every rollout is told when the line is stopped or released; nobody says it to one alone. */
+export const lineCommands = ["stop-the-line", "release-the-line"] as const;
+export const overrideVerdicts = ["PASS", "FAIL"] as const;
+export type OverrideVerdict = (typeof overrideVerdicts)[number];
 
-/** An Update of the rollout workflow, named `command`. `revision` null means "whatever it is now". */
+/** A bake is made longer by at most a week, in all. */
+export const longestExtensionSeconds = 604_800;
+
+/** What a command says beside its name: which of it is needed depends on the command. */
+export const commandDetails = {
+  /** The wave at hand when it was decided on; null before the first. */
+  wave: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()])),
+  /** skip-cell, retry-cell */
+  cell: Type.Optional(CellIdSchema),
+  /** extend-bake: by how much, in seconds as they pass. */
+  seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: longestExtensionSeconds })),
+  /** override */
+  verdict: Type.Optional(oneOf(overrideVerdicts)),
+};
+
+/**
+ * An Update of the rollout workflow, named `command`. `revision` is the one that was looked at; null means "whatever it is now", which commands that
+ * could hit the wrong wave do not allow.
+ */
 export const CommandInput = Type.Object(
   {
-    command: oneOf(rolloutCommands),
+    command: oneOf([...rolloutCommands, ...lineCommands] as const),
     actor: Type.String(),
     reason: Type.Union([Type.String(), Type.Null()]),
     planHash: Type.Union([Sha256Schema, Type.Null()]),
     revision: Type.Union([Type.Integer(), Type.Null()]),
+    ...commandDetails,
   },
   { $id: "CommandInput", additionalProperties: false },
 );

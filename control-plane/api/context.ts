@@ -27,6 +27,7 @@ export interface ApiContext {
   readonly monitor: Monitor;
   readonly leases: { readonly loop: Loop; readonly trouble: LeaseTrouble };
   readonly starter: Loop;
+  readonly lineKeeper: Loop;
   readonly engine: WorkflowEngine;
   /** Why there is no Temporal, where that is known. */
   readonly temporalMissing: string;

@@ -75,10 +75,10 @@ export function rolloutRoutes(server: Server, context: ApiContext): void {
     config: { access: "operator" },
     schema: { summary: "Command a rollout", params: byId, body: RolloutCommandRequest, response: answers(Rollout) },
     handler: async (request) => {
-      const { command, reason, planHash, revision } = request.body;
+      const { reason, planHash, revision, ...rest } = request.body;
       const actor = personOf(request).name;
       await obey(context, request.params.id, {
-        command,
+        ...rest,
         actor,
         reason: reason ?? null,
         revision: revision ?? null,
@@ -101,9 +101,10 @@ async function obey(context: ApiContext, id: OperationId, input: CommandInput): 
   const cause = { actor: input.actor, reason: input.reason ?? undefined };
   if (input.command === "cancel" && (await cancelWithoutWorkflow(context, cause, id, "unstarted"))) return;
   if (!context.engine.isConfigured) throw temporalMissing(context);
+  const target = input.cell === undefined ? rollout.release : `${rollout.release} in ${input.cell}`;
   const note = (refused: boolean, reason: string | null): Promise<unknown> =>
     change(context, cause, async (step) =>
-      step.audit(`rollout.${input.command}`, rollout.release, { operation: id, refused, reason }),
+      step.audit(`rollout.${input.command}`, target, { operation: id, refused, reason }),
     );
   let after: Rollout;
   try {

@@ -2,6 +2,7 @@ import type { Logger } from "../../common/log.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
 import { fail } from "../errors.ts";
 import { Loop } from "../loop.ts";
+import { readLine } from "../registry/line.store.ts";
 import { startOnce } from "../registry/rollouts.ts";
 import { rolloutsToStart } from "../registry/rollouts.store.ts";
 import type { WorkflowEngine } from "./temporal.ts";
@@ -26,6 +27,7 @@ export function createStarter(options: {
     log,
     async work() {
       if (!engine.isConfigured) return;
+      if ((await readLine(pool)).stopped) return;
       const waiting = await rolloutsToStart(pool, batch);
       // Asked first: while a workflow is started its row is locked, and nobody could cancel it.
       if (waiting.length > 0 && !(await engine.isReachable()))

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from "../../common/clock.ts";
 import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { Release } from "../../common/contracts/release.ts";
+import type { Line } from "../../common/contracts/rollout-records.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import { keyId, type CellId, type OperationId, type ReleaseName, type TenantId } from "../../common/ids.ts";
 import type { Pool } from "../../common/postgres/pool.ts";
@@ -16,7 +17,8 @@ import { holdCells } from "./claims.ts";
 import { claimToken, deleteClaims } from "./claims.store.ts";
 import { insertKey, liveKeys } from "./keys.store.ts";
 import { listParts } from "./parts.store.ts";
-import { quarantineRelease } from "./releases.ts";
+import { showLine } from "./line.ts";
+import { liftQuarantine, quarantineRelease } from "./releases.ts";
 import { findRelease } from "./releases.store.ts";
 import { saveRollout, showRollout } from "./rollouts.ts";
 import { readSettings, writeCurrentRelease } from "./settings.store.ts";
@@ -49,6 +51,10 @@ export interface Registry {
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(rollout: Rollout): Promise<void>;
   quarantine(release: ReleaseName, reason: string): Promise<void>;
+  /** Takes a quarantine back; does nothing where there is none. */
+  liftQuarantine(release: ReleaseName, reason: string): Promise<void>;
+  /** Whether the line is stopped, by whom and why. */
+  line(): Promise<Line>;
   /** Publishes the cell's live slot and release in the fleet document. */
   publishLive(cell: CellId, slot: Slot, release: ReleaseName): Promise<void>;
   /** After a completed rollout: what new and returning cells get. */
@@ -112,6 +118,8 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
     rollout: (id) => showRollout(pool, id),
     saveRollout: (rollout) => saveRollout(wiring, rollout),
     quarantine: (release, reason) => quarantineRelease(wiring, cause, release, reason),
+    liftQuarantine: (release, reason) => liftQuarantine(wiring, cause, release, reason),
+    line: () => showLine(pool),
     publishLive: (cell, slot, release) => publishLive(wiring, cause, cell, slot, release),
     setCurrentRelease: (release) => writeCurrentRelease(pool, release),
     async currentRelease() {

@@ -41,6 +41,12 @@ export async function setQuarantine(tx: Queryable, name: ReleaseName, reason: st
   return (await tx.query(text, [name, reason])).rowCount === 1;
 }
 
+/** @returns whether it was quarantined. */
+export async function clearQuarantine(tx: Queryable, name: ReleaseName): Promise<boolean> {
+  const text = "UPDATE releases SET state = 'available', reason = NULL WHERE name = $1 AND state = 'quarantined'";
+  return (await tx.query(text, [name])).rowCount === 1;
+}
+
 /** A migration's number with the text it was first released with. `application` is '' for the kit's own series. */
 export interface ReleasedMigration {
   readonly application: string;

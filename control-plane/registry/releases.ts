@@ -6,6 +6,7 @@ import type { Pool } from "../../common/postgres/pool.ts";
 import { fail } from "../errors.ts";
 import { change, type Cause } from "./change.ts";
 import {
+  clearQuarantine,
   findRelease,
   insertMigrations,
   insertRelease,
@@ -58,6 +59,15 @@ export async function quarantineRelease(
   await change(wiring, cause, async (step) => {
     if (!(await setQuarantine(step.tx, name, reason))) return;
     step.audit("release.quarantine", name, { reason });
+    step.announce("release", name);
+  });
+}
+
+/** Puts a release back into use: a person has overridden the verdict that took it out. */
+export async function liftQuarantine(wiring: Wiring, cause: Cause, name: ReleaseName, reason: string): Promise<void> {
+  await change(wiring, cause, async (step) => {
+    if (!(await clearQuarantine(step.tx, name))) return;
+    step.audit("release.quarantine-lifted", name, { reason });
     step.announce("release", name);
   });
 }

@@ -62,6 +62,13 @@ export async function rolloutsToStart(db: Queryable, limit: number): Promise<Rol
   return (await db.query<Row>(text, [limit, finalRolloutStates])).rows.map(({ document }) => document);
 }
 
+/** Running rollouts that have not said yet whether they have stopped with the line. */
+export async function rolloutsUnawareOf(db: Queryable, stopped: boolean): Promise<Rollout[]> {
+  const text = `SELECT r.document FROM rollouts r JOIN operations o ON o.id = r.operation
+    WHERE o.started_at IS NOT NULL AND r.state <> ALL($1) AND coalesce((r.document->>'stopped')::boolean, false) <> $2`;
+  return (await db.query<Row>(text, [finalRolloutStates, stopped])).rows.map(({ document }) => document);
+}
+
 /** Locks the operation, for longer than a transaction may usually stand idle, and says whether its workflow was seen running. */
 export async function lockStart(tx: Queryable, id: OperationId): Promise<boolean> {
   await tx.query(`SET LOCAL idle_in_transaction_session_timeout = '${startPatience}'`);

@@ -5,6 +5,7 @@ import { inTransaction, sqlState, type Pool } from "../../common/postgres/pool.t
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
 import { change, type Cause } from "./change.ts";
+import { refuseWhileStopped } from "./line.ts";
 import {
   findRollout,
   insertRollout,
@@ -20,7 +21,7 @@ const uniqueViolation = "23505";
 
 /**
  * Writes a planned rollout; a starter then starts its workflow.
- * @throws rollout-running
+ * @throws rollout-running, line-stopped
  */
 export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPlan): Promise<Rollout> {
   const now = new Date(wiring.clock.now()).toISOString();
@@ -52,6 +53,7 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
   };
   try {
     await change(wiring, cause, async (step) => {
+      await refuseWhileStopped(step);
       await insertRollout(step.tx, rollout);
       step.audit("rollout.start", plan.release, { operation: rollout.id });
       step.announce("rollout", rollout.id);

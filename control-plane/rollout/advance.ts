@@ -116,14 +116,15 @@ function judged(progress: RolloutProgress, event: RolloutEvent & { kind: "judged
   }
 }
 
-function pass(progress: RolloutProgress): RolloutProgress {
+/** The wave at hand is good: on to the next, or done. */
+export function pass(progress: RolloutProgress): RolloutProgress {
   const wave = progress.wave ?? 1;
   if (wave >= progress.waves) return enter(progress, { state: "completed", paused: false, reason: null });
   return enter(progress, { state: "deploying", wave: wave + 1, reason: null });
 }
 
 /** The bad wave goes back at once; those before it are judged again first. Where a person was waited for, all that was changed is one. */
-function fail(progress: RolloutProgress, reason: string): RolloutProgress {
+export function fail(progress: RolloutProgress, reason: string): RolloutProgress {
   const first = !progress.waveByWave || (progress.wave ?? 1) === 1 || progress.state === "waiting";
   const failed = { ...progress, reason, failed: true, undoing: first ? ("all" as const) : ("wave" as const) };
   if (progress.reversible) return end(failed, "rolling-back");
@@ -151,8 +152,11 @@ function mayWait({ state }: RolloutProgress): boolean {
   return state === "planned" || state === "deploying";
 }
 
-function enter(progress: RolloutProgress, changes: Partial<RolloutProgress>): RolloutProgress {
-  return { ...progress, waitingFor: null, waitUntil: null, ...changes, revision: progress.revision + 1 };
+/** Another state, or the same anew; what was said of a bake holds for that one alone. */
+export function enter(progress: RolloutProgress, changes: Partial<RolloutProgress>): RolloutProgress {
+  const revision = progress.revision + 1;
+  const fresh = { waitingFor: null, waitUntil: null, bakeExtraSeconds: 0, bakeEnded: false };
+  return { ...progress, ...fresh, ...changes, revision, since: revision };
 }
 
 function expect(progress: RolloutProgress, event: RolloutEvent, legal: boolean): void {

@@ -62,6 +62,21 @@ export const rolloutErrors = {
     title: "The rollout has changed since it was looked at",
     todo: "Look at the rollout again and repeat the command if it still makes sense.",
   },
+  "wave-differs": {
+    status: 409,
+    title: "The command is for another wave",
+    todo: "Look at the rollout again and repeat the command if it still makes sense.",
+  },
+  "command-incomplete": {
+    status: 400,
+    title: "The command does not say all that it has to",
+    todo: "The detail names what is missing; the command line sends it by itself.",
+  },
+  "not-that-cell": {
+    status: 409,
+    title: "The command makes no sense for that cell",
+    todo: "The detail says where the cell stands.",
+  },
   "not-in-this-state": {
     status: 409,
     title: "The command makes no sense in the rollout's state",

@@ -11,14 +11,14 @@ export type PlannedCell = PlannedWave["cells"][number];
 
 /**
  * What a wave has to wait for before its next cells are begun: people's approval, the blast radius, the end of a freeze, a maintenance window of any
- * of its cells, in this order; null for nothing.
+ * of its cells, in this order; null for nothing. A person may have forced the wave, which skips all but the approval.
  * @param pending its cells that are not done.
  * @param untouched whether none of them was begun: what is exposed already is not held back.
  * @param now milliseconds since 1970.
  */
 export function holdBack(
   plan: Pick<RolloutPlan, "policy" | "waves" | "customers">,
-  progress: Pick<RolloutProgress, "wave" | "approvedWaves">,
+  progress: Pick<RolloutProgress, "wave" | "approvedWaves" | "forcedWaves">,
   pending: readonly PlannedCell[],
   untouched: boolean,
   exposed: readonly Exposure[],
@@ -29,6 +29,8 @@ export function holdBack(
   const { approvals } = policy;
   if (untouched && approvals !== undefined && needsApproval(approvals, wave) && !progress.approvedWaves.includes(wave))
     return { kind: "asks", approvals: askForApproval(approvals, wave, now) };
+
+  if (progress.forcedWaves.includes(wave)) return null;
 
   const waits = (until: number, reason: string): RolloutEvent => ({ kind: "waits", for: "window", until, reason });
   if (untouched) {
@@ -48,8 +50,10 @@ export function holdBack(
 export function openCells(
   policy: RolloutPlan["policy"],
   pending: readonly PlannedCell[],
+  isForced: boolean,
   now: number,
 ): readonly PlannedCell[] {
+  if (isForced) return pending;
   return pending.filter((cell) => opensAt(now, policy.freezes ?? [], cell.maintenance ?? []) === now);
 }
 

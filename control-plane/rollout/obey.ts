@@ -1,23 +1,30 @@
-import { end, goOn, goOnWaiting, rejected } from "./advance.ts";
+import { end, enter, goOn, goOnWaiting, rejected } from "./advance.ts";
 import { approvalRefusal, approve } from "./approvals.ts";
 import { isFinal, type Ending, type RolloutCommandInput, type RolloutProgress } from "./progress.ts";
 import type { CommandRefusal } from "./refusal.ts";
+import { commanded, isWaveCommand, obeyWaveCommand, waveCommandRefusal, type CellStanding } from "./wave-commands.ts";
 
 /**
  * Whether a command may be given now; null when it may. The synchronous validator of the workflow's update.
  * A repeated command is refused, not ignored, so that nobody believes to have done what somebody else did.
  * @param now milliseconds since 1970.
+ * @param cells where the rollout's cells stand, for commands about one.
  */
-export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput, now: number): CommandRefusal | null {
+export function refusalOf(
+  progress: RolloutProgress,
+  input: RolloutCommandInput,
+  now: number,
+  cells: readonly CellStanding[] = [],
+): CommandRefusal | null {
   const { state, paused, ending } = progress;
-  if (input.planHash !== null && input.planHash !== progress.planHash) {
-    return { code: "plan-differs", detail: `the rollout's plan is ${progress.planHash}` };
-  }
-  if (input.revision !== null && input.revision !== progress.revision) {
-    return { code: "revision-differs", detail: `the rollout is at revision ${progress.revision}` };
-  }
+  const meant = boundRefusal(progress, input);
+  if (meant !== null) return meant;
   if (isFinal(state)) return { code: "rollout-ended", detail: `the rollout is ${state}` };
+  if (input.command === "stop-the-line") return progress.stopped ? wrongState("it has stopped with the line") : null;
+  if (input.command === "release-the-line")
+    return progress.stopped ? null : wrongState("it has not stopped with the line");
   if (state === "rolling-back") return wrongState("a roll-back is under way, and nothing stops it half-way");
+  if (isWaveCommand(input.command)) return waveCommandRefusal(progress, { ...input, command: input.command }, cells);
 
   switch (input.command) {
     case "pause":
@@ -54,6 +61,21 @@ export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput,
   }
 }
 
+/** Whether the command was meant for this plan, this wave and this state of it. */
+function boundRefusal(progress: RolloutProgress, input: RolloutCommandInput): CommandRefusal | null {
+  const { planHash, wave, revision, since, state } = progress;
+  if (input.planHash !== null && input.planHash !== planHash)
+    return { code: "plan-differs", detail: `the rollout's plan is ${planHash}` };
+  if (input.wave !== undefined && input.wave !== wave)
+    return {
+      code: "wave-differs",
+      detail: `the rollout is ${state} ${wave === null ? "before its first wave" : `in wave ${wave}`}`,
+    };
+  if (input.revision !== null && (input.revision < since || input.revision > revision))
+    return { code: "revision-differs", detail: `the rollout is at revision ${revision}, and as it is since ${since}` };
+  return null;
+}
+
 /**
  * The progress after a command. Pure, and free of Node's modules: it runs inside the workflow sandbox.
  *   pause      begins nothing new
@@ -63,15 +85,23 @@ export function refusalOf(progress: RolloutProgress, input: RolloutCommandInput,
  *   cancel     ends the rollout; cells that were changed keep the release
  *   approve    counts towards the approvals of the wave at hand; enough of them begin it
  *   reject     begins it not: before the first wave the rollout is cancelled, later it is halted
+ *   stop-the-line, release-the-line  begins nothing new, as all rollouts, until it is released
+ * and those of `wave-commands.ts`.
  * @throws TypeError when `refusalOf` would refuse it.
  */
-export function obey(progress: RolloutProgress, input: RolloutCommandInput, now: number): RolloutProgress {
-  const refusal = refusalOf(progress, input, now);
+export function obey(
+  progress: RolloutProgress,
+  input: RolloutCommandInput,
+  now: number,
+  cells: readonly CellStanding[] = [],
+): RolloutProgress {
+  const refusal = refusalOf(progress, input, now, cells);
   if (refusal !== null) throw new TypeError(`${refusal.code}: ${refusal.detail}`);
+  if (isWaveCommand(input.command)) return obeyWaveCommand(progress, { ...input, command: input.command });
 
   switch (input.command) {
     case "pause":
-      return changed(progress, { paused: true });
+      return commanded(progress, { paused: true });
     case "resume":
       return resume(progress);
     case "halt":
@@ -84,6 +114,9 @@ export function obey(progress: RolloutProgress, input: RolloutCommandInput, now:
       return approved(progress, input.actor);
     case "reject":
       return rejected({ ...progress, reason: input.reason ?? `rejected by ${input.actor}` });
+    case "stop-the-line":
+    case "release-the-line":
+      return commanded(progress, { stopped: input.command === "stop-the-line" });
     default:
       return input.command satisfies never;
   }
@@ -99,7 +132,7 @@ function approved(progress: RolloutProgress, actor: string): RolloutProgress {
   const { approvals, approvalPolicy } = progress;
   if (approvals === null || approvalPolicy === null) throw new TypeError("no approval was asked for");
   const next = approve(approvalPolicy, approvals, actor);
-  if (!next.enough) return changed(progress, { approvals: next.approvals });
+  if (!next.enough) return commanded(progress, { approvals: next.approvals });
   return goOnWaiting({ ...progress, approvedWaves: [...progress.approvedWaves, approvals.wave] });
 }
 
@@ -114,17 +147,13 @@ function resumeRefusal(progress: RolloutProgress): CommandRefusal | null {
 
 function resume(progress: RolloutProgress): RolloutProgress {
   if (progress.state === "halted") return goOn(progress);
-  if (progress.paused || progress.ending !== null) return changed(progress, { paused: false, ending: null });
-  return changed(progress, { state: "baking", waitingFor: null, waitUntil: null, reason: null });
+  if (progress.paused || progress.ending !== null) return commanded(progress, { paused: false, ending: null });
+  return enter(progress, { state: "baking", reason: null });
 }
 
 function endWhenSettled(progress: RolloutProgress, ending: Ending, reason: string | null): RolloutProgress {
   const told = { ...progress, reason: reason ?? progress.reason, undoing: "all" as const };
-  return progress.state === "deploying" ? changed(told, { ending }) : end(told, ending);
-}
-
-function changed(progress: RolloutProgress, changes: Partial<RolloutProgress>): RolloutProgress {
-  return { ...progress, ...changes, revision: progress.revision + 1 };
+  return progress.state === "deploying" ? commanded(told, { ending }) : end(told, ending);
 }
 
 function wrongState(detail: string): CommandRefusal {

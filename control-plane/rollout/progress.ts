@@ -1,5 +1,6 @@
 import {
   type CommandInput,
+  type OverrideVerdict,
   type RolloutInput,
   finalRolloutStates,
   type RolloutState,
@@ -26,7 +27,7 @@ import type { Approvals } from "./approvals.ts";
  *                                                       wave alone, then waiting for a decision (wave-rolled-back), or all (earlier-failed)
  *   rolled-back, rollback-failed, completed, cancelled: final
  *
- * `paused` is a flag beside the state: nothing new is begun, judging goes on.
+ * `paused` is a flag beside the state: nothing new is begun, judging goes on. `stopped` is the same, set for all rollouts by who stops the line.
  * While cells are in mid-change (deploying), halt, roll-back and cancel are kept in `ending` and take effect when the
  * wave's cells have settled, because a cell is never left half-way.
  */
@@ -43,6 +44,8 @@ export interface RolloutProgress {
   readonly reason: string | null;
   /** Rises with each change. */
   readonly revision: number;
+  /** The revision of the last change of state, or command: whoever looked before that has seen another state. */
+  readonly since: number;
   readonly ending: Ending | null;
   /** Where a resume goes on; null where a failed gate forbids going on. */
   readonly goOn: GoOn | null;
@@ -60,6 +63,21 @@ export interface RolloutProgress {
   readonly approvals: Approvals | null;
   /** Waves that people have approved. */
   readonly approvedWaves: readonly number[];
+  /** Waves that a person has begun in spite of windows and blast radius. */
+  readonly forcedWaves: readonly number[];
+  /** The line is stopped. */
+  readonly stopped: boolean;
+  /** Of the bake at hand: what was added to it, in seconds, and whether it is to end now. */
+  readonly bakeExtraSeconds: number;
+  readonly bakeEnded: boolean;
+  /** A person's verdict that the registry has not heard of yet: what it says of the release, and why. */
+  readonly untold: Overridden | null;
+}
+
+/** A person's verdict in place of the judge's. */
+export interface Overridden {
+  readonly verdict: OverrideVerdict;
+  readonly reason: string;
 }
 
 export type Ending = "halted" | "rolling-back" | "cancelled";
@@ -93,7 +111,12 @@ export type RolloutEvent =
   | { readonly kind: "rolled-back" }
   | { readonly kind: "rollback-failed"; readonly reason: string };
 
-export type RolloutCommandInput = Pick<CommandInput, "command" | "reason" | "planHash" | "revision" | "actor">;
+export type RolloutCommandInput = CommandInput;
+
+/** Whether nothing new may be begun. */
+export function isHeld({ paused, stopped }: Pick<RolloutProgress, "paused" | "stopped">): boolean {
+  return paused || stopped;
+}
 
 export function isFinal(state: RolloutState): boolean {
   return (finalRolloutStates as readonly RolloutState[]).includes(state);
@@ -114,6 +137,7 @@ export function plannedProgress(
     reversible: plan.migrationClass === null || plan.migrationClass === "expand",
     reason: null,
     revision: 1,
+    since: 1,
     ending: null,
     goOn: null,
     waveByWave,
@@ -124,5 +148,10 @@ export function plannedProgress(
     approvalPolicy: plan.policy.approvals ?? null,
     approvals: null,
     approvedWaves: [],
+    forcedWaves: [],
+    stopped: false,
+    bakeExtraSeconds: 0,
+    bakeEnded: false,
+    untold: null,
   };
 }

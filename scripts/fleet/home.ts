@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { join } from "node:path";
 import Value from "typebox/value";
 import { isFree } from "../../cells/drivers/local/free-port.ts";
+import { connectSupervisor } from "../../cells/drivers/local/supervisor/client.ts";
 import { readHomeState } from "../../cells/drivers/local/supervisor/state.ts";
-import { allocateBlock, cellPorts, fleetPorts } from "../../cells/drivers/local/ports.ts";
+import { allocateBlock, cellPorts, claimFront, fleetPorts } from "../../cells/drivers/local/ports.ts";
 import { FleetFile, homePaths } from "../../common/contracts/home.ts";
 import type { ReleaseName } from "../../common/ids.ts";
 import { SetupError } from "../lib/bootstrap.mjs";
@@ -60,7 +61,7 @@ export async function settleFleet(
   const block = await allocateBlock(options.home);
   const own = known?.ports ?? { ...fleetPorts(block), ...wellKnown };
   const demo = known?.demo ?? options.demo;
-  const front = await frontPorts(own, block, await ownProcesses(options.home));
+  const front = await frontPorts(options.home, own, block);
   const ports: FleetFile["ports"] = {
     ...own,
     router: front.router,
@@ -110,22 +111,23 @@ async function ownProcesses(home: string): Promise<ReadonlySet<string>> {
 }
 
 /**
- * Router and control plane listen where people expect them, or where they listened before; where somebody else listens there by now, at
+ * Router and control plane listen where people expect them, or where they listened before; where somebody else listens there by now, or another fleet is about to, at
  * their place in the fleet's own block.
  */
 async function frontPorts(
+  home: string,
   wanted: { readonly router: number; readonly controlPlane: number },
   block: number,
-  living: ReadonlySet<string>,
 ): Promise<{ router: number; controlPlane: number }> {
   const own = fleetPorts(block);
-  const settle = async (process: string, port: number, otherwise: number): Promise<number> => {
-    if (living.has(process) || (await isFree(port))) return port;
-    progress.say(`Port ${port} is taken by another program: the ${process} listens on ${otherwise} instead.`);
-    return otherwise;
+  const living = await ownProcesses(home);
+  const isFront = await claimFront(home, async (other) => (await connectSupervisor(other)) !== null);
+  const settle = async (name: keyof typeof wellKnown, process: string): Promise<number> => {
+    const port = wanted[name];
+    if (living.has(process) || port === own[name]) return port;
+    if ((isFront || port !== wellKnown[name]) && (await isFree(port))) return port;
+    progress.say(`Port ${port} is taken by another program: the ${process} listens on ${own[name]} instead.`);
+    return own[name];
   };
-  return {
-    router: await settle("router", wanted.router, own.router),
-    controlPlane: await settle("control-plane", wanted.controlPlane, own.controlPlane),
-  };
+  return { router: await settle("router", "router"), controlPlane: await settle("controlPlane", "control-plane") };
 }

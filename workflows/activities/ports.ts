@@ -2,6 +2,7 @@ import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/l
 import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
 import type { ReleaseManifest } from "../../common/contracts/release.ts";
+import type { Line } from "../../common/contracts/rollout-records.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
 import type { CellReport, ReleaseRef } from "../definitions/steps.ts";
@@ -63,6 +64,10 @@ export interface RegistryPort {
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(rollout: Rollout): Promise<void>;
   quarantine(release: ReleaseName, reason: string): Promise<void>;
+  /** Takes back a quarantine that a person has overridden; does nothing where there is none. */
+  liftQuarantine(release: ReleaseName, reason: string): Promise<void>;
+  /** Whether the line is stopped: then no rollout begins anything. */
+  line(): Promise<Line>;
   /** Publishes the cell's live slot and release in the fleet document. */
   publishLive(cell: CellId, slot: Slot, release: ReleaseName): Promise<void>;
   /** After a completed rollout: what new and returning cells get. */

@@ -23,6 +23,14 @@ export function rolloutActivities(deps: WatchDeps & { readonly driver: DriverPor
       await deps.registry.quarantine(input.release, input.reason);
     },
 
+    async liftQuarantine(input) {
+      await deps.registry.liftQuarantine(input.release, input.reason);
+    },
+
+    async lineState() {
+      return await deps.registry.line();
+    },
+
     async finishRollout(input) {
       if (input.completed !== null) await deps.registry.setCurrentRelease(input.completed);
       await deps.registry.dropClaims(input.operation);

@@ -36,9 +36,10 @@ export async function verifyWave(input: RolloutInput, journal: Journal): Promise
 export async function bakeWave(input: RolloutInput, journal: Journal): Promise<void> {
   const { number, bakeSeconds, power = [] } = journal.wave;
   const lengthMs = bakeSeconds * 1_000;
-  const tickMs = Math.min(longestTickMs, Math.max(shortestTickMs, lengthMs / ticksInABake));
+  const tickMs = tickOf(lengthMs);
   const ticks = Math.max(1, Math.round(lengthMs / tickMs));
-  journal.waveIs(number, "baking", new Date(new Date().getTime() + ticks * tickMs).toISOString());
+  const plannedEnd = new Date().getTime() + ticks * tickMs;
+  journal.waveIs(number, "baking", new Date(plannedEnd).toISOString());
 
   const planned = power.map(({ cell, syntheticPerSecond }) => ({
     cell,
@@ -47,10 +48,18 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
   const watch = openWatch(input, journal, "bake", journal.deployedIn(number));
   const loadUpTo = (share: number, overMs: number): LoadInput => ({ to: "all", share, planned, overMs });
   await watch.look({ gates: "all", over: false, load: null });
-  for (let tick = 1; tick <= ticks; tick += 1) {
+  const isOver = (): boolean => journal.progress.bakeEnded || journal.progress.state !== "baking";
+  // What people have added to the bake is looked at as often as a bake of that length.
+  const extraMs = (): number => journal.progress.bakeExtraSeconds * 1_000;
+  const leftMs = (): number => plannedEnd + extraMs() - new Date().getTime();
+  for (let tick = 1; !journal.progress.bakeEnded && (tick <= ticks || (extraMs() > 0 && leftMs() > 0)); tick += 1) {
+    const lastsMs = tick <= ticks ? tickMs : Math.ceil(Math.min(leftMs(), tickOf(extraMs())));
     // The load is due one tick before the end, so that the last looks still see it counted.
     const load = loadUpTo(Math.min(1, tick / Math.max(1, ticks - 1)), tickMs / 2);
-    const [{ verdict }] = await Promise.all([watch.look({ gates: "all", over: false, load }), sleep(tickMs)]);
+    const [{ verdict }] = await Promise.all([
+      watch.look({ gates: "all", over: false, load }),
+      journal.abilities.commands ? condition(isOver, lastsMs) : sleep(lastsMs),
+    ]);
     if (await stopped(verdict, input, journal)) return;
   }
   let last = await watch.look({ gates: "all", over: true, load: null });
@@ -89,6 +98,10 @@ export async function waitAndWatch(input: RolloutInput, journal: Journal): Promi
     const pause = Math.min(left, watch !== null && round < watches ? watchEveryMs : Infinity);
     await (pause === Infinity ? condition(() => !isWaiting()) : condition(() => !isWaiting(), pause));
   }
+}
+
+function tickOf(bakeMs: number): number {
+  return Math.min(longestTickMs, Math.max(shortestTickMs, bakeMs / ticksInABake));
 }
 
 /** Whether the bake is at its end: a command changed the state, or the verdict does not wait and has been acted on. */

@@ -55,6 +55,7 @@ export async function deployBack(
 
 /** One cell's child workflow; whatever becomes of it is a result, because the other cells of the wave must settle too. */
 async function runChild(journal: Journal, input: Parameters<typeof deployCell>[0]): Promise<CellDeployResult> {
+  journal.underway.add(input.cell);
   const result = await executeChild(deployCell, {
     workflowId: temporalNames.cellDeployId(input.operation, input.cell, input.direction),
     args: [input],
@@ -68,6 +69,7 @@ async function runChild(journal: Journal, input: Parameters<typeof deployCell>[0
       releaseAtFault: false,
     };
   });
+  journal.underway.delete(input.cell);
   journal.cellIs(input.cell, result.step, result.error);
   return result;
 }

@@ -1,9 +1,11 @@
 import { condition, proxyActivities } from "@temporalio/workflow";
 import { holdBack, openCells } from "../../control-plane/rollout/hold.ts";
+import { isHeld } from "../../control-plane/rollout/progress.ts";
 import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
 import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
 import { type CellRecord, deployForward } from "./cell-child.ts";
 import type { Journal } from "./journal.ts";
+import { untilLineRuns } from "./line.ts";
 import { catchUp, leaveOutGone } from "./members.ts";
 import { recordOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
@@ -18,10 +20,17 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
   const { wave } = journal;
   // Rollouts that began before cells could come and go ask nobody.
   if (journal.progress.waveByWave && journal.deployBegan(wave.number) === null) await leaveOutGone(input, journal);
+  const isEnding = (): boolean => journal.progress.ending !== null;
+  const pendingNow = (): readonly CellRecord[] =>
+    journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
   for (;;) {
-    const pending = journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
-    if (pending.length > 0) await condition(() => !journal.progress.paused || journal.progress.ending !== null);
-    if (journal.progress.ending !== null) return journal.settle();
+    if (pendingNow().length > 0) {
+      if (journal.abilities.commands) await untilLineRuns(journal, isEnding);
+      await condition(() => !isHeld(journal.progress) || isEnding());
+    }
+    if (isEnding()) return journal.settle();
+    // Commands may have changed what is pending meanwhile.
+    const pending = pendingNow();
     if (pending.length === 0) return await done(input, journal);
 
     const waits = wave.cells.filter(({ cell }) => pending.some((one) => one.cell === cell));
@@ -32,7 +41,8 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
 
     journal.waveBegins(wave);
     journal.waveIs(wave.number, "deploying");
-    const open = new Set(openCells(input.plan.policy, waits, now).map(({ cell }) => cell));
+    const isForced = journal.progress.forcedWaves.includes(wave.number);
+    const open = new Set(openCells(input.plan.policy, waits, isForced, now).map(({ cell }) => cell));
     const batch = pending
       .filter(({ cell }) => open.has(cell))
       .slice(0, input.plan.policy.cellsAtOnce ?? usualCellsAtOnce);
@@ -50,7 +60,7 @@ function isPending({ step }: CellRecord): boolean {
 async function done(input: RolloutInput, journal: Journal): Promise<void> {
   const { number, cells } = journal.wave;
   if (journal.deployedIn(number).length > 0) return journal.learn({ kind: "wave-deployed" });
-  if (cells.every(({ cell }) => journal.isGone(cell))) {
+  if (cells.every(({ cell }) => journal.isGone(cell) || journal.isLeftOut(cell))) {
     journal.waveIs(number, "skipped");
     await catchUp(input, journal);
     if (journal.progress.ending !== null) return journal.settle();
@@ -73,7 +83,9 @@ function intolerable(
   const failures = results.filter(({ step }) => step !== "deployed");
   const grave = failures.find(({ step, releaseAtFault }) => releaseAtFault || step !== "rolled-back");
   if (grave !== undefined) return grave;
-  const before = journal.cells.filter(({ wave, step }) => wave === journal.wave.number && step === "skipped").length;
+  const before = journal.cells.filter(
+    ({ wave, step, cell }) => wave === journal.wave.number && step === "skipped" && !journal.isLeftOut(cell),
+  ).length;
   if (before + failures.length > (input.plan.policy.toleratedFailures ?? 0)) return failures[0] ?? null;
   for (const { cell, error } of failures) journal.cellIs(cell, "skipped", error);
   return null;

@@ -3,7 +3,13 @@ import { obey, refusalOf } from "../../control-plane/rollout/obey.ts";
 import type { Member } from "../../control-plane/rollout/membership.ts";
 import type { Exposure } from "../../control-plane/rollout/blast-radius.ts";
 import type { CommandRefusal } from "../../control-plane/rollout/refusal.ts";
-import { plannedProgress, type RolloutEvent, type RolloutProgress } from "../../control-plane/rollout/progress.ts";
+import { isWaveCommand, type CellStanding } from "../../control-plane/rollout/wave-commands.ts";
+import {
+  isFinal,
+  plannedProgress,
+  type RolloutEvent,
+  type RolloutProgress,
+} from "../../control-plane/rollout/progress.ts";
 import type {
   CellStep,
   CommandInput,
@@ -13,6 +19,7 @@ import type {
   RolloutInput,
   Verdict,
 } from "../../common/contracts/rollout.ts";
+import type { Line } from "../../common/contracts/rollout-records.ts";
 import type { CellId } from "../../common/ids.ts";
 
 type WaveRecord = Rollout["waves"][number];
@@ -29,6 +36,14 @@ export interface OpenWatch {
   readonly beganAt: number;
   /** How many looks were begun. */
   looks: number;
+}
+
+/** What a workflow does that those which began before it did not; Temporal remembers the answer for each run. */
+export interface Abilities {
+  /** A bad wave goes back alone, and is watched by looks that the registry keeps; before, all was undone. */
+  readonly waveByWave: boolean;
+  /** The line is asked for before cells are begun, and a command ends the wait within a bake. */
+  readonly commands: boolean;
 }
 
 /** Whose word stands in the history where no person gave it. */
@@ -50,14 +65,19 @@ export class Journal {
   readonly #began = new Map<number, string>();
   readonly #exposed: Exposure[] = [];
   readonly #gone = new Set<CellId>();
+  /** Cells that a person left out. */
+  readonly #leftOut = new Set<CellId>();
+  /** Cells that are being changed. */
+  readonly underway = new Set<CellId>();
+  readonly abilities: Abilities;
   /** Waves of cells that came during the rollout. */
   readonly #joinedWaves: PlannedWave[] = [];
 
-  /** @param waveByWave false for rollouts that began when a bad wave still undid them all. */
-  constructor(input: RolloutInput, waveByWave: boolean) {
+  constructor(input: RolloutInput, abilities: Abilities) {
     const { plan } = input;
     this.#input = input;
-    this.#progress = plannedProgress(input, waveByWave);
+    this.abilities = abilities;
+    this.#progress = plannedProgress(input, abilities.waveByWave);
     this.#waves = plan.waves.map(({ number, cells }) => ({
       number,
       state: "pending",
@@ -158,7 +178,7 @@ export class Journal {
 
   /** What the registry keeps and `rollout show` answers. */
   get record(): Rollout {
-    const { state, waitingFor, paused, reason, revision, wave } = this.#progress;
+    const { state, waitingFor, paused, stopped, reason, revision, wave } = this.#progress;
     const { operation, plan, requestedBy } = this.#input;
     return {
       id: operation,
@@ -167,6 +187,7 @@ export class Journal {
       state,
       waitingFor,
       paused,
+      stopped,
       reason,
       revision,
       wave,
@@ -182,12 +203,34 @@ export class Journal {
 
   /** Why a command may not be given now; null when it may. */
   refusalOf(command: CommandInput): CommandRefusal | null {
-    return refusalOf(this.#progress, command, new Date().getTime());
+    if (!this.abilities.commands && (isWaveCommand(command.command) || isLineCommand(command.command)))
+      return { code: "not-in-this-state", detail: "it began before rollouts knew this command" };
+    return refusalOf(this.#progress, command, new Date().getTime(), this.#standings);
   }
 
   obey(command: CommandInput): void {
-    this.#progress = obey(this.#progress, command, new Date().getTime());
-    this.#note(command.command, { actor: command.actor, reason: command.reason });
+    const before = this.#progress;
+    this.#progress = obey(before, command, new Date().getTime(), this.#standings);
+    const { actor, cell } = command;
+    // Which wave it was meant for, not which one it led to.
+    this.#note(command.command, { wave: before.wave, cell: cell ?? null, actor, reason: toldReason(command, before) });
+    if (cell !== undefined) this.#cellCommand(command, cell);
+    if (before.wave === null) return;
+    if (command.command === "extend-bake") this.#bakeLonger(before.wave, command.seconds ?? 0);
+    const isPassed = command.command === "override" && command.verdict === "PASS" && before.waitingFor !== "window";
+    if (isPassed) this.waveIs(before.wave, "passed");
+  }
+
+  /** The registry's word about the line; what is known already changes nothing. */
+  lineIs({ stopped, by, reason }: Line): void {
+    if (stopped === this.#progress.stopped || isFinal(this.#progress.state)) return;
+    const command = stopped ? "stop-the-line" : "release-the-line";
+    this.obey({ command, actor: by ?? self, reason, planHash: null, revision: null });
+  }
+
+  /** A person's verdict has reached the registry. */
+  overrideIsTold(): void {
+    this.#progress = { ...this.#progress, untold: null };
   }
 
   /** What the workflow learned changes the state. */
@@ -260,6 +303,37 @@ export class Journal {
     return this.#gone.has(cell);
   }
 
+  isLeftOut(cell: CellId): boolean {
+    return this.#leftOut.has(cell);
+  }
+
+  get #standings(): readonly CellStanding[] {
+    return this.#cells.map(({ cell, wave, step }) => ({
+      cell,
+      wave,
+      step,
+      isBusy: this.underway.has(cell),
+      isGone: this.#gone.has(cell),
+    }));
+  }
+
+  #bakeLonger(number: number, seconds: number): void {
+    const { bakeEndsAt = null } = this.#waves.find((wave) => wave.number === number) ?? {};
+    if (bakeEndsAt === null) return;
+    this.waveIs(number, "baking", new Date(Date.parse(bakeEndsAt) + seconds * 1_000).toISOString());
+  }
+
+  #cellCommand({ command, actor, reason }: CommandInput, cell: CellId): void {
+    if (command === "skip-cell") {
+      this.#leftOut.add(cell);
+      this.cellIs(cell, "skipped", `left out by ${actor}${reason === null ? "" : `: ${reason}`}`);
+    }
+    if (command === "retry-cell") {
+      this.#leftOut.delete(cell);
+      this.cellIs(cell, "pending");
+    }
+  }
+
   #touch(): void {
     this.#progress = { ...this.#progress, revision: this.#progress.revision + 1 };
     this.#updatedAt = now();
@@ -278,6 +352,18 @@ export class Journal {
     };
     this.#history = [...this.#history, note.verdict === undefined ? entry : { ...entry, verdict: note.verdict }];
   }
+}
+
+function isLineCommand(command: CommandInput["command"]): boolean {
+  return command === "stop-the-line" || command === "release-the-line";
+}
+
+/** What a command says, in the history's words. */
+function toldReason({ command, reason, seconds, verdict }: CommandInput, before: RolloutProgress): string | null {
+  const said = reason === null ? "" : `: ${reason}`;
+  if (command === "extend-bake") return `${seconds} s more${said}`;
+  if (command === "override") return `${verdict}${said}${before.reason === null ? "" : `; it was: ${before.reason}`}`;
+  return reason;
 }
 
 /** The workflow's own time: Temporal replaces `Date` within the sandbox, so that a replay sees the same. */

@@ -11,14 +11,16 @@ import {
   rootCause,
   setHandler,
 } from "@temporalio/workflow";
-import { isFinal } from "../../control-plane/rollout/progress.ts";
+import { isFinal, isHeld } from "../../control-plane/rollout/progress.ts";
 import { type CommandInput, type Rollout, type RolloutInput, temporalNames } from "../../common/contracts/rollout.ts";
 import { bakeWave, verifyWave, waitAndWatch } from "./bake.ts";
 import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
 import { Journal } from "./journal.ts";
+import { untilLineRuns } from "./line.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave } from "./deploy-wave.ts";
+import { tellOverride } from "./override.ts";
 import { rollBack } from "./roll-back.ts";
 import type { RolloutSteps } from "./steps.ts";
 
@@ -34,7 +36,7 @@ export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
  */
 export async function rollout(input: RolloutInput): Promise<Rollout> {
   const watches = patched("watches");
-  const journal = new Journal(input, watches);
+  const journal = new Journal(input, { waveByWave: watches, commands: patched("commands") });
   setHandler(stateQuery, () => journal.record);
   setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
   setHandler(
@@ -58,7 +60,11 @@ const now: Watching = { verifyWave, bakeWave, waitAndWatch };
 
 async function run(input: RolloutInput, journal: Journal, watching: Watching): Promise<Rollout> {
   const recorder = keepRecording(journal);
-  while (!isFinal(journal.progress.state)) await step(input, journal, watching);
+  for (;;) {
+    if (journal.progress.untold !== null) await tellOverride(input, journal, journal.progress.untold);
+    if (isFinal(journal.progress.state)) break;
+    await step(input, journal, watching);
+  }
   await record.finishRollout({
     operation: input.operation,
     completed: journal.progress.state === "completed" ? input.plan.release : null,
@@ -110,7 +116,9 @@ async function begin(input: RolloutInput, journal: Journal): Promise<void> {
     if (!isCancellation(error)) journal.giveUp(rootCause(error) ?? String(error));
     return;
   }
-  await condition(() => !journal.progress.paused || journal.progress.state !== "planned");
+  const isOver = (): boolean => journal.progress.state !== "planned";
+  if (journal.abilities.commands) await untilLineRuns(journal, isOver);
+  await condition(() => !isHeld(journal.progress) || isOver());
   if (journal.progress.state === "planned") journal.learn({ kind: "began" });
 }
 

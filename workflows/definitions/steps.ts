@@ -6,6 +6,7 @@ import type { CellId, OperationId, ReleaseName } from "../../common/ids.ts";
 import type { Member } from "../../control-plane/rollout/membership.ts";
 import type { WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { CellCheck } from "../../common/contracts/bake.ts";
+import type { Line } from "../../common/contracts/rollout-records.ts";
 
 // What workflows ask of activities. Definitions may see nothing that does I/O, so they say here what they need, and the activities
 // say that they do it. Every step may be run again after a crash at any point, and then ends in the same state.
@@ -127,6 +128,10 @@ export type RolloutSteps = {
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(input: { rollout: Rollout }): Promise<void>;
   quarantineRelease(input: { release: ReleaseName; reason: string }): Promise<void>;
+  /** A person has overridden the FAIL that quarantined it. */
+  liftQuarantine(input: { release: ReleaseName; reason: string }): Promise<void>;
+  /** Whether the line is stopped, and by whom. */
+  lineState(): Promise<Line>;
   /** Gives the cells back; after a completed rollout its release is the fleet's. */
   finishRollout(input: { operation: OperationId; completed: ReleaseName | null }): Promise<void>;
   /** Adds synthetic load, then reads routers and checks cells. What does not answer is reported as such. */

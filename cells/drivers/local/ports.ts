@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { chmod, mkdir, readFile, readdir, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +17,10 @@ const blockSize = planePorts + maxLocalCells * portsPerCell;
 /** Above what people pick by hand, below what the kernel gives to outgoing connections. */
 const lowestPort = 20_000;
 const lockTimeoutMs = 10_000;
+/** The entry of the home whose fleet has the ports that people know. */
+const frontEntry = "front";
+/** A home that has claimed them needs so long until its supervisor is up, on a busy machine too. */
+const claimMs = 30_000;
 
 /** Ports of the parts that are no cells, from the first port of a fleet's block. */
 export function fleetPorts(block: number): FleetPorts {
@@ -84,6 +88,32 @@ export async function allocateBlock(home: string): Promise<number> {
   throw driverError("no-port-block", `Every block of ${blockSize} ports from ${lowestPort} on is taken.`);
 }
 
+/**
+ * Claims the ports that people know for a home, so that of two fleets that start at the same moment one has them: each would find them free. The claim of
+ * another home counts while its fleet lives, or may be about to start.
+ * @param isLiving whether the fleet of a home lives.
+ * @returns whether the home has them now.
+ * @throws no-port-block
+ */
+export async function claimFront(home: string, isLiving: (home: string) => Promise<boolean>): Promise<boolean> {
+  const owner = await realpath(home);
+  const free = await lockLedger();
+  try {
+    const entry = join(await ledgerFolder(), frontEntry);
+    const holder = (await exists(entry)) ? (await readFile(entry, "utf8")).trim() : owner;
+    if (holder !== owner && (await exists(holder))) {
+      const isFresh = Date.now() - (await stat(entry)).mtimeMs < claimMs;
+      if (isFresh || (await isLiving(holder))) return false;
+    }
+    // Another user's entry cannot be struck out; then the ports are not ours to give.
+    if (!(await strikeOut(entry))) return false;
+    await writeFile(entry, `${owner}\n`, { mode: 0o644 });
+    return true;
+  } finally {
+    free();
+  }
+}
+
 function ephemeralStart(): number {
   const [first] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").trim().split(/\s+/);
   return Number(first);
@@ -129,7 +159,7 @@ async function livingOwners(folder: string): Promise<Map<number, string>> {
 
 async function strikeOut(path: string): Promise<boolean> {
   try {
-    await rm(path);
+    await rm(path, { force: true });
     return true;
   } catch {
     return false;

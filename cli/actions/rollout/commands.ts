@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RolloutCommandRequest, StartRollout } from "../../../common/contracts/control-plane.ts";
-import type { Rollout, RolloutCommand } from "../../../common/contracts/rollout.ts";
-import type { ReleaseName } from "../../../common/ids.ts";
+import type { OverrideVerdict, Rollout, RolloutCommand } from "../../../common/contracts/rollout.ts";
+import type { CellId, ReleaseName } from "../../../common/ids.ts";
+import { isWaveCommand } from "../../../control-plane/rollout/wave-commands.ts";
 import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
 import { exitCodes } from "../../exit.ts";
@@ -49,16 +50,31 @@ interface CommandChoice {
   readonly id?: string;
   readonly reason?: string;
   readonly watch?: boolean;
+  readonly cell?: string;
+  readonly seconds?: number;
+  readonly verdict?: OverrideVerdict;
+  /** The wave and the revision that it was decided on, where that was not just now. */
+  readonly wave?: number;
+  readonly revision?: number;
 }
 
-/** `rollout pause|resume|halt|roll-back|cancel|approve|reject`. It names the plan that it was meant for, so that it never hits another rollout's. */
+/**
+ * `rollout pause|resume|halt|…`. It names the plan that it was meant for, so that it never hits another rollout's; one about the wave at hand names wave and
+ * revision too, so that it never hits the next wave.
+ */
 export async function sendCommand(context: Context, input: CommandChoice): Promise<Answer> {
   const plane = await context.controlPlane();
-  const { id, plan, revision } = await readRollout(plane, input.id);
+  const { command, reason, cell, seconds, verdict } = input;
+  const { id, plan, revision, wave } = await readRollout(plane, input.id);
+  const isBound = isWaveCommand(command) || input.wave !== undefined || input.revision !== undefined;
   const body: RolloutCommandRequest = {
-    command: input.command,
+    command,
     planHash: plan.hash,
-    ...(input.reason === undefined ? {} : { reason: input.reason }),
+    ...(isBound ? { wave: input.wave ?? wave, revision: input.revision ?? revision } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(cell === undefined ? {} : { cell: cell as CellId }),
+    ...(seconds === undefined ? {} : { seconds }),
+    ...(verdict === undefined ? {} : { verdict }),
   };
   await plane.post<unknown>(`/v1/rollouts/${id}/commands`, body);
   return await answer(context, plane, await readLater(plane, id, revision), input.watch === true);

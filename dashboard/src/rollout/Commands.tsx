@@ -46,7 +46,12 @@ export function Commands({ rollout }: { readonly rollout: Rollout }) {
           busy={send.isPending}
           error={send.error}
           onConfirm={(reason) =>
-            send.mutate({ command: asked, planHash: rollout.plan.hash, ...(reason === undefined ? {} : { reason }) })
+            send.mutate({
+              command: asked,
+              planHash: rollout.plan.hash,
+              ...(asked === "end-bake" ? { wave: rollout.wave, revision: rollout.revision } : {}),
+              ...(reason === undefined ? {} : { reason }),
+            })
           }
           onClose={close}
         />

@@ -38,7 +38,7 @@ export const forwardSteps = [
 
 export const stepTone = (step: CellStep): Tone => {
   if (step === "deployed") return "good";
-  if (step === "failed" || step === "rolling-back" || step === "rolled-back") return "bad";
+  if (step === "failed" || step === "indeterminate" || step === "rolling-back" || step === "rolled-back") return "bad";
   return step === "pending" || step === "skipped" ? "calm" : "busy";
 };
 
@@ -60,7 +60,8 @@ export function commandsFor(rollout: Rollout): RolloutCommand[] {
   if (state === "halted") return ["resume", "roll-back", "cancel"];
   if (state === "waiting" && rollout.waitingFor === "approval") return ["approve", "reject", "halt", "cancel"];
   const waiting = state === "waiting" && rollout.waitingFor === "decision";
-  return [paused || waiting ? "resume" : "pause", "halt", "roll-back", "cancel"];
+  const baking = state === "baking" ? (["end-bake"] as const) : [];
+  return [paused || waiting ? "resume" : "pause", ...baking, "halt", "roll-back", "cancel"];
 }
 
 export const commandWords: Readonly<
@@ -102,4 +103,17 @@ export const commandWords: Readonly<
     explanation: "The wave is not begun. A rollout that has touched nothing is cancelled, another one halted.",
     dangerous: true,
   },
+  "extend-bake": { label: "Bake longer", explanation: "The wave at hand is watched for longer.", dangerous: false },
+  "end-bake": {
+    label: "End the bake",
+    explanation: "The wave at hand is judged now, by what was seen. No gate is skipped.",
+    dangerous: true,
+  },
+  "skip-cell": { label: "Skip a cell", explanation: "A cell that was not begun stays as it is.", dangerous: false },
+  "retry-cell": {
+    label: "Retry a cell",
+    explanation: "A cell of the wave at hand is changed once more, and the wave bakes again.",
+    dangerous: false,
+  },
+  override: { label: "Override", explanation: "Your verdict stands in place of the judge's.", dangerous: true },
 };

@@ -101,6 +101,25 @@ test("a quarantined release is not rolled out; what a cell runs is published", a
   assert.deepEqual([body["liveSlot"], body["release"]], ["b", "pulse@2"]);
 });
 
+test("with the line stopped no rollout begins, and none is started, with Temporal dead too; who stopped it is told", async () => {
+  assert.deepEqual((await plane.call("GET", "/v1/line")).body, { stopped: false, by: null, reason: null, since: null });
+  await uploadRelease(plane, manifestOf("pulse@3"));
+  const { body: waiting } = await begin("pulse@3");
+  const { status, body } = await plane.call("PUT", "/v1/line", { stopped: true, reason: "payments are down" });
+  assert.deepEqual([status, body["stopped"], body["by"], body["reason"]], [200, true, "operator", "payments are down"]);
+  const again = await plane.call("PUT", "/v1/line", { stopped: true, reason: "another reason" });
+  assert.deepEqual(again.body, body, "the first word stands");
+
+  await plane.call("POST", `/v1/rollouts/${String(waiting["id"])}/commands`, { command: "cancel" });
+  const refused = await begin("pulse@3");
+  assert.deepEqual([refused.status, refused.body["code"]], [409, "line-stopped"]);
+  assert.match(String(refused.body["detail"]), /operator stopped it at .*: payments are down/);
+  await plane.call("PUT", "/v1/line", { stopped: false, reason: "they are back" });
+  const { status: accepted, body: begun } = await begin("pulse@3");
+  assert.equal(accepted, 202);
+  await plane.call("POST", `/v1/rollouts/${String(begun["id"])}/commands`, { command: "cancel" });
+});
+
 test("the synthetic tenant's key is made valid by its digest, once", async () => {
   const registry = createRegistry(plane.context.pool);
   const tenant = await registry.syntheticTenant(cellId("cell-1"));

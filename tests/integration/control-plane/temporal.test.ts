@@ -28,6 +28,7 @@ let working: Promise<void>;
 let connection: NativeConnection;
 const cells: TestCell[] = [];
 const fleet = new FakeFleet(3, "pulse@1");
+const digests = new Map<string, string>();
 const policy = { bakeSeconds: [1], timeScale: 1, minimumSamples: 10 };
 
 before(async () => {
@@ -35,7 +36,6 @@ before(async () => {
   const port = await freePort();
   postgres = await startPostgres();
   plane = await startTestPlane(postgres, { temporal: `127.0.0.1:${port}` });
-  const digests = new Map<string, string>();
   for (const name of ["pulse@1", "pulse@2"]) {
     const { body } = await uploadRelease(plane, manifestOf(name));
     digests.set(name, String(body["digest"]));
@@ -48,7 +48,7 @@ before(async () => {
   }
   startTemporal = async () => {
     server = await runTemporal(port);
-    await runWorker(`127.0.0.1:${port}`, digests);
+    await runWorker(`127.0.0.1:${port}`);
   };
 });
 
@@ -115,6 +115,67 @@ test("a failing release is rolled back and quarantined; its name is free for the
   assert.deepEqual([refused.status, refused.body["code"]], [409, "release-quarantined"]);
 });
 
+test("the line is stopped for every rollout by one call; a command that was meant for another state is refused, and says why", async () => {
+  fleet.behaviours["pulse@1"] = {};
+  const { body: release } = await uploadRelease(plane, manifestOf("pulse@3"));
+  digests.set("pulse@3", String(release["digest"]));
+  const begun = await plane.call("POST", "/v1/rollouts", {
+    release: "pulse@3",
+    policy: { ...policy, bakeSeconds: [3_600], minimumSamples: 1 },
+  });
+  assert.equal(begun.status, 202, JSON.stringify(begun.body));
+  const id = String(begun.body["id"]);
+  const baking = await until(id, ({ state }) => state === "baking");
+
+  const reason = "payments are down";
+  assert.equal((await plane.call("PUT", "/v1/line", { stopped: true })).status, 400, "without a reason");
+  const line = await plane.call("PUT", "/v1/line", { stopped: true, reason });
+  assert.deepEqual([line.status, line.body["stopped"], line.body["by"]], [200, true, "operator"]);
+  const stopped = await until(id, (rollout) => rollout.stopped === true);
+  assert.equal(stopped.history.at(-1)?.reason, reason);
+  const { body: second } = await plane.call("POST", "/v1/rollouts", { release: "pulse@3", policy });
+  assert.equal(second["code"], "rollout-running");
+
+  const give = (seen: Rollout, command: string, more: object = {}) =>
+    plane.call("POST", `/v1/rollouts/${id}/commands`, { command, wave: seen.wave, revision: seen.revision, ...more });
+  const late = await give(baking, "end-bake");
+  assert.deepEqual([late.status, late.body["refusal"]], [409, "revision-differs"], JSON.stringify(late.body));
+  const bare = await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "end-bake" });
+  assert.deepEqual([bare.status, bare.body["refusal"]], [409, "command-incomplete"]);
+  const longer = await give(stopped, "extend-bake", { seconds: 60 });
+  assert.equal(longer.status, 200, JSON.stringify(longer.body));
+  const skipped = await give(longer.body as unknown as Rollout, "skip-cell", { cell: "cell-3" });
+  const cells = (skipped.body as unknown as Rollout).cells;
+  assert.equal(cells.find(({ cell }) => cell === "cell-3")?.step, "skipped");
+  assert.equal((await give(skipped.body as unknown as Rollout, "end-bake")).status, 200);
+  const passed = await until(id, ({ waves }) => waves[0]?.state === "passed");
+  assert.equal(passed.wave, 2);
+  assert.equal(passed.cells.find(({ wave }) => wave === 2)?.step, "pending", "the line is still stopped");
+
+  await plane.call("PUT", "/v1/line", { stopped: false, reason: "they are back" });
+  const again = await until(id, ({ state, wave }) => state === "baking" && wave === 2);
+  assert.equal(again.stopped, false);
+  const failed = await give(again, "override", { verdict: "FAIL", reason: "it sends wrong invoices" });
+  assert.equal(failed.status, 200, JSON.stringify(failed.body));
+  // The wave goes back; whether the other does, a person is asked.
+  await until(id, ({ waitingFor }) => waitingFor === "decision");
+  await plane.call("POST", `/v1/rollouts/${id}/commands`, { command: "roll-back" });
+  await until(id, ({ state }) => state === "rolled-back");
+  const { body: audit } = await plane.call("GET", "/v1/audit?limit=50");
+  const told = (audit["entries"] as { action: string; target: string; outcome: string }[]).map(
+    ({ action, target, outcome }) => `${action} ${target} ${outcome}`,
+  );
+  for (const entry of [
+    "line.stop all rollouts done",
+    "line.release all rollouts done",
+    "rollout.end-bake pulse@3 refused",
+    "rollout.skip-cell pulse@3 in cell-3 done",
+    "rollout.override pulse@3 done",
+    "release.quarantine pulse@3 done",
+  ])
+    assert.ok(told.includes(entry), `${entry} is not in ${told.join(", ")}`);
+});
+
 async function runTemporal(port: number): Promise<ChildProcess> {
   const temporal = findTemporal();
   if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
@@ -124,7 +185,7 @@ async function runTemporal(port: number): Promise<ChildProcess> {
   return child;
 }
 
-async function runWorker(address: string, digests: ReadonlyMap<string, string>): Promise<void> {
+async function runWorker(address: string): Promise<void> {
   connection = await connected(address);
   const driver: DriverPort = {
     ...fleet.driver,

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { allocateBlock } from "../../../cells/drivers/local/ports.ts";
+import { allocateBlock, claimFront } from "../../../cells/drivers/local/ports.ts";
 
 test("homes get blocks of their own, at the same moment too, keep them, and give them back when they are gone", async () => {
   const homes = await Promise.all([1, 2, 3].map(() => mkdtemp(join(tmpdir(), "cellplane-ports-"))));
@@ -23,4 +23,19 @@ test("homes get blocks of their own, at the same moment too, keep them, and give
   assert.notEqual(await allocateBlock(next), block);
   squatter.close();
   await Promise.all([next, ...others].map((home) => rm(home, { recursive: true })));
+});
+
+test("of homes that claim the ports that people know at the same moment one has them, until its fleet is no more", async (t) => {
+  // What another fleet of this machine may hold is not this test's to take: then all of them are refused, and nobody has two.
+  const homes = await Promise.all([1, 2, 3].map(() => mkdtemp(join(tmpdir(), "cellplane-ports-"))));
+  t.after(() => Promise.all(homes.map((home) => rm(home, { recursive: true, force: true }))));
+  const living = async (): Promise<boolean> => true;
+  const claims = await Promise.all(homes.map((home) => claimFront(home, living)));
+  assert.ok(claims.filter(Boolean).length <= 1, JSON.stringify(claims));
+  const winner = homes[claims.indexOf(true)];
+  if (winner === undefined) return;
+  assert.equal(await claimFront(winner, living), true, "it keeps them");
+  await rm(winner, { recursive: true });
+  const [next = ""] = homes.filter((home) => home !== winner);
+  assert.equal(await claimFront(next, living), true);
 });

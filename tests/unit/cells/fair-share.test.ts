@@ -60,6 +60,30 @@ test("a share that has grown is filled by those who wait, in their order, before
   assert.equal(admitted.at(-1), "late");
 });
 
+test("in company, whose queue is half full holds a tenth, until it is not", async () => {
+  const share = new FairShare(10, undefined, { monotonic: () => 0 });
+  const admitted: string[] = [];
+  await share.enter(calm);
+  const waiting = Array.from({ length: 54 }, (_, n) => enters(share, flood, admitted, String(n)));
+  await settled();
+  assert.equal(admitted.length, 2, "a fifth, before its queue was half full; 52 wait");
+  share.leave(flood);
+  await settled();
+  assert.equal(admitted.length, 2, "one ended, and none began");
+  share.leave(flood);
+  await settled();
+  assert.equal(admitted.length, 3);
+  share.leave(flood);
+  await settled();
+  // 50 wait: half of what may.
+  assert.equal(admitted.length, 5, "a fifth again");
+  while (admitted.length < 54) {
+    share.leave(flood);
+    await settled();
+  }
+  await Promise.all(waiting);
+});
+
 test("who waits is admitted in turns of tenants, not in the order of arrival", async () => {
   const share = new FairShare(1);
   const admitted: string[] = [];

@@ -25,7 +25,7 @@ function held(
   const plan = planRollout(request({ cells, policy }));
   const event = holdBack(
     plan,
-    { wave: 1, approvedWaves: more.approved ?? [] },
+    { wave: 1, approvedWaves: more.approved ?? [], forcedWaves: [] },
     plan.waves[0]?.cells ?? [],
     more.untouched ?? true,
     more.exposed ?? [],
@@ -68,7 +68,7 @@ describe("a wave is held back", () => {
   it("cell by cell: only those are begun that may be", () => {
     const cells = [[nights], [noon], []].map((maintenance, n) => aFleetCell(`cell-${n + 1}`, { maintenance }));
     const plan = planRollout(request({ cells, policy: policyWith({ canaryCells: 3 }) }));
-    const open = openCells(plan.policy, plan.waves[0]?.cells ?? [], now).map(({ cell }) => cell);
+    const open = openCells(plan.policy, plan.waves[0]?.cells ?? [], false, now).map(({ cell }) => cell);
     assert.deepEqual(open, ["cell-2", "cell-3"]);
   });
 });

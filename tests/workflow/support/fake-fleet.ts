@@ -3,6 +3,7 @@ import type { BeforeDeploy, Look, Watch } from "../../../common/contracts/bake.t
 import type { CalendarWindow } from "../../../common/contracts/calendar.ts";
 import type { Slot } from "../../../common/contracts/lease.ts";
 import type { CellStatus } from "../../../common/contracts/cell-admin.ts";
+import type { Line } from "../../../common/contracts/rollout-records.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import { latencyBoundsMs, type SampleCounter, type Samples } from "../../../common/contracts/samples.ts";
 import { CellplaneError } from "../../../common/errors.ts";
@@ -62,6 +63,8 @@ export class FakeFleet {
   looksUntilReady = 0;
   /** So many writes of the rollout fail. */
   registryFails = 0;
+  /** Whether the line is stopped, as the registry has it. */
+  line: Line = { stopped: false, by: null, reason: null, since: null };
   /** So many looks cannot be written down. */
   looksFail = 0;
   readonly #cells = new Map<CellId, FakeCell>();
@@ -200,6 +203,8 @@ export class FakeFleet {
       if (rollout.revision > (this.saved.at(-1)?.revision ?? 0)) this.saved.push(rollout);
     },
     quarantine: async (release, reason) => void this.quarantined.set(release, reason),
+    liftQuarantine: async (release) => void this.quarantined.delete(release),
+    line: async () => this.line,
     publishLive: async (cell, slot, release) => void this.log.push(`publish ${cell} ${slot} ${release}`),
     setCurrentRelease: async (release) => {
       this.currentRelease = release;
