@@ -35,18 +35,22 @@ export interface Context {
 
 export interface ContextOptions {
   readonly home: string;
+  /** An operator's token; undefined for the one that `npm start` left in the home. */
+  readonly token: string | undefined;
   readonly json: boolean;
   readonly terminal: Terminal | null;
   readonly progress: (text: string) => void;
 }
 
 export function createContext(options: ContextOptions): Context {
-  const fleet = once(() => readFleet(options.home));
+  const { token, ...surroundings } = options;
+  const { home } = surroundings;
+  const fleet = once(() => readFleet(home));
   return {
-    ...options,
+    ...surroundings,
     fleet,
     controlPlane: once(async () => {
-      const plane = controlPlaneAt((await fleet()).urls.controlPlane, await readOperatorToken(options.home));
+      const plane = controlPlaneAt((await fleet()).urls.controlPlane, token ?? (await readOperatorToken(home)));
       await catchUp(options, plane);
       return plane;
     }),

@@ -8,6 +8,7 @@ import { defineFleet } from "./commands/fleet.ts";
 import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
 import { defineOperations } from "./commands/operations.ts";
+import { defineOperators } from "./commands/operators.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
 import { defineWebhooks } from "./commands/webhooks.ts";
@@ -39,6 +40,7 @@ export function createProgram(surroundings: {
   defineLine(program, surroundings.run);
   defineOperations(program, surroundings.run);
   defineWebhooks(program, surroundings.run);
+  defineOperators(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);
   return program;

@@ -44,6 +44,7 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
     run: async (options, work) => {
       const context: Context = createContext({
         home: homeFolder(options.home ?? settings.home),
+        token: settings.token,
         json,
         terminal: !json && settings.decorated ? terminalOf(stdout) : null,
         progress: (text) => (json ? stderr : stdout).write(text),

@@ -20,6 +20,7 @@ import { jobRoutes } from "./api/jobs.ts";
 import { lineRoutes } from "./api/line.ts";
 import { lifeRoutes } from "./api/lives.ts";
 import { operationRoutes } from "./api/operations.ts";
+import { operatorRoutes } from "./api/operators.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
 import { placementRoutes } from "./api/placements.ts";
@@ -79,6 +80,7 @@ export function createApp(context: ApiContext): Server {
     operationRoutes(api, context);
     lineRoutes(api, context);
     webhookRoutes(api, context);
+    operatorRoutes(api, context);
     dnsRoutes(api, context);
     queryRoutes(api, context);
     overviewRoutes(api, context);

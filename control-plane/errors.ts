@@ -23,6 +23,17 @@ export const controlPlaneErrors = {
     title: "A request from another site is refused",
     todo: "Use the dashboard at its own address, or an operator token.",
   },
+  "operator-exists": {
+    status: 409,
+    title: "That name belongs to somebody already",
+    todo: "Choose another name; for a new token of the same person revoke the old one first.",
+  },
+  "unknown-operator": { status: 404, title: "There is no such operator", todo: "See `npx cellplane operator list`." },
+  "own-token": {
+    status: 409,
+    title: "Nobody revokes the own token",
+    todo: "Ask another admin, so that one is always left.",
+  },
   // tenants
   "unknown-tenant": { status: 404, title: "There is no such tenant", todo: "See `npx cellplane tenant list`." },
   "slug-taken": {

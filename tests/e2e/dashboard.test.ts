@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { findBrowser } from "../../scripts/setup/browser.ts";
@@ -24,7 +26,8 @@ describe("the dashboard in a browser", () => {
     page.setDefaultTimeout(soonMs);
     page.on("pageerror", (error) => complaints.push(error.message));
     page.on("console", (message) => {
-      if (message.type() === "error" && !message.text().includes("401")) complaints.push(message.text());
+      // A refusal is said by the page, and by the browser too.
+      if (message.type() === "error" && !/ 401 | 409 /.test(message.text())) complaints.push(message.text());
     });
   });
   after(async () => {
@@ -129,6 +132,47 @@ describe("the dashboard in a browser", () => {
     await page.getByRole("region", { name: "pulse@2" }).getByText("rolled-back").waitFor({ timeout: 120_000 });
     await page.getByRole("region", { name: "History" }).getByText("seen enough").first().waitFor();
     assert.deepEqual([...new Set((await fleet.status()).cells.map(({ release }) => release))], ["pulse@1"]);
+  });
+
+  it("takes another operator's approval, not the requester's", async () => {
+    const { token } = await fleet.json<{ token: string }>(["operator", "add", "ada"]);
+    const policy = join(fleet.home, "approved.json");
+    writeFileSync(
+      policy,
+      JSON.stringify({ approvals: { required: 1, of: ["ada"], waves: [1], expiresSeconds: 3_600 } }),
+    );
+    await fleet.json(["rollout", "start", "pulse@2", "--policy", policy]);
+    const approve = async (tab: Page): Promise<void> => {
+      await tab.getByRole("button", { name: "Approve" }).click({ timeout: 60_000 });
+      await tab.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+    };
+    await go("Rollout");
+    await approve(page);
+    assert.match(
+      await page.getByRole("dialog").getByRole("alert").innerText(),
+      /operator asked for the rollout; somebody else approves it/,
+    );
+    await page.getByRole("dialog").getByRole("button", { name: "Leave it" }).click();
+
+    const address = (await fleet.status()).controlPlane.url ?? "";
+    const made = await fetch(new URL("/v1/sign-in-codes", address), {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const { code } = (await made.json()) as { code: string };
+    const adas = await browser.newContext();
+    const tab = await adas.newPage();
+    tab.setDefaultTimeout(soonMs);
+    await tab.goto(`${address}/#code=${code}`);
+    await tab.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Rollout" }).click();
+    await approve(tab);
+    await tab.getByRole("region", { name: "Waves" }).getByText("deployed").first().waitFor({ timeout: 90_000 });
+    await tab.getByRole("region", { name: "History" }).getByText("ada").first().waitFor();
+    await tab.getByRole("button", { name: "Cancel" }).click();
+    await tab.getByLabel("Reason").fill("approved and seen");
+    await tab.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    await tab.getByRole("region", { name: "pulse@2" }).getByText("cancelled").waitFor({ timeout: 120_000 });
+    await adas.close();
   });
 
   it("shows who did what, in a chain that holds", async () => {

@@ -142,3 +142,54 @@ test("the dashboard comes without inline script, in nobody's frame, also before 
   assert.doesNotMatch(policy, /unsafe/);
   assert.equal((await fetch(new URL("/assets/..%2f..%2fkeys%2fpublisher.pem", plane.url))).status, 404);
 });
+
+test("an admin adds operators, whose tokens work until they are revoked", async () => {
+  const added = await plane.call("POST", "/v1/operators", { name: "ada", role: "operator" });
+  assert.equal(added.status, 201, JSON.stringify(added.body));
+  const ada = { authorization: `Bearer ${String(added.body["token"])}` };
+  assert.deepEqual((await plane.call("GET", "/v1/whoami", undefined, ada)).body, { actor: "ada", role: "operator" });
+  const listed = (await plane.call("GET", "/v1/operators")).body["operators"] as { name: string; role: string }[];
+  assert.ok(listed.some(({ name, role }) => name === "ada" && role === "operator"));
+  assert.ok(!JSON.stringify(listed).includes("cpo_"));
+
+  const { body } = await plane.call("POST", "/v1/sign-in-codes", undefined, ada);
+  const session = await plane.call("POST", "/v1/sessions", { code: body["code"] }, { ...anonymous, origin: plane.url });
+  const cookie = (session.headers.get("set-cookie") ?? "").split(";", 1)[0] ?? "";
+  assert.equal(await browse("GET", "/v1/whoami", cookie), 200);
+  const unused = await plane.call("POST", "/v1/sign-in-codes", undefined, ada);
+
+  assert.equal((await plane.call("DELETE", "/v1/operators/ada")).status, 200);
+  assert.equal((await plane.call("GET", "/v1/whoami", undefined, ada)).status, 401);
+  assert.equal(await browse("GET", "/v1/whoami", cookie), 401, "a session ends with the token that made it");
+  const late = await plane.call(
+    "POST",
+    "/v1/sessions",
+    { code: unused.body["code"] },
+    { ...anonymous, origin: plane.url },
+  );
+  assert.deepEqual([late.status, late.body["code"]], [401, "code-refused"]);
+  assert.equal((await plane.call("DELETE", "/v1/operators/ada")).body["code"], "unknown-operator");
+
+  const again = await plane.call("POST", "/v1/operators", { name: "ada", role: "viewer" });
+  assert.equal(again.status, 201, "a new token for a name whose old one was revoked");
+  assert.notEqual(again.body["token"], added.body["token"]);
+  assert.equal((await plane.call("GET", "/v1/whoami", undefined, ada)).status, 401, "the old one stays worthless");
+});
+
+test("nobody takes another's name, a part's or the own token, and only an admin adds", async () => {
+  const codeOf = async (method: string, path: string, body?: unknown, headers?: Record<string, string>) => {
+    const answer = await plane.call(method, path, body, headers);
+    return [answer.status, answer.body["code"]];
+  };
+  const role = "admin";
+  assert.deepEqual(await codeOf("POST", "/v1/operators", { name: "the-viewer", role }), [409, "operator-exists"]);
+  assert.deepEqual(await codeOf("POST", "/v1/operators", { name: "publisher", role }), [409, "operator-exists"]);
+  assert.deepEqual(await codeOf("DELETE", "/v1/operators/operator"), [409, "own-token"]);
+  assert.equal((await plane.call("POST", "/v1/operators", { name: "Eve\nadmin", role })).status, 400);
+  for (const path of ["/v1/operators", "/v1/operators/the-viewer"]) {
+    const method = path === "/v1/operators" ? "POST" : "DELETE";
+    const body = method === "POST" ? { name: "eve", role } : undefined;
+    assert.deepEqual(await codeOf(method, path, body, as("operator")), [403, "role-too-low"]);
+  }
+  await verifyAudit(plane.context.pool);
+});
