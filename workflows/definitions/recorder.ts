@@ -1,5 +1,5 @@
-import { condition, proxyActivities, upsertSearchAttributes } from "@temporalio/workflow";
-import type { Rollout, RolloutInput } from "../../common/contracts/rollout.ts";
+import { condition, patched, proxyActivities, upsertSearchAttributes } from "@temporalio/workflow";
+import type { RolloutInput } from "../../common/contracts/rollout.ts";
 import { isFinal } from "../../control-plane/rollout/progress.ts";
 import type { Journal } from "./journal.ts";
 import { recordOptions } from "./options.ts";
@@ -8,34 +8,36 @@ import type { RolloutSteps } from "./steps.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
 
-const recordPauseMsPerCell = 2;
-const longestRecordPauseMs = 2_000;
-const shortestRecordPauseMs = 100;
+/**
+ * Up to so many cells the registry hears of each step at once. Above, a word of a thousand cells has half a megabyte, and one every five seconds leaves a rollout
+ * of an hour within the limits of a history.
+ */
+const cellsToldAtOnce = 20;
+const pauseMsACell = 5;
 
-/** Tells the registry each change, newest state first wins; ends when a final state is written. */
+/**
+ * Tells the registry each change, newest state first wins; ends when a final state is written. Every word holds the whole rollout, and stays in the history: of
+ * many cells it is told the less often, except for what a person waits for. By some of it the rollout is found in Temporal, too.
+ */
 export async function keepRecording(input: RolloutInput, journal: Journal): Promise<void> {
   let written = 0;
   let shown = "";
   for (;;) {
     await condition(() => journal.progress.revision > written);
     const rollout = journal.record;
-    if (input.searchable === true && shown !== placeOf(rollout)) upsertSearchAttributes(searchAttributesOf(rollout));
-    shown = placeOf(rollout);
+    const place = `${rollout.state} ${rollout.wave}`;
+    if (input.searchable === true && shown !== place) upsertSearchAttributes(searchAttributesOf(rollout));
+    shown = place;
     await record.saveRollout({ rollout });
     written = rollout.revision;
     if (isFinal(rollout.state) && journal.progress.revision === written) return;
-    if (journal.abilities.carries) await pauseBetweenRecords(journal);
+    const pauseMs = rollout.cells.length <= cellsToldAtOnce ? 0 : rollout.cells.length * pauseMsACell;
+    const said = wordOf(journal);
+    if (pauseMs > 0 && patched("paced-records")) await condition(() => wordOf(journal) !== said, pauseMs);
   }
 }
 
-/** A large fleet's record is large, and each one stands in the history: they come less often, but for those that people wait for. */
-async function pauseBetweenRecords(journal: Journal): Promise<void> {
-  const { since } = journal.progress;
-  const pauseMs = Math.min(longestRecordPauseMs, journal.cells.length * recordPauseMsPerCell);
-  if (pauseMs < shortestRecordPauseMs) return;
-  await condition(() => journal.progress.since !== since, pauseMs);
-}
-
-function placeOf({ state, wave }: Rollout): string {
-  return `${state} ${wave}`;
+/** What is told at once, however large the rollout is. */
+function wordOf({ progress: { state, waitingFor, paused, stopped, wave } }: Journal): string {
+  return JSON.stringify([state, waitingFor, paused, stopped, wave]);
 }
