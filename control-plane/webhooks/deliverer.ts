@@ -40,17 +40,17 @@ export function createDeliverer({ pool, client, log, pauses = pausesSeconds }: D
     log.warn({ event, endpoint, message, tries, status, error });
   }
 
-  return new Loop({
+  const loop = new Loop({
     name: "webhooks",
     everyMs,
     log,
     async work() {
-      for (;;) {
-        const due = await takeDue(pool, atOnce, leaseSeconds);
-        await Promise.all(due.map(deliver));
-        if (due.length < atOnce) break;
-      }
+      const due = await takeDue(pool, atOnce, leaseSeconds);
+      await Promise.all(due.map(deliver));
       await dropMessages(pool, keptDays);
+      // A round of its own, so that a stop does not wait for all that is due.
+      if (due.length === atOnce) loop.signal();
     },
   });
+  return loop;
 }

@@ -1,4 +1,4 @@
-import { condition, proxyActivities } from "@temporalio/workflow";
+import { proxyActivities, sleep } from "@temporalio/workflow";
 import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
 import type { CellRecord } from "./cell-child.ts";
 import type { Journal } from "./journal.ts";
@@ -56,7 +56,7 @@ export async function untilFree(input: RolloutInput, journal: Journal, cells: re
     if (heldBy === null) return;
     if (heldBy !== told) journal.remember("waits-for-cells", heldBy);
     told = heldBy;
-    await condition(() => false, askHolderAgainMs);
+    await sleep(askHolderAgainMs);
   }
 }
 
