@@ -25,7 +25,7 @@ test("a rollout waits for a move that holds a cell, says so, and goes on when it
     const waiting = await stage.until(handle, waitsForMoves, 100);
     assert.equal(waiting.state, "waiting");
     assert.match(waiting.reason ?? "", /cell-2 is claimed/);
-    await stage.environment.sleep(1_800_000);
+    await stage.until(handle, () => fleet.claimsAsked > 5, 5_000);
     assert.deepEqual(fleet.log, []);
     fleet.claims.delete(second);
     const done = await handle.result();
@@ -42,10 +42,9 @@ test("an evacuation outranks a rollout: it gives way before the cell is touched,
     fleet.claims.set(second, operationId(uuidv7()));
     const waiting = await stage.until(handle, waitsForMoves);
     assert.deepEqual([waiting.wave, waiting.waves[0]?.state], [2, "passed"]);
-    await stage.environment.sleep(600_000);
+    // The canary is watched meanwhile.
+    await stage.until(handle, () => fleet.looks.some(({ purpose, looks }) => purpose === "wait" && looks > 5), 5_000);
     assert.deepEqual(Object.values(fleet.live), ["pulse@2", "pulse@1", "pulse@1"]);
-    const looked = fleet.looks.filter(({ purpose }) => purpose === "wait");
-    assert.ok((looked[0]?.looks ?? 0) > 5, "the canary is watched meanwhile");
     fleet.claims.delete(second);
     assert.equal((await handle.result()).state, "completed");
     assert.equal(fleet.claims.size, 0);

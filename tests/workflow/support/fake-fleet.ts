@@ -52,6 +52,8 @@ export class FakeFleet {
   beforeStep: (step: string) => void = () => undefined;
   /** Awaited before each step of a driver. */
   holdBefore: (step: string) => Promise<void> = async () => undefined;
+  /** How often cells were asked for. */
+  claimsAsked = 0;
   /** Called before the registry says whether an operation holds a cell. */
   beforeClaimed: (cell: CellId) => void = () => undefined;
   /** A cell in which no release can be installed any more. */
@@ -201,6 +203,7 @@ export class FakeFleet {
     }),
     ensureKey: async () => undefined,
     takeClaims: async (operation, cells) => {
+      this.claimsAsked += 1;
       const held = cells.find((cell) => (this.claims.get(cell) ?? operation) !== operation);
       if (held !== undefined) throw new CellplaneError("claim-taken", conflict, `${held} is claimed.`);
       for (const cell of cells) this.claims.set(cell, operation);
