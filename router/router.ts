@@ -25,6 +25,7 @@ import { TrustedPeers } from "./guard/peers.ts";
 import { Probes } from "./guard/probes.ts";
 import { RateLimits } from "./guard/rate.ts";
 import { RetryBudgets } from "./guard/retry-budget.ts";
+import { Visitors } from "./guard/visitors.ts";
 import { AnswerLog } from "./proxy/answer-log.ts";
 import type { ClientSocket } from "./proxy/client-socket.ts";
 import { Deadlines } from "./proxy/deadlines.ts";
@@ -267,6 +268,7 @@ function createParts(
     hosts: new Hosts(table, rates, tenantInFlight),
     peers: new TrustedPeers(listOf(config.TRUSTED_PROXIES)),
     keys: new Keys(table),
+    visitors: new Visitors(),
     spans: new Spans(config.TRACE_EVERY, clock),
     stale: () => subscription.status.ageSeconds > config.TABLE_STALE_SECONDS,
   };

@@ -6,16 +6,17 @@ import type { PartId, TenantId, CellId } from "../../common/ids.ts";
 import { SampleCounters } from "../../router/admin/samples.ts";
 import { TopTenants } from "../../router/admin/top-tenants.ts";
 import { Assertions } from "../../router/guard/assertions.ts";
-import { headToCell, fieldsFromCell } from "../../router/guard/fields.ts";
+import { forwardedLines, headToCell, linesToClient, wordsOfCell } from "../../router/guard/fields.ts";
 import { checkHead } from "../../router/guard/head.ts";
 import { Hosts } from "../../router/guard/hosts.ts";
 import { InFlight } from "../../router/guard/in-flight.ts";
 import { Keys } from "../../router/guard/key.ts";
 import { RateLimits } from "../../router/guard/rate.ts";
-import { requestIdOf, traceOf } from "../../router/guard/trace.ts";
+import { Ids } from "../../router/guard/trace.ts";
 import { RoutingTable } from "../../router/table/table.ts";
 import { framingOfAnswer } from "../../router/wire/answer-head.ts";
 import { AnswerParser } from "../../router/wire/answer-parser.ts";
+import { Gather } from "../../router/wire/gather.ts";
 import { RequestParser } from "../../router/wire/request-parser.ts";
 import { fleetRows, hostOf, keyOf, tenantCount } from "./fleet.ts";
 
@@ -48,6 +49,14 @@ export function costsOfFeatures(): string {
   const parseAnswer = (): void => {
     answers.parse(answer, 0, answer.length);
   };
+  const out = new Gather();
+  const ids = new Ids(undefined, undefined);
+  const sender = {
+    peer: "127.0.0.1",
+    peerTrusted: false,
+    proto: "http",
+    forwardedLines: forwardedLines("127.0.0.1", "http"),
+  } as const;
   const hostAt = 0;
   const keyAt = 4;
   const cell = "cell-1" as CellId;
@@ -76,18 +85,19 @@ export function costsOfFeatures(): string {
       assertions.line(guest, cell, 1, guest.tenant, "anonymous");
     }) - found],
     ["assertion, signed", costOf((round) => assertions.line({ assertion: null }, cell, 1, find(round).tenant, "anonymous"), 300)],
-    ["trace and request id", costOf(() => (traceOf(undefined), requestIdOf(undefined)))],
+    ["trace and request id", costOf(() => new Ids(undefined, undefined))],
     ["metrics", costOf((round) => samples.count(cell, "bench@1", find(round).tenant, 200, round % 7)) - found],
     ["checking and rewriting the head", costOf((round) => {
       parse(round);
-      headToCell({
-        head: checkHead(parser), lineStands: true, fields: parser.fields, stripAuthorization: true, requestId: "r", traceparent: "t",
-        traceContinued: false, peer: "127.0.0.1", peerTrusted: false, proto: "http",
-      }); // prettier-ignore
+      out.clear();
+      headToCell(checkHead(parser), ids, sender, true, out);
     }) - parsed],
     ["the answer's head", answered + costOf(() => {
       parseAnswer();
-      fieldsFromCell(framingOfAnswer(answers, "GET"), true);
+      const head = framingOfAnswer(answers, "GET");
+      wordsOfCell(head);
+      out.clear();
+      linesToClient(head, true, out);
     }) - answered],
   ]; // prettier-ignore
   return costs.map(([name, cost]) => `${name} ${Math.max(0, cost).toFixed(2)}`).join(", ");

@@ -5,13 +5,16 @@ import { internalHeaders } from "../../common/contracts/headers.ts";
 import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
+import type { Owner } from "../table/owners.ts";
+import type { Gather } from "../wire/gather.ts";
+import type { Visitor } from "./visitors.ts";
 
 /** An assertion is signed anew when it has less than this left, so that a slow request does not outlive it. */
 const renewBeforeSeconds = 20;
 
 interface Signed {
   /** As a field line. */
-  readonly line: string;
+  readonly line: Buffer;
   readonly key: SigningKey;
   readonly cell: CellId;
   readonly epoch: number;
@@ -42,8 +45,30 @@ export class Assertions {
     this.#clock = clock;
   }
 
+  /**
+   * Puts the line of a visitor's assertion behind what has gathered.
+   * @param owner the cell that is asked, @param elsewhere what the assertion is kept on where that cell does not own the tenant.
+   */
+  put(visitor: Visitor, owner: Owner, elsewhere: Kept | null, out: Gather): void {
+    const { tenant, caller, principal } = visitor;
+    if (elsewhere !== null || owner !== visitor.owner)
+      return out.all(this.line(elsewhere ?? caller.kept, owner.cell, owner.epoch, tenant, principal));
+    const nowSeconds = Math.floor(this.#clock.now() / 1000);
+    const { usableUntil } = visitor;
+    const usable = nowSeconds < usableUntil && nowSeconds > usableUntil - assertionLifeSeconds;
+    if (!usable || visitor.signedWith !== this.#keyNow()) {
+      const signed = this.#signed(caller.kept, owner.cell, owner.epoch, tenant, principal);
+      visitor.sign(signed.line, signed.key, signed.usableUntil);
+    }
+    out.run(visitor.line, visitor.lineFrom, visitor.lineTo);
+  }
+
   /** @returns the field line. @param kept of that very principal. */
-  line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): string {
+  line(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): Buffer {
+    return this.#signed(kept, cell, epoch, tenant, principal).line;
+  }
+
+  #signed(kept: Kept, cell: CellId, epoch: number, tenant: TenantRow, principal: KeyId | "anonymous"): Signed {
     const nowSeconds = Math.floor(this.#clock.now() / 1000);
     const signed = kept.assertion;
     const key = this.#keyNow();
@@ -59,7 +84,7 @@ export class Assertions {
       // A clock that was set back must not keep an assertion alive for ever.
       nowSeconds > signed.usableUntil - assertionLifeSeconds
     )
-      return signed.line;
+      return signed;
     const payload: Assertion = {
       iss: this.#router,
       aud: cell,
@@ -70,12 +95,14 @@ export class Assertions {
       iat: nowSeconds,
       exp: nowSeconds + assertionLifeSeconds,
     };
-    const text = `${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`;
-    // In one piece: it is copied with each request.
-    const line = Buffer.from(text, "latin1").toString("latin1");
+    const line = Buffer.from(
+      `${internalHeaders.assertion}: ${signTokenNow("cp-assertion", payload, key)}\r\n`,
+      "latin1",
+    );
     const usableUntil = payload.exp - renewBeforeSeconds;
     const { id, synthetic } = tenant;
-    kept.assertion = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
-    return line;
+    const made = { line, key, cell, epoch, tenant: id, principal, synthetic, usableUntil };
+    kept.assertion = made;
+    return made;
   }
 }

@@ -73,8 +73,9 @@ export class Breaker {
     }
   }
 
-  answered(): void {
-    this.#answeredAt = this.#clock.monotonic();
+  /** @param now in monotonic milliseconds. */
+  answered(now = this.#clock.monotonic()): void {
+    this.#answeredAt = now;
     if (this.#held) return;
     this.#state = "closed";
     this.#failures = 0;

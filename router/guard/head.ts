@@ -2,34 +2,42 @@ import { METHODS } from "node:http";
 import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 import { chunkedBody, noBody, type Framing } from "../wire/body-frame.ts";
-import { decimalOf } from "../wire/decimal.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
 import { Kind } from "../wire/field-names.ts";
+import { RequestParser } from "../wire/request-parser.ts";
 
-/** The head of a request as a parser gave it. */
-export interface RequestHead {
-  readonly method: string;
-  readonly target: string;
-  /** Whether it is HTTP/1.0; 1.1 otherwise. */
-  readonly http10: boolean;
-  /** Whether the target holds a dot, a percent sign or a backslash. */
-  readonly unplain: boolean;
-  readonly fields: FieldBlock;
+/** What else stands in a chunk with a head, up to here, is kept in memory with it as long as the request lasts. */
+const besideBytes = 4 * 1024;
+
+/** Reads heads once more that have been read before. */
+const again = new RequestParser();
+
+/** What a head's fields say, told apart. */
+interface Told {
+  readonly hostAt: number;
+  readonly authorizationAt: number;
+  readonly acceptAt: number;
+  readonly traceparent: string | undefined;
+  readonly requestId: string | undefined;
+  readonly framing: Framing;
+  readonly awaitsContinue: boolean;
+  readonly websocket: boolean;
+  readonly keepAlive: boolean;
+  readonly connection: string | null;
+  readonly target: string | null;
 }
 
-/** A head that means one thing only. */
-export interface CheckedHead {
+/**
+ * A head that means one thing only. Of most requests no more is needed than what says where they go: the rest stays bytes, and is read once more where
+ * it is asked for.
+ */
+export class CheckedHead {
   readonly method: string;
-  /** In origin form: path and query; `*` for a server-wide OPTIONS. */
-  readonly target: string;
   readonly http10: boolean;
-  /** The Host field as received, to be passed on; what name it holds, if any, is for `hostName` to say. */
-  readonly hostField: string;
-  /** Which of the fields it is. */
+  /** Which of the fields is Host. */
   readonly hostAt: number;
   /** Which of the fields is Authorization; -1 without it. */
   readonly authorizationAt: number;
-  readonly accept: string | undefined;
   readonly traceparent: string | undefined;
   readonly requestId: string | undefined;
   readonly framing: Framing;
@@ -41,6 +49,63 @@ export interface CheckedHead {
   readonly keepAlive: boolean;
   /** What Connection holds; names in it go no further. Null without it. */
   readonly connection: string | null;
+  readonly #acceptAt: number;
+  /** In origin form; null where it came in that form. */
+  readonly #target: string | null;
+  readonly #parser: RequestParser;
+  readonly #turn: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(parser: RequestParser, told: Told) {
+    this.method = parser.method;
+    this.http10 = parser.http10;
+    this.hostAt = told.hostAt;
+    this.authorizationAt = told.authorizationAt;
+    this.traceparent = told.traceparent;
+    this.requestId = told.requestId;
+    this.framing = told.framing;
+    this.awaitsContinue = told.awaitsContinue;
+    this.websocket = told.websocket;
+    this.keepAlive = told.keepAlive;
+    this.connection = told.connection;
+    this.#acceptAt = told.acceptAt;
+    this.#target = told.target;
+    this.#parser = parser;
+    this.#turn = parser.fields.turn;
+    const { bytes, start, end } = parser;
+    const alone = bytes.length - (end - start) > besideBytes;
+    this.#bytes = alone ? Buffer.from(bytes.subarray(start, end)) : bytes;
+    this.#start = alone ? 0 : start;
+    this.#end = this.#start + end - start;
+  }
+
+  /** In origin form: path and query; `*` for a server-wide OPTIONS. */
+  get target(): string {
+    return this.#target ?? this.#read().target;
+  }
+  /** The Host field as received, to be passed on; what name it holds, if any, is for `hostName` to say. */
+  get hostField(): string {
+    return this.fields.value(this.hostAt);
+  }
+  get accept(): string | undefined {
+    return this.#acceptAt < 0 ? undefined : this.fields.value(this.#acceptAt);
+  }
+  /** Whether the request line can go to the cell as it came: HTTP/1.1 and origin form. */
+  get lineStands(): boolean {
+    return this.#target === null && !this.http10;
+  }
+  /** The fields, to be read at once. */
+  get fields(): FieldBlock {
+    return this.#read().fields;
+  }
+
+  #read(): RequestParser {
+    if (this.#parser.fields.turn === this.#turn) return this.#parser;
+    again.parse(this.#bytes, this.#start, this.#end);
+    return again;
+  }
 }
 
 /** Methods that a cell's parser knows: any other would be a broken request to it. TRACE and CONNECT speak to proxies (RFC 9110, section 9.3). */
@@ -53,17 +118,17 @@ const bad = (detail: string) => fail("malformed-request", detail);
  * The parser before it has already refused what is no HTTP at all.
  * @throws CellplaneError malformed-request, method-not-supported, expectation-failed
  */
-export function checkHead(head: RequestHead): CheckedHead {
+export function checkHead(head: RequestParser): CheckedHead {
   const { method, fields, http10 } = head;
   if (!methods.has(method)) throw fail("method-not-supported", `${method} is not passed on.`);
   let hostAt = -1;
   let authorizationAt = -1;
-  let contentLength: string | undefined;
+  let acceptAt = -1;
+  let lengthAt = -1;
   let transferEncoding: string | undefined;
   let upgrade: string | undefined;
   let connection: string | null = null;
   let expect: string | undefined;
-  let accept: string | undefined;
   let traceparent: string | undefined;
   let traces = 0;
   let requestId: string | undefined;
@@ -73,21 +138,21 @@ export function checkHead(head: RequestHead): CheckedHead {
       case Kind.pass:
         break;
       case Kind.host:
-        if (hostAt >= 0) throw twice(fields, index);
-        hostAt = index;
+        hostAt = once(hostAt, fields, index);
         break;
       case Kind.authorization:
-        if (authorizationAt >= 0) throw twice(fields, index);
-        authorizationAt = index;
+        authorizationAt = once(authorizationAt, fields, index);
         break;
       case Kind.contentLength:
-        contentLength = once(contentLength, fields, index);
+        lengthAt = once(lengthAt, fields, index);
         break;
       case Kind.transferEncoding:
-        transferEncoding = once(transferEncoding, fields, index);
+        if (transferEncoding !== undefined) throw twice(fields, index);
+        transferEncoding = fields.value(index);
         break;
       case Kind.expect:
-        expect = once(expect, fields, index);
+        if (expect !== undefined) throw twice(fields, index);
+        expect = fields.value(index);
         break;
       case Kind.upgrade:
         upgrade = upgrade === undefined ? fields.value(index) : `${upgrade}, ${fields.value(index)}`;
@@ -96,7 +161,7 @@ export function checkHead(head: RequestHead): CheckedHead {
         connection = connection === null ? fields.value(index) : `${connection}, ${fields.value(index)}`;
         break;
       case Kind.accept:
-        accept ??= fields.value(index);
+        if (acceptAt < 0) acceptAt = index;
         break;
       case Kind.traceparent:
         traces += 1;
@@ -111,30 +176,27 @@ export function checkHead(head: RequestHead): CheckedHead {
     }
   }
   if (hostAt < 0) throw bad("There is no Host field.");
-  const hostField = fields.value(hostAt);
   if (expect !== undefined && expect.toLowerCase() !== "100-continue")
     throw fail("expectation-failed", "Only `Expect: 100-continue` is known.");
-  return {
-    method,
-    target: checkTarget(head, hostField),
-    http10,
-    hostField,
+  return new CheckedHead(head, {
     hostAt,
     authorizationAt,
-    accept,
+    acceptAt,
     traceparent,
     requestId,
-    framing: checkFraming(transferEncoding, contentLength, http10),
+    framing: checkFraming(transferEncoding, fields, lengthAt, http10),
     awaitsContinue: expect !== undefined && !http10,
     websocket: method === "GET" && !http10 && upgrade?.toLowerCase() === "websocket" && lists(connection, "upgrade"),
     keepAlive: !http10 && !lists(connection, "close"),
     connection,
-  };
+    target: head.plain ? null : checkTarget(head, fields.value(hostAt)),
+  });
 }
 
-function once(before: string | undefined, fields: FieldBlock, index: number): string {
-  if (before !== undefined) throw twice(fields, index);
-  return fields.value(index);
+/** @param before which of the fields was the first of its name; -1 where this one is. */
+function once(before: number, fields: FieldBlock, index: number): number {
+  if (before >= 0) throw twice(fields, index);
+  return index;
 }
 
 function twice(fields: FieldBlock, index: number): CellplaneError {
@@ -146,29 +208,28 @@ export function lists(connection: string | null, word: string): boolean {
   return connection !== null && connection.split(",").some((item) => item.trim().toLowerCase() === word);
 }
 
-function checkFraming(encoding: string | undefined, length: string | undefined, http10: boolean): Framing {
+function checkFraming(encoding: string | undefined, fields: FieldBlock, lengthAt: number, http10: boolean): Framing {
   if (encoding !== undefined) {
     if (http10) throw bad("Transfer-Encoding belongs to HTTP/1.1.");
-    if (length !== undefined) throw bad("Content-Length and Transfer-Encoding contradict each other.");
+    if (lengthAt >= 0) throw bad("Content-Length and Transfer-Encoding contradict each other.");
     if (encoding.toLowerCase() !== "chunked") throw bad("The only Transfer-Encoding taken is `chunked`.");
     return chunkedBody;
   }
-  if (length === undefined) return noBody;
-  const bytes = decimalOf(length);
+  if (lengthAt < 0) return noBody;
+  const bytes = fields.decimal(lengthAt);
   if (Number.isNaN(bytes)) throw bad("Content-Length is not a number of bytes.");
   return { kind: "length", bytes };
 }
 
-const slash = 0x2f;
-
-function checkTarget({ method, target, unplain }: RequestHead, hostField: string): string {
+/** @returns the target in origin form; null where that is how it came. */
+function checkTarget({ method, target }: RequestParser, hostField: string): string | null {
   if (target === "*") {
     if (method !== "OPTIONS") throw bad("The target `*` belongs to OPTIONS.");
-    return target;
+    return null;
   }
-  const origin = target.charCodeAt(0) === slash ? target : originOf(target, hostField);
-  if (unplain || origin.charCodeAt(1) === slash) checkPath(origin);
-  return origin;
+  const origin = target.startsWith("/") ? target : originOf(target, hostField);
+  checkPath(origin);
+  return origin === target ? null : origin;
 }
 
 /** Absolute form (RFC 9112, section 3.2.2): the authority must be the Host's, or two readers would see two hosts. */

@@ -62,6 +62,11 @@ export class Hosts {
     return known.guest;
   }
 
+  /** Whether what was found at this spelling is remembered. */
+  remembers(fields: FieldBlock, index: number): boolean {
+    return this.#known.find(fields, index) !== undefined;
+  }
+
   #meet(fields: FieldBlock, index: number): Guest | undefined {
     const field = fields.value(index);
     const name = hostName(field);

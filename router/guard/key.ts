@@ -71,6 +71,11 @@ export class Keys {
     return known === undefined ? this.#meet(fields, index) : this.#refreshed(known);
   }
 
+  /** Whether this spelling of a right key is remembered. */
+  remembers(fields: FieldBlock, index: number): boolean {
+    return this.#known.find(fields, index) !== undefined;
+  }
+
   #refreshed(known: FoundKey): Bearer {
     const { key } = known;
     if (key.revision === this.#table.revision) return known;

@@ -1,7 +1,7 @@
 import type { FieldBlock } from "../wire/field-block.ts";
 
 interface Entry<Value> {
-  readonly text: string;
+  readonly bytes: Uint8Array;
   readonly value: Value;
   /** Another text of the same hash. */
   readonly next: Entry<Value> | null;
@@ -30,29 +30,27 @@ export class KnownFields<Value> {
     if (young !== null) return young.value;
     const old = entryOf(this.#old.get(hash), fields, index);
     if (old === null) return undefined;
-    this.#put(hash, old.text, old.value);
+    this.#put(hash, old.bytes, old.value);
     return old.value;
   }
 
   keep(fields: FieldBlock, index: number, value: Value): void {
-    // A copy: a slice would keep the whole head in memory that it was cut from.
-    const text = Buffer.from(fields.value(index), "latin1").toString("latin1");
-    this.#put(fields.valueHash(index), text, value);
+    this.#put(fields.valueHash(index), fields.valueBytes(index), value);
   }
 
-  #put(hash: number, text: string, value: Value): void {
+  #put(hash: number, bytes: Uint8Array, value: Value): void {
     if (this.#size >= this.#most) {
       this.#old = this.#young;
       this.#young = new Map();
       this.#size = 0;
     }
-    this.#young.set(hash, { text, value, next: this.#young.get(hash) ?? null });
+    this.#young.set(hash, { bytes, value, next: this.#young.get(hash) ?? null });
     this.#size += 1;
   }
 }
 
 function entryOf<Value>(first: Entry<Value> | undefined, fields: FieldBlock, index: number): Entry<Value> | null {
   let entry = first ?? null;
-  while (entry !== null && !fields.valueIs(index, entry.text)) entry = entry.next;
+  while (entry !== null && !fields.valueIs(index, entry.bytes)) entry = entry.next;
   return entry;
 }

@@ -63,6 +63,6 @@ export class AnswerLog {
     // The query stays out of the log: it is where secrets end up.
     const path = checked?.target.split("?", 1)[0]?.slice(0, 200) ?? null;
     const ms = Math.round((this.#clock.monotonic() - exchange.startedAt) * 10) / 10;
-    return { requestId: exchange.id, method, host, path, status: exchange.status, ms };
+    return { requestId: exchange.ids.request, method, host, path, status: exchange.status, ms };
   }
 }

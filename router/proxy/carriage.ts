@@ -1,21 +1,17 @@
 import type { Clock } from "../../common/clock.ts";
-import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { TrustStore } from "../../common/fleet/trust.ts";
 import type { CellId, TenantId } from "../../common/ids.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Counters } from "../admin/counters.ts";
 import type { SampleCounters } from "../admin/samples.ts";
 import type { Assertions } from "../guard/assertions.ts";
-import type { Caller } from "../guard/caller.ts";
 import type { Breakers } from "../guard/breaker.ts";
-import type { Guest } from "../guard/hosts.ts";
 import type { InFlight } from "../guard/in-flight.ts";
 import type { ParkingLot } from "../guard/parking.ts";
 import type { LiveSlots } from "../table/live-slots.ts";
 import type { Owners } from "../table/owners.ts";
 import type { StatelessRoutes } from "../table/stateless-routes.ts";
 import type { RoutingTable } from "../table/table.ts";
-import type { Elsewhere } from "./elsewhere.ts";
 import type { Ways } from "./ways.ts";
 
 /** All that a request needs on its way to a cell and back. */
@@ -37,15 +33,4 @@ export interface Carriage {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** A request that may pass. */
-export interface Passage {
-  readonly tenant: TenantRow;
-  readonly guest: Guest;
-  readonly caller: Caller;
-  /** Where any cell may answer: the one that was picked. */
-  readonly elsewhere: Elsewhere | null;
-  /** The head for the cell, without its end, which changes from try to try. */
-  readonly head: string;
 }

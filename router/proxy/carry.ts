@@ -3,14 +3,16 @@ import type { Slot } from "../../common/contracts/lease.ts";
 import type { CellId } from "../../common/ids.ts";
 import type { Series } from "../admin/samples.ts";
 import { fail } from "../errors.ts";
-import { fieldsFromCell, headEndToCell, type FromCell } from "../guard/fields.ts";
+import { endOfHead, headToCell, wordsOfCell, type FromCell } from "../guard/fields.ts";
 import type { Word as ParkingWord } from "../guard/parking.ts";
+import type { Visitor } from "../guard/visitors.ts";
 import type { Owner } from "../table/owners.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
-import type { Carriage, Passage } from "./carriage.ts";
+import type { Carriage } from "./carriage.ts";
 import { strangerOf, type Elsewhere } from "./elsewhere.ts";
 import type { Carrier, Exchange } from "./exchange.ts";
 import { checkWord, ownerBy } from "./follow.ts";
+import { toCells } from "./gathers.ts";
 import { ParkedRequest } from "./parked.ts";
 import { isForClient, nextStep, safeMethods, type History, type Result, type Step } from "./steps.ts";
 import { failureDetails, type Asker, type Failure, type Upstream } from "./upstream.ts";
@@ -21,8 +23,8 @@ import type { Way } from "./ways.ts";
  * another than thought. Whatever becomes of it, the exchange is answered in the end: with cell-*, tenant-frozen, owner-unknown,
  * not-replayable or answer-lost where it is not the cell that answers.
  */
-export function carry(exchange: Exchange, passage: Passage, carriage: Carriage): void {
-  const journey = new Journey(exchange, passage, carriage);
+export function carry(exchange: Exchange, visitor: Visitor, elsewhere: Elsewhere | null, carriage: Carriage): void {
+  const journey = new Journey(exchange, visitor, elsewhere, carriage);
   exchange.carrier = journey;
   journey.begin();
 }
@@ -37,7 +39,7 @@ class Journey implements Asker, Carrier {
   readonly method: string;
   readonly websocket: boolean;
   readonly #exchange: Exchange;
-  readonly #passage: Passage;
+  readonly #visitor: Visitor;
   readonly #on: Carriage;
   readonly #history: History = { turns: 0, refusals: 0, words: 0, retries: 0 };
   #owner: Owner | null = null;
@@ -50,30 +52,27 @@ class Journey implements Asker, Carrier {
   #slot: Slot | null = null;
   #slotAsked: Slot = "a";
   #upstream: Upstream | null = null;
-  /** What is sent as soon as the connection is there. */
-  #head = "";
   #parked: ParkedRequest | null = null;
   #joined = false;
   #over = false;
   /** Where the answer counts. */
   #series: Series | null = null;
 
-  constructor(exchange: Exchange, passage: Passage, carriage: Carriage) {
+  constructor(exchange: Exchange, visitor: Visitor, elsewhere: Elsewhere | null, carriage: Carriage) {
     this.#exchange = exchange;
-    this.#passage = passage;
-    this.#elsewhere = passage.elsewhere;
+    this.#visitor = visitor;
+    this.#elsewhere = elsewhere;
     this.#on = carriage;
-    this.method = exchange.head.method;
+    this.method = exchange.method;
     this.websocket = exchange.head.websocket;
   }
 
   begin(): void {
     try {
-      const { tenant } = this.#passage;
-      const owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
-      this.#owner = owner;
+      const { tenant } = this.#visitor;
+      this.#owner = this.#elsewhere === null ? this.#ownerNow(tenant) : strangerOf(this.#elsewhere, tenant);
       this.#exchange.sendContinue();
-      this.#ask(owner);
+      this.#ask(this.#owner);
     } catch (error) {
       this.#fail(error);
     }
@@ -98,8 +97,7 @@ class Journey implements Asker, Carrier {
   }
 
   interim(head: AnswerHead): void {
-    const { lines } = fieldsFromCell(head, false);
-    this.#exchange.relayInterim(head, lines);
+    this.#exchange.relayInterim(head);
   }
 
   answered(head: AnswerHead): void {
@@ -111,13 +109,13 @@ class Journey implements Asker, Carrier {
   }
 
   switched(head: AnswerHead): void {
-    const from = fieldsFromCell(head, false);
+    const from = wordsOfCell(head);
     this.#way?.breaker.answered();
     this.#learnSlot(from);
     this.#series = this.#count(this.#cell, from.release, 101);
     this.#on.counters.websockets += 1;
     this.#joined = true;
-    if (this.#upstream !== null) this.#exchange.join(this.#upstream, from);
+    if (this.#upstream !== null) this.#exchange.join(this.#upstream, head);
   }
 
   piece(bytes: Buffer, from: number, to: number): void {
@@ -158,23 +156,13 @@ class Journey implements Asker, Carrier {
   }
 
   get #cell(): CellId {
-    return this.#owner?.cell ?? this.#passage.tenant.cell;
+    return this.#owner?.cell ?? this.#visitor.tenant.cell;
   }
 
   /** One try. @throws CellplaneError cell-unavailable, cell-busy */
   #ask(owner: Owner): void {
     const way = this.#enter(owner.cell);
     this.#slotAsked = this.#slot ?? this.#on.liveSlots.of(owner.cell);
-    const { tenant, caller } = this.#passage;
-    const { cell, epoch } = owner;
-    const assertion = this.#on.assertions.line(
-      this.#elsewhere?.kept ?? caller.kept,
-      cell,
-      epoch,
-      tenant,
-      caller.principal,
-    );
-    this.#head = this.#passage.head + headEndToCell(assertion, owner.record);
     const upstream = way.pool(this.#slotAsked, owner.addresses[this.#slotAsked].url).take(this);
     this.#upstream = upstream;
     if (!upstream.connecting) this.#send(upstream);
@@ -182,17 +170,24 @@ class Journey implements Asker, Carrier {
 
   /** Sends the head and what has come of the body. Until now all could still go elsewhere. */
   #send(upstream: Upstream): void {
-    this.#exchange.body.attach(upstream, this.#head);
-    this.#exchange.connection.updateReading();
+    const { head, ids, body, connection } = this.#exchange;
+    const visitor = this.#visitor;
+    toCells.clear();
+    headToCell(head, ids, connection, visitor.principal !== "anonymous", toCells);
+    if (this.#owner !== null) this.#on.assertions.put(visitor, this.#owner, this.#elsewhere?.kept ?? null, toCells);
+    endOfHead(this.#owner?.record, toCells);
+    body.attach(upstream, toCells);
+    connection.updateReading();
   }
 
   /** Does what the answer asks for. @throws CellplaneError */
   #proceed(head: AnswerHead): void {
     const { status } = head;
-    const from = fieldsFromCell(head, status !== 204);
-    this.#way?.breaker.answered();
+    const from = wordsOfCell(head);
+    const now = this.#on.clock.monotonic();
+    this.#way?.breaker.answered(now);
     this.#learnSlot(from);
-    if (isForClient(status, from.notExecuted)) return this.#relay(head, from);
+    if (isForClient(status, from.notExecuted)) return this.#relay(head, from, now);
     const result: Result = {
       kind: "answered",
       status,
@@ -205,7 +200,7 @@ class Journey implements Asker, Carrier {
     if (this.#elsewhere !== null && status === 421) return this.#comeHome(this.#elsewhere);
     switch (step.kind) {
       case "relay":
-        return this.#relay(head, from);
+        return this.#relay(head, from, now);
       case "turn":
         this.#history.turns += 1;
         return this.#turn(step.slot);
@@ -222,9 +217,9 @@ class Journey implements Asker, Carrier {
     }
   }
 
-  #relay(head: AnswerHead, from: FromCell): void {
+  #relay(head: AnswerHead, from: FromCell, now: number): void {
     this.#parked?.thawed();
-    this.#series = this.#count(this.#cell, from.release, head.status);
+    this.#series = this.#count(this.#cell, from.release, head.status, now);
     if (from.eventStream) this.#upstream?.endless();
     if (from.stateless !== null && this.#elsewhere === null) this.#on.statelessRoutes.learn(this.#cell, from.stateless);
     this.#exchange.relayHead(head, from);
@@ -260,7 +255,7 @@ class Journey implements Asker, Carrier {
 
   /** The cell needed the tenant after all: its route is not what it seemed. @throws CellplaneError */
   #comeHome({ pattern }: Elsewhere): void {
-    this.#on.statelessRoutes.forget(this.#passage.tenant.cell, pattern);
+    this.#on.statelessRoutes.forget(this.#visitor.tenant.cell, pattern);
     if (!this.#exchange.body.replayable) throw fail("not-replayable", "The request cannot be sent a second time.");
     this.#goHome();
   }
@@ -274,6 +269,8 @@ class Journey implements Asker, Carrier {
 
   /** @throws CellplaneError cell-unavailable */
   #ownerNow(tenant: TenantRow): Owner {
+    const { owner: known, tenant: row } = this.#visitor;
+    if (known !== null && tenant === row && this.#on.owners.adopted === 0) return known;
     const owner = this.#on.owners.ownerOf(tenant);
     if (owner === undefined) throw fail("cell-unavailable", `The cell ${tenant.cell} is not in the fleet document.`);
     return owner;
@@ -297,16 +294,16 @@ class Journey implements Asker, Carrier {
     this.#slot = null;
   }
 
-  #count(cell: CellId, release: string | null, status: number): Series {
-    const latencyMs = this.#on.clock.monotonic() - this.#exchange.startedAt;
-    return this.#on.samples.count(cell, release, this.#passage.tenant, status, latencyMs);
+  #count(cell: CellId, release: string | null, status: number, now = this.#on.clock.monotonic()): Series {
+    const latencyMs = now - this.#exchange.startedAt;
+    return this.#on.samples.count(cell, release, this.#visitor, status, latencyMs);
   }
 
   /** After 421: checks the cell's word and turns to whom it names. */
   async #follow(token: string, replayable: boolean): Promise<void> {
     this.#history.words += 1;
     try {
-      const { tenant } = this.#passage;
+      const { tenant } = this.#visitor;
       const { table } = this.#on;
       const word = await checkWord(token, this.#cell, tenant, this.#on);
       if (this.#over || this.#owner === null) return;
@@ -321,7 +318,7 @@ class Journey implements Asker, Carrier {
 
   /** Waits until the tenant may be thawed. */
   async #park(): Promise<void> {
-    this.#parked ??= new ParkedRequest(this.#on, this.#passage.tenant.id);
+    this.#parked ??= new ParkedRequest(this.#on, this.#visitor.tenant.id);
     try {
       this.#goOn(await this.#parked.wait(this.#exchange.body.keptBytes));
     } catch (error) {
@@ -341,7 +338,7 @@ class Journey implements Asker, Carrier {
 
   /** The tenant's row as it is now; the document may have changed while the request was on its way. */
   #tenantNow(): TenantRow {
-    return this.#on.table.tenant(this.#passage.tenant.id) ?? this.#passage.tenant;
+    return this.#on.table.tenant(this.#visitor.tenant.id) ?? this.#visitor.tenant;
   }
 
   /** @throws CellplaneError cell-unavailable, cell-busy */
@@ -379,7 +376,7 @@ class Journey implements Asker, Carrier {
     if (this.#over) return;
     const status = (thrown as { status?: number }).status ?? 500;
     if (status >= 500) {
-      const { tenant } = this.#passage;
+      const { tenant } = this.#visitor;
       this.#count(this.#on.owners.ownerOf(tenant)?.cell ?? tenant.cell, null, status);
     }
     this.#end();
@@ -393,7 +390,7 @@ class Journey implements Asker, Carrier {
     if (this.#series !== null) this.#series.bytesIn += this.#exchange.body.receivedBytes;
     this.#parked?.thawed();
     this.#leaveCell();
-    this.#on.tenantInFlight.leave(this.#passage.guest.load);
+    this.#on.tenantInFlight.leave(this.#visitor.load);
     this.#upstream?.destroy();
     this.#upstream = null;
   }

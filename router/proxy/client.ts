@@ -3,9 +3,11 @@ import type { CellplaneError } from "../../common/errors.ts";
 import type { Logger } from "../../common/log.ts";
 import type { Counters } from "../admin/counters.ts";
 import type { TrustedPeers } from "../guard/peers.ts";
+import { forwardedLines } from "../guard/fields.ts";
 import type { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import type { Connections, Listed } from "./connections.ts";
 import type { RequestBody } from "./body.ts";
 import { fail } from "../errors.ts";
 import { Timed, type DeadlineList, type Deadlines } from "./deadlines.ts";
@@ -41,10 +43,10 @@ interface ClientDeadlines {
 /** What all connections of clients share. */
 export interface ClientContext {
   /** The request's path; what it throws is answered with an error. */
-  readonly serve: (exchange: Exchange) => void;
+  readonly serve: (exchange: Exchange, parsed: RequestParser) => void;
   readonly parser: RequestParser;
   readonly deadlines: ClientDeadlines;
-  readonly connections: Set<ClientConnection>;
+  readonly connections: Connections<ClientConnection>;
   /**
    * Requests and WebSockets that are open now. A number, for a Set that takes and gives thousands a second keeps its dead alive: each table that it
    * outgrows stays linked to the next, and once one of them is old all are (measured: half of the garbage survived).
@@ -61,6 +63,8 @@ export interface ClientContext {
 
 export class ClientConnection extends Timed implements ClientSide {
   readonly socket: ClientSocket;
+  /** Among all connections. */
+  readonly place: Listed<ClientConnection> = { before: null, after: null };
   readonly peer: string;
   readonly peerTrusted: boolean;
   readonly proto: "http" | "https";
@@ -77,6 +81,7 @@ export class ClientConnection extends Timed implements ClientSide {
   #halfClosed = false;
   #thrownAway = 0;
   #advancing = false;
+  #forwardedLines: Buffer | null = null;
 
   constructor(socket: ClientSocket, proto: "http" | "https", context: ClientContext) {
     super();
@@ -85,23 +90,28 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#context = context;
     this.peer = plainAddress(socket.remoteAddress ?? "");
     this.peerTrusted = context.peers.has(this.peer);
-    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      this.#take(chunk);
+      // Asks for more at once; else the stream would do it in a turn of its own, which costs more than the asking.
+      if (this.#reading) socket.read(0);
+    });
     socket.on("end", () => this.#ended());
     socket.on("drain", () => this.#drained());
     socket.on("error", (error) => context.log.debug({ event: "client-connection-broke", err: error }));
     socket.on("close", () => this.#closed());
+    context.connections.add(this);
     context.deadlines.head.arm(this);
   }
 
+  get forwardedLines(): Buffer {
+    this.#forwardedLines ??= forwardedLines(this.peer, this.proto);
+    return this.#forwardedLines;
+  }
   get stopping(): boolean {
     return this.#context.stopping();
   }
   get halfClosed(): boolean {
     return this.#halfClosed && this.#ahead === null;
-  }
-
-  write(data: string | Buffer): boolean {
-    return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
   }
 
   /** Gives a body what came with its head. @throws CellplaneError malformed-request */
@@ -119,6 +129,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#context.answerLog.answered(exchange);
     this.#leaveExchange();
     if (this.#state === "closed") return;
+    if (exchange.closing && this.#isOver(exchange)) return this.#hangUp();
     if (this.#state === "joined" || exchange.closing) return this.#close();
     if (exchange.body.done) {
       this.#state = "idle";
@@ -259,7 +270,7 @@ export class ClientConnection extends Timed implements ClientSide {
     }
     this.#ahead = after < bytes.length ? bytes.subarray(after) : null;
     this.disarm();
-    this.#serve(new Exchange(this, parser, this.#context.clock.monotonic()));
+    this.#serve(new Exchange(this, parser.method, this.#context.clock.monotonic()));
     return true;
   }
 
@@ -268,7 +279,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#exchange = exchange;
     this.#context.load.open += 1;
     try {
-      this.#context.serve(exchange);
+      this.#context.serve(exchange, this.#context.parser);
     } catch (error) {
       exchange.fail(error);
     }
@@ -277,7 +288,7 @@ export class ClientConnection extends Timed implements ClientSide {
 
   /** A head that is no HTTP, or came too slowly: one answer, and the end. */
   #refuse(error: CellplaneError): void {
-    const exchange = new Exchange(this, unparsed, this.#context.clock.monotonic());
+    const exchange = new Exchange(this, "", this.#context.clock.monotonic());
     exchange.closing = true;
     this.#state = "exchange";
     this.#exchange = exchange;
@@ -301,6 +312,18 @@ export class ClientConnection extends Timed implements ClientSide {
     if (this.#halfClosed) this.disarm();
     else this.#context.deadlines.closing.arm(this);
     this.#updateReading();
+  }
+
+  /** Whether nothing of the client is to come, for it said so itself (RFC 9112, section 9.6), and the answer is with the kernel. */
+  #isOver(exchange: Exchange): boolean {
+    return exchange.isLast && this.proto === "http" && this.#ahead === null && this.socket.writableLength === 0;
+  }
+
+  /** Closes without waiting for the client to do so, which costs two system calls less. */
+  #hangUp(): void {
+    this.#state = "closing";
+    this.disarm();
+    this.socket.destroy();
   }
 
   #ended(): void {
@@ -330,7 +353,7 @@ export class ClientConnection extends Timed implements ClientSide {
     this.#state = "closed";
     this.#ahead = null;
     const exchange = this.#exchange;
-    this.#context.connections.delete(this);
+    this.#context.connections.remove(this);
     if (exchange === null) return;
     exchange.leave();
     if (exchange.gone) {
@@ -362,8 +385,6 @@ export class ClientConnection extends Timed implements ClientSide {
     }
   }
 }
-
-const unparsed = { method: "", target: "", http10: false, unplain: false, fields: null as never };
 
 /** An IPv4 address that came over an IPv6 socket, as IPv4. */
 function plainAddress(address: string): string {

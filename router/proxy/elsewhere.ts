@@ -1,9 +1,8 @@
 import type { CellRow, TenantRow } from "../../common/contracts/fleet.ts";
 import type { Breakers } from "../guard/breaker.ts";
 import type { Kept } from "../guard/assertions.ts";
-import type { Caller } from "../guard/caller.ts";
 import type { CheckedHead } from "../guard/head.ts";
-import type { Guest } from "../guard/hosts.ts";
+import type { Visitor } from "../guard/visitors.ts";
 import type { Owner } from "../table/owners.ts";
 import { pickCell, type StatelessRoutes } from "../table/stateless-routes.ts";
 import type { RoutingTable } from "../table/table.ts";
@@ -42,7 +41,7 @@ export class ElsewhereChoice {
   }
 
   /** @returns null where the owner is to be asked: nearly always. */
-  of(head: CheckedHead, fields: FieldBlock, { tenant }: Guest, caller: Caller): Elsewhere | null {
+  of(head: CheckedHead, fields: FieldBlock, { tenant, principal: known }: Visitor): Elsewhere | null {
     if (this.#routes.empty || head.websocket) return null;
     const match = this.#routes.match(tenant.cell, head.method, head.target);
     const own = match === null ? undefined : this.#table.cell(tenant.cell);
@@ -55,7 +54,7 @@ export class ElsewhereChoice {
     const serves = (cell: CellRow["id"]) => !this.#breakers.of(cell).refusing;
     const cell = pickCell(this.#table.cells(), own, serves, choice);
     if (cell === null || cell.id === own.id) return null;
-    const principal = caller.principal === "anonymous" ? tenant.id : caller.principal;
+    const principal = known === "anonymous" ? tenant.id : known;
     return { cell, pattern: match.pattern, kept: this.#keptAs(`${cell.id} ${principal}`) };
   }
 

@@ -1,19 +1,18 @@
 import { STATUS_CODES } from "node:http";
 import type { Span } from "@opentelemetry/api";
-import { requestIdHeader } from "../../common/contracts/headers.ts";
 import { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
-import type { FromCell } from "../guard/fields.ts";
-import type { CheckedHead, RequestHead } from "../guard/head.ts";
-import { requestIdOf } from "../guard/trace.ts";
+import { linesToClient, type FromCell, type Sender } from "../guard/fields.ts";
+import type { CheckedHead } from "../guard/head.ts";
+import { Ids } from "../guard/trace.ts";
 import type { AnswerHead } from "../wire/answer-head.ts";
 import { RequestBody } from "./body.ts";
+import { beginChunk, endChunk, endOfChunks } from "./chunks.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { dateLine } from "./date-line.ts";
+import { toClients } from "./gathers.ts";
 import { renderRefusal } from "./refusal.ts";
-import { lend } from "./send-buffers.ts";
 import { endSpan } from "./spans.ts";
-import { chunkText, textBytes } from "./text.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** A refused body that is announced up to this size is read to its end, so that the connection can be used again. */
@@ -28,18 +27,12 @@ export interface Carrier {
 }
 
 /** The connection that an exchange came on. */
-export interface ClientSide {
+export interface ClientSide extends Sender {
   readonly socket: ClientSocket;
-  readonly peer: string;
-  /** Whether the peer is a proxy whose X-Forwarded-* are believed. */
-  readonly peerTrusted: boolean;
-  /** How the client came to us. */
-  readonly proto: "http" | "https";
   /** Whether the router stops. */
   readonly stopping: boolean;
   /** Whether the client has ended its side, and nothing that it sent before waits. It may still read. */
   readonly halfClosed: boolean;
-  write(data: string | Buffer): boolean;
   /** Gives a body what came with its head. @throws CellplaneError malformed-request */
   feed(body: RequestBody): void;
   /** More, or no more, of the request is wanted now. */
@@ -51,14 +44,19 @@ export interface ClientSide {
   join(upstream: Upstream): void;
 }
 
+const newLine = Buffer.from("\r\n");
+const chunkedLine = Buffer.from("transfer-encoding: chunked\r\n");
+const closeLine = Buffer.from("connection: close\r\n");
+const continueLines = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const webSocketLines = Buffer.from("connection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+
 /** One request of a client, and its answer, on the client's side. */
 export class Exchange {
   readonly connection: ClientSide;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** Of the parser; valid as long as nothing has been waited for. */
-  readonly parsed: RequestHead;
-  id = "";
+  /** Empty where the head was refused. */
+  readonly method: string;
   /** Of the answer; 0 until it begins. */
   status = 0;
   /** Whether the answer is the router's own. */
@@ -69,18 +67,17 @@ export class Exchange {
   /** Whether the connection ends with this answer; what was pipelined behind it is never looked at. */
   closing = false;
   #head: CheckedHead | null = null;
+  #ids: Ids | null = null;
   #body: RequestBody | null = null;
   #awaitsContinue = false;
   #gone = false;
   #finished = false;
   #chunked = false;
   #eventStream = false;
-  /** What goes out with the next flush. */
-  #out = "";
 
-  constructor(connection: ClientSide, parsed: RequestHead, startedAt: number) {
+  constructor(connection: ClientSide, method: string, startedAt: number) {
     this.connection = connection;
-    this.parsed = parsed;
+    this.method = method;
     this.startedAt = startedAt;
   }
 
@@ -96,9 +93,17 @@ export class Exchange {
     if (this.#body === null) throw new TypeError("the head has not been checked yet");
     return this.#body;
   }
+  get ids(): Ids {
+    this.#ids ??= new Ids(undefined, undefined);
+    return this.#ids;
+  }
   /** Whether all of the request has come, as far as it is known. */
   get received(): boolean {
     return this.#body !== null && this.#body.done;
+  }
+  /** Whether the client said that this is its last request on the connection, and all of it has come. */
+  get isLast(): boolean {
+    return this.#head !== null && !this.#head.keepAlive && this.received;
   }
   get gone(): boolean {
     return this.#gone;
@@ -110,7 +115,7 @@ export class Exchange {
   /** Takes the checked head, and what has come of the body. @throws CellplaneError malformed-request */
   expectBody(head: CheckedHead): void {
     this.#head = head;
-    this.id = requestIdOf(head.requestId);
+    this.#ids = new Ids(head.requestId, head.traceparent);
     this.closing = !head.keepAlive || head.websocket;
     this.#awaitsContinue = head.awaitsContinue;
     const body = new RequestBody(head.framing);
@@ -122,15 +127,19 @@ export class Exchange {
   sendContinue(): void {
     if (!this.#awaitsContinue) return;
     this.#awaitsContinue = false;
-    if (!this.body.done) this.connection.write("HTTP/1.1 100 Continue\r\n\r\n");
+    if (!this.body.done) this.connection.socket.write(continueLines);
   }
 
-  /** Passes an answer on that is not the last (RFC 9110, section 15.2). HTTP/1.0 knows none. @param lines with the status line. */
-  relayInterim(head: AnswerHead, lines: string): void {
+  /** Passes an answer on that is not the last (RFC 9110, section 15.2). HTTP/1.0 knows none. */
+  relayInterim(head: AnswerHead): void {
     if (head.status === 100 || this.head.http10) return;
-    this.connection.write(`${lines}\r\n`);
+    toClients.clear();
+    linesToClient(head, false, toClients);
+    toClients.all(newLine);
+    this.flush();
   }
 
+  /** The answer's head goes out with the next flush, which must come before anything else is read. */
   relayHead(head: AnswerHead, from: FromCell): void {
     const { framing } = head;
     const unknownLength = framing.kind === "chunked" || framing.kind === "until-close";
@@ -138,36 +147,30 @@ export class Exchange {
     this.#eventStream = from.eventStream;
     this.status = head.status;
     if (this.connection.stopping || this.connection.halfClosed) this.closing = true;
-    this.#out = `${from.lines}${requestIdHeader}: ${this.id}\r\n`;
-    if (!from.dated) this.#out += dateLine();
-    if (this.#chunked) this.#out += "transfer-encoding: chunked\r\n";
-    this.#out += this.closing ? "connection: close\r\n\r\n" : "\r\n";
+    toClients.clear();
+    linesToClient(head, head.status !== 204, toClients);
+    this.ids.requestLine(toClients);
+    if (!from.dated) toClients.text(dateLine());
+    if (this.#chunked) toClients.all(chunkedLine);
+    if (this.closing) toClients.all(closeLine);
+    toClients.all(newLine);
     if (from.eventStream && this.connection.halfClosed) this.connection.socket.destroy();
   }
 
-  /** @param bytes lent: they are copied here where they are not written at once. */
+  /** @param bytes lent: they are copied. */
   relayPiece(bytes: Buffer, from: number, to: number): void {
-    const length = to - from;
-    if (this.#out.length + length <= textBytes) {
-      const text = bytes.toString("latin1", from, to);
-      this.#out += this.#chunked ? chunkText(text) : text;
-      return;
-    }
-    if (this.#chunked) this.#out += `${length.toString(16)}\r\n`;
-    const lent = lend(this.#out, bytes, from, to);
-    this.connection.socket.write(lent.bytes, lent.giveBack);
-    this.#out = this.#chunked ? "\r\n" : "";
+    if (this.#chunked) beginChunk(to - from, toClients);
+    toClients.run(bytes, from, to);
+    if (this.#chunked) endChunk(toClients);
   }
 
   /** Sends what has gathered. @returns whether the client takes more now. */
   flush(): boolean {
-    if (this.#out !== "") this.connection.write(this.#out);
-    this.#out = "";
-    return !this.connection.socket.writableNeedDrain;
+    return toClients.sendTo(this.connection.socket);
   }
 
   relayEnd(trailers: string): void {
-    if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
+    if (this.#chunked) endOfChunks(trailers, toClients);
     this.flush();
     this.#finish();
   }
@@ -176,7 +179,6 @@ export class Exchange {
   cutOff(): void {
     this.#finished = true;
     if (this.span !== null) endSpan(this.span, 0);
-    this.flush();
     const { socket } = this.connection;
     // Without framing of its own only a reset tells a broken answer from a whole one.
     if (this.head.http10) socket.resetAndDestroy();
@@ -184,12 +186,14 @@ export class Exchange {
   }
 
   /** Joins the client to a cell that agreed on WebSocket, until either closes. */
-  join(upstream: Upstream, from: FromCell): void {
+  join(upstream: Upstream, head: AnswerHead): void {
     this.status = 101;
     this.closing = true;
-    this.connection.write(
-      `${from.lines}${requestIdHeader}: ${this.id}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n`,
-    );
+    toClients.clear();
+    linesToClient(head, false, toClients);
+    this.ids.requestLine(toClients);
+    toClients.all(webSocketLines);
+    this.flush();
     this.connection.join(upstream);
   }
 
@@ -214,15 +218,14 @@ export class Exchange {
       thrown instanceof CellplaneError
         ? thrown
         : fail("internal-error", "An unforeseen error; it is in the log under the request id.", { cause: thrown });
-    if (this.id === "") this.id = requestIdOf(undefined);
     if (!this.#reusable() || this.connection.stopping || this.connection.halfClosed) this.closing = true;
-    const refusal = renderRefusal(error, this.id, this.#head?.accept);
+    const refusal = renderRefusal(error, this.ids.request, this.#head?.accept);
     this.status = refusal.status;
     this.refused = true;
     this.connection.refused(this, error);
     const closing = this.closing ? "connection: close\r\n" : "";
-    const body = this.parsed.method === "HEAD" ? "" : refusal.body;
-    this.connection.write(
+    const body = this.method === "HEAD" ? "" : refusal.body;
+    this.connection.socket.write(
       Buffer.from(
         `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? "Error"}\r\n${refusal.lines}${dateLine()}${closing}\r\n${body}`,
       ),

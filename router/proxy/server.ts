@@ -9,6 +9,7 @@ import { RequestParser } from "../wire/request-parser.ts";
 import type { AnswerLog } from "./answer-log.ts";
 import { ClientConnection, type ClientContext } from "./client.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import { Connections } from "./connections.ts";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -21,7 +22,7 @@ const stopCheckMs = 20;
 
 export interface TenantServerOptions {
   /** The request's path; what it throws is answered by the server. */
-  readonly serve: (exchange: Exchange) => void;
+  readonly serve: (exchange: Exchange, parsed: RequestParser) => void;
   readonly headTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxConnections: number;
@@ -44,7 +45,7 @@ export interface ListenOptions {
 /** The HTTP server that tenants talk to, on plain sockets: docs/decisions/0031 says why. */
 export class TenantServer {
   readonly #server: Server;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #connections = new Connections<ClientConnection>();
   readonly #load = { open: 0 };
   #stopping = false;
   #draining = false;
@@ -64,7 +65,7 @@ export class TenantServer {
 
   /** Serves a connection, whoever accepted it. */
   take(socket: ClientSocket, proto: "http" | "https"): void {
-    this.#connections.add(new ClientConnection(socket, proto, this.#context));
+    void new ClientConnection(socket, proto, this.#context);
   }
 
   /** @returns the port, taken by the system where 0 was asked for. */
@@ -98,11 +99,11 @@ export class TenantServer {
     this.#stopping = true;
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const connection of this.#connections) connection.stop();
+    for (const connection of this.#connections.all()) connection.stop();
     // WebSockets never end by themselves; their clients come back to another router.
     const deadline = performance.now() + graceMs;
     while (this.#load.open > 0 && performance.now() < deadline) await sleep(stopCheckMs);
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.all()) {
       if (this.#load.open > 0) connection.socket.destroy();
       else connection.socket.destroySoon();
     }

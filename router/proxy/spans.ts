@@ -2,7 +2,7 @@ import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace,
 import type { Clock } from "../../common/clock.ts";
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import type { CheckedHead } from "../guard/head.ts";
-import { isSampled, type Trace } from "../guard/trace.ts";
+import { isSampled, type Ids } from "../guard/trace.ts";
 
 /** Spans a second that clients can ask for by the sampled flag: whoever wants more traces pays for them at home. */
 const askedPerSecond = 100;
@@ -10,7 +10,7 @@ const askedPerSecond = 100;
 /** A request as far as its span needs it. */
 interface Spanned {
   readonly head: CheckedHead;
-  readonly id: string;
+  readonly ids: Ids;
   span: Span | null;
 }
 
@@ -33,21 +33,23 @@ export class Spans {
     this.#clock = clock;
   }
 
-  /** Begins a span for a sampled request. @returns the traceparent for the cell. */
-  follow(exchange: Spanned, given: Trace, tenant: TenantRow): string {
-    if (given.continued) {
-      if (!isSampled(given.traceparent) || !this.#mayAsk()) return given.traceparent;
-      return this.#begin(exchange, contextOf(given.traceparent), given.traceparent, tenant);
+  /** Begins a span for a sampled request, under which its trace goes on. */
+  follow(exchange: Spanned, tenant: TenantRow): void {
+    const { ids } = exchange;
+    const given = ids.givenTrace;
+    if (given !== null) {
+      if (isSampled(given) && this.#mayAsk()) this.#begin(exchange, contextOf(given), given, tenant);
+      return;
     }
-    if (this.#every === 0) return given.traceparent;
+    if (this.#every === 0) return;
     this.#fresh += 1;
-    if (this.#fresh < this.#every) return given.traceparent;
+    if (this.#fresh < this.#every) return;
     this.#fresh = 0;
-    return this.#begin(exchange, ROOT_CONTEXT, `${given.traceparent.slice(0, -2)}01`, tenant);
+    this.#begin(exchange, ROOT_CONTEXT, `${ids.traceparent.slice(0, -2)}01`, tenant);
   }
 
-  #begin(exchange: Spanned, parent: Context, otherwise: string, tenant: TenantRow): string {
-    const { head, id } = exchange;
+  #begin(exchange: Spanned, parent: Context, otherwise: string, tenant: TenantRow): void {
+    const { head, ids } = exchange;
     const attributes = {
       "http.request.method": head.method,
       // The query stays out: it is where secrets end up.
@@ -55,14 +57,14 @@ export class Spans {
       "server.address": head.hostField,
       "cellplane.tenant": tenant.id,
       "cellplane.cell": tenant.cell,
-      "cellplane.request": id,
+      "cellplane.request": ids.request,
     };
     const span = tracer.startSpan(head.method, { kind: SpanKind.SERVER, attributes }, parent);
     const { traceId, spanId, traceFlags } = span.spanContext();
     // Without an SDK, or where its sampler says no: nothing is recorded here, and the cell hears what the client said.
-    if (!span.isRecording()) return otherwise;
+    if (!span.isRecording()) return ids.traceUnder(otherwise);
     exchange.span = span;
-    return `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`;
+    ids.traceUnder(`00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`);
   }
 
   #mayAsk(): boolean {

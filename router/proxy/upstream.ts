@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { AddressPolicy } from "../../common/net/address-policy.ts";
 import { AnswerParser } from "../wire/answer-parser.ts";
-import { BodyFrame } from "../wire/body-frame.ts";
+import { BodyFrame, noBody } from "../wire/body-frame.ts";
 import { BadBytes } from "../wire/field-block.ts";
 import { framingOfAnswer, type AnswerHead } from "../wire/answer-head.ts";
 import { Timed, type DeadlineList } from "./deadlines.ts";
@@ -83,7 +83,8 @@ export class Upstream extends Timed {
   readonly #pool: Keeper;
   #state: State = "connecting";
   #asker: Asker | null;
-  #frame: BodyFrame | null = null;
+  /** Of the answer, while one passes. */
+  readonly #frame = new BodyFrame(noBody);
   #pending: Buffer | null = null;
   #requestSent = false;
   #endless = false;
@@ -128,8 +129,8 @@ export class Upstream extends Timed {
   }
 
   /** Sends bytes of the request. @returns whether more is welcome now. */
-  send(data: string | Buffer): boolean {
-    return typeof data === "string" ? this.socket.write(data, "latin1") : this.socket.write(data);
+  send(bytes: Buffer): boolean {
+    return this.socket.write(bytes);
   }
 
   /** The whole request has been handed over: from now on the answer is waited for. */
@@ -186,6 +187,8 @@ export class Upstream extends Timed {
       // What is not understood is an answer that never came; the connection is not to be trusted any more.
       this.#error ??= error as Error;
       this.socket.destroy(error instanceof BadBytes ? undefined : (error as Error));
+    } finally {
+      this.#asker?.flush();
     }
     return true;
   }
@@ -210,7 +213,6 @@ export class Upstream extends Timed {
           return this.destroy();
       }
     }
-    this.#asker?.flush();
   }
 
   #readHead(bytes: Buffer, at: number, end: number): number {
@@ -238,7 +240,7 @@ export class Upstream extends Timed {
     this.disarm();
     this.#state = "answering";
     this.#reusable = head.keepAlive;
-    this.#frame = new BodyFrame(head.framing);
+    this.#frame.begin(head.framing);
     asker.answered(head);
     if (this.#frame.done) this.#finish(next < end);
     else if (!this.#endless && !this.socket.destroyed) this.#pool.moreBytes.arm(this);
@@ -246,7 +248,7 @@ export class Upstream extends Timed {
   }
 
   #readBody(bytes: Buffer, at: number, end: number): number {
-    const frame = this.#frame as BodyFrame;
+    const frame = this.#frame;
     const next = frame.read(bytes, at, end);
     if (this.#state === "discarding") {
       this.#discarded += next - at;
@@ -263,9 +265,8 @@ export class Upstream extends Timed {
   /** The answer is whole. @param more whether bytes stand behind it, which nobody asked for. */
   #finish(more: boolean): void {
     const asker = this.#asker;
-    const trailers = this.#frame?.trailers ?? "";
+    const { trailers } = this.#frame;
     this.#asker = null;
-    this.#frame = null;
     this.disarm();
     if (this.socket.isPaused()) this.socket.resume();
     if (more || !this.#reusable || !this.#requestSent || this.socket.destroyed || !this.#pool.keep(this))
@@ -279,7 +280,7 @@ export class Upstream extends Timed {
       this.#asker?.halfClosed();
       return;
     }
-    if ((this.#state === "answering" || this.#state === "discarding") && this.#frame?.endOfConnection() === true) {
+    if ((this.#state === "answering" || this.#state === "discarding") && this.#frame.endOfConnection()) {
       this.#reusable = false;
       this.#finish(false);
       return;

@@ -38,6 +38,11 @@ export class Owners implements TableListener {
       const adopted = this.#adopted.get(tenant.id);
       if (adopted !== undefined && adopted.epoch > tenant.epoch) return adopted;
     }
+    return this.byDocument(tenant);
+  }
+
+  /** By the document alone, which is right as long as nothing is `adopted`. */
+  byDocument(tenant: TenantRow): Owner | undefined {
     const cell = this.#table.cell(tenant.cell);
     return cell === undefined ? undefined : { cell: tenant.cell, epoch: tenant.epoch, addresses: cell.slots };
   }

@@ -1,6 +1,5 @@
 import type { AnswerParser } from "./answer-parser.ts";
 import { chunkedBody, noBody, untilClose, type Framing } from "./body-frame.ts";
-import { decimalOf } from "./decimal.ts";
 import { BadBytes, type FieldBlock } from "./field-block.ts";
 import { Kind } from "./field-names.ts";
 
@@ -26,30 +25,38 @@ export interface AnswerHead {
 export function framingOfAnswer(parser: AnswerParser, method: string): AnswerHead {
   const { status, fields, http10 } = parser;
   let connection: string | null = null;
-  let length: string | null = null;
+  let lengthAt = -1;
   let encoding: string | null = null;
-  for (let index = 0; index < fields.count; index += 1) {
+  const { count } = fields;
+  for (let index = 0; index < count; index += 1) {
     switch (fields.kind(index)) {
       case Kind.contentLength:
-        if (length !== null) throw new BadBytes("The answer has two Content-Lengths.");
-        length = fields.value(index);
+        if (lengthAt >= 0) throw new BadBytes("The answer has two Content-Lengths.");
+        lengthAt = index;
         break;
       case Kind.transferEncoding:
         if (encoding !== null) throw new BadBytes("The answer has two Transfer-Encodings.");
         encoding = fields.value(index).toLowerCase();
         break;
       case Kind.connection:
-        connection = connection === null ? fields.value(index) : `${connection}, ${fields.value(index)}`;
+        connection = connection === null ? connectionAt(fields, index) : `${connection}, ${fields.value(index)}`;
         break;
       default:
         break;
     }
   }
-  if (encoding !== null && (http10 || encoding !== "chunked" || length !== null))
+  if (encoding !== null && (http10 || encoding !== "chunked" || lengthAt >= 0))
     throw new BadBytes("The answer's Transfer-Encoding is not `chunked` alone.");
-  const bytes = length === null ? null : lengthOf(length);
+  const bytes = lengthAt < 0 ? null : lengthOf(fields, lengthAt);
   const keepAlive = !http10 && (connection === null || connection === "keep-alive" || !closes.test(connection));
   return { status, http10, fields, connection, keepAlive, framing: bodyOf(status, method, encoding, bytes) };
+}
+
+const keepAliveBytes = Buffer.from("keep-alive");
+
+/** Nearly always the same word, which is not cut out each time. */
+function connectionAt(fields: FieldBlock, index: number): string {
+  return fields.valueIs(index, keepAliveBytes) ? "keep-alive" : fields.value(index);
 }
 
 const closes = /(^|[ ,\t])close($|[ ,\t])/i;
@@ -60,8 +67,8 @@ function bodyOf(status: number, method: string, encoding: string | null, bytes: 
   return bytes === null ? untilClose : { kind: "length", bytes };
 }
 
-function lengthOf(text: string): number {
-  const bytes = decimalOf(text);
+function lengthOf(fields: FieldBlock, index: number): number {
+  const bytes = fields.decimal(index);
   if (Number.isNaN(bytes)) throw new BadBytes("The answer's Content-Length is not a number of bytes.");
   return bytes;
 }

@@ -13,17 +13,22 @@ export const untilClose: Framing = { kind: "until-close" };
 
 /** Follows a body through the bytes as they come, whatever its framing. */
 export class BodyFrame {
-  readonly framing: Framing;
   /** The piece that the last `read` found. */
   from = 0;
   to = 0;
   /** Whether the end has been read. */
-  done: boolean;
-  #left: number;
-  readonly #chunks: ChunkReader | null;
+  done = true;
+  #kind: Framing["kind"] = "none";
+  #left = 0;
+  #chunks: ChunkReader | null = null;
 
   constructor(framing: Framing) {
-    this.framing = framing;
+    this.begin(framing);
+  }
+
+  /** Follows another body from now on. */
+  begin(framing: Framing): void {
+    this.#kind = framing.kind;
     this.#left = framing.kind === "length" ? framing.bytes : 0;
     this.#chunks = framing.kind === "chunked" ? new ChunkReader(passableTrailers) : null;
     this.done = framing.kind === "none" || (framing.kind === "length" && framing.bytes === 0);
@@ -32,7 +37,7 @@ export class BodyFrame {
   /** Bytes that are still announced; infinite where nothing is announced. */
   get left(): number {
     if (this.done) return 0;
-    return this.framing.kind === "length" ? this.#left : Number.POSITIVE_INFINITY;
+    return this.#kind === "length" ? this.#left : Number.POSITIVE_INFINITY;
   }
   get trailers(): string {
     return this.#chunks?.trailers ?? "";
@@ -47,10 +52,10 @@ export class BodyFrame {
       this.done = this.#chunks.done;
       return next;
     }
-    const next = this.framing.kind === "length" ? Math.min(end, at + this.#left) : end;
+    const next = this.#kind === "length" ? Math.min(end, at + this.#left) : end;
     this.from = at;
     this.to = next;
-    if (this.framing.kind === "length") {
+    if (this.#kind === "length") {
       this.#left -= next - at;
       this.done = this.#left === 0;
     }
@@ -59,7 +64,7 @@ export class BodyFrame {
 
   /** The connection ended. @returns whether that is how this body ends. */
   endOfConnection(): boolean {
-    if (this.framing.kind === "until-close") this.done = true;
+    if (this.#kind === "until-close") this.done = true;
     return this.done;
   }
 }
@@ -74,7 +79,7 @@ function passableTrailers(block: FieldBlock): string {
     const kind = block.kind(index);
     if (kind === Kind.contentLength || kind === Kind.transferEncoding)
       throw new BadBytes("A trailer frames a message.");
-    if (kind === Kind.pass) lines += block.text.slice(block.lineAt(index), block.lineAt(index + 1));
+    if (kind === Kind.pass) lines += block.text(block.lineAt(index), block.lineAt(index + 1));
   }
   return lines;
 }

@@ -6,6 +6,7 @@ export const HTAB = 0x09;
 export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
 export const EQUALS = 0x3d;
+export const SLASH = 0x2f;
 
 function tableOf(belongs: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (belongs(byte) ? 1 : 0));
@@ -22,3 +23,11 @@ export const needsLook = 2;
 export const isTarget = tableOf((byte) => byte > SP && byte < 0x7f && byte !== 0x23).map((belongs, byte) =>
   ".%\\".includes(String.fromCharCode(byte)) ? belongs | needsLook : belongs,
 );
+
+/** Whether bytes from a place on are these. @param to where they end: as many are compared. */
+export function isSame(wanted: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  const { length } = wanted;
+  if (length !== to - from) return false;
+  for (let index = 0; index < length; index += 1) if (wanted[index] !== bytes[from + index]) return false;
+  return true;
+}

@@ -1,5 +1,7 @@
-import { COLON, CR, HTAB, isToken, isValue, LF, SP } from "./bytes.ts";
+import { COLON, CR, HTAB, isSame, isToken, isValue, LF, SP } from "./bytes.ts";
+import { decimalAt } from "./decimal.ts";
 import { fieldNameAt, hashStep, type FieldName, type Kind } from "./field-names.ts";
+import type { Gather } from "./gather.ts";
 
 /** More fields than any client of ours sends; each costs a look-up. */
 const maxFields = 256;
@@ -14,12 +16,12 @@ export class TooManyFields extends BadBytes {}
 
 /**
  * The field lines of a head or trailer (RFC 9112, section 5). One block is used again for every message: what it holds is valid until the next
- * `parse`, so that a head makes no objects of its own. Positions count from where the message began in its bytes.
+ * `parse`, and as long as the message's bytes stay, so that a head makes no objects of its own. Positions count from where the message began in its bytes.
  */
 export class FieldBlock {
-  /** The message from its first byte to the end of the block, as Latin-1. */
-  text = "";
   count = 0;
+  /** Another number with each `parse`: what was read before is gone when it is another. */
+  turn = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   readonly #names: FieldName[] = [];
@@ -33,6 +35,7 @@ export class FieldBlock {
    * @throws BadBytes
    */
   parse(bytes: Buffer, start: number, at: number, end: number): number {
+    this.turn += 1;
     let position = at;
     let count = 0;
     for (;;) {
@@ -70,7 +73,6 @@ export class FieldBlock {
     this.count = count;
     this.#bytes = bytes;
     this.#start = start;
-    this.text = bytes.toString("latin1", start, position + 2);
     return position + 2;
   }
 
@@ -82,22 +84,79 @@ export class FieldBlock {
     return (this.#names[index] as FieldName).lower;
   }
   value(index: number): string {
-    return this.text.slice(this.#valueAt[index], this.#valueEnd[index]);
+    return this.#bytes.toString(
+      "latin1",
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
   }
-  /** Whether the value is this text, told without cutting it out. */
-  valueIs(index: number, text: string): boolean {
+  /** The value as a number written in digits and nothing else; NaN for anything else, and beyond 2^53. */
+  decimal(index: number): number {
+    return decimalAt(
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
+  }
+  valueLength(index: number): number {
+    return (this.#valueEnd[index] as number) - (this.#valueAt[index] as number);
+  }
+  /** Whether the value is what stands in a part of other bytes. */
+  valueStands(index: number, others: Buffer, from: number, to: number): boolean {
+    const length = to - from;
     const at = this.#valueAt[index] as number;
-    return (this.#valueEnd[index] as number) - at === text.length && this.text.startsWith(text, at);
+    if ((this.#valueEnd[index] as number) - at !== length) return false;
+    const own = this.#bytes;
+    const start = this.#start + at;
+    for (let step = 0; step < length; step += 1) if (own[start + step] !== others[from + step]) return false;
+    return true;
   }
-  /** A hash of the value. Only before anything else is read: it is made of the bytes. */
+  /** A copy of the value, which stays when the message is gone. */
+  valueBytes(index: number): Uint8Array {
+    const from = this.#start + (this.#valueAt[index] as number);
+    return Uint8Array.from(this.#bytes.subarray(from, this.#start + (this.#valueEnd[index] as number)));
+  }
+  /** Whether the value is these bytes, told without cutting it out. */
+  valueIs(index: number, bytes: Uint8Array): boolean {
+    return isSame(
+      bytes,
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
+  }
+  /** Whether the value begins with these bytes. */
+  valueBegins(index: number, bytes: Uint8Array): boolean {
+    const at = this.#valueAt[index] as number;
+    if (at + bytes.length > (this.#valueEnd[index] as number)) return false;
+    return isSame(bytes, this.#bytes, this.#start + at, this.#start + at + bytes.length);
+  }
+  /** A hash of the value. */
   valueHash(index: number): number {
     const end = this.#start + (this.#valueEnd[index] as number);
+    const bytes = this.#bytes;
     let hash = 0;
     for (let at = this.#start + (this.#valueAt[index] as number); at < end; at += 1)
-      hash = hashStep(hash, this.#bytes[at] as number);
+      hash = hashStep(hash, bytes[at] as number);
     return hash;
   }
-  /** Where a field's line begins in `text`; at `count`, where the last one ended. */
+  /** Puts the value behind what has gathered. */
+  copyValue(index: number, to: Gather): void {
+    to.run(
+      this.#bytes,
+      this.#start + (this.#valueAt[index] as number),
+      this.#start + (this.#valueEnd[index] as number),
+    );
+  }
+  /** Puts a part of the message behind what has gathered. @param from, @param to counted as `lineAt` counts. */
+  copy(from: number, to: number, into: Gather): void {
+    into.run(this.#bytes, this.#start + from, this.#start + to);
+  }
+  /** A part of the message, as Latin-1. @param from, @param to counted as `lineAt` counts. */
+  text(from: number, to: number): string {
+    return this.#bytes.toString("latin1", this.#start + from, this.#start + to);
+  }
+  /** Where a field's line begins, from the message's first byte; at `count`, where the last one ended. */
   lineAt(index: number): number {
     return this.#lineAt[index] as number;
   }

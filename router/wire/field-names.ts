@@ -1,4 +1,5 @@
 import { internalHeaders, internalPrefix, requestIdHeader } from "../../common/contracts/headers.ts";
+import { isSame } from "./bytes.ts";
 
 /** What a field is to the router. */
 export const Kind = {
@@ -119,12 +120,6 @@ export function fieldNameAt(bytes: Buffer, from: number, to: number, hash: numbe
   const name = classify(bytes.toString("latin1", from, to));
   if (to - from <= longestKept) kept[place] = { hash, bytes: Uint8Array.from(bytes.subarray(from, to)), name };
   return name;
-}
-
-function isSame(name: Uint8Array, bytes: Buffer, from: number, to: number): boolean {
-  if (name.length !== to - from) return false;
-  for (let index = 0; index < name.length; index += 1) if (name[index] !== bytes[from + index]) return false;
-  return true;
 }
 
 /** Whether a kind is ours alone, so that neither client nor cell may use it towards the other. */

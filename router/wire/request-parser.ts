@@ -1,7 +1,9 @@
+import { METHODS } from "node:http";
 import type { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
-import { CR, isTarget, isToken, LF, needsLook, SP } from "./bytes.ts";
+import { CR, isSame, isTarget, isToken, LF, needsLook, SLASH, SP } from "./bytes.ts";
 import { BadBytes, FieldBlock, TooManyFields } from "./field-block.ts";
+import { hashStep } from "./field-names.ts";
 
 /** Bytes of a request's head; more is 431. */
 export const maxHeadBytes = 16 * 1024;
@@ -19,12 +21,21 @@ const versionBytes = "HTTP/1.1".length;
  */
 export class RequestParser {
   method = "";
-  target = "";
   /** Whether the request is HTTP/1.0; it is 1.1 otherwise. */
   http10 = false;
-  /** Whether the target holds a dot, a percent sign or a backslash. */
-  unplain = false;
+  /** Whether the target is a path with one slash at its front, and holds no dot, percent sign or backslash. */
+  plain = false;
+  /** The bytes that were parsed, and where in them the message begins and its head ends. */
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
   readonly fields = new FieldBlock();
+  #targetAt = 0;
+  #targetEnd = 0;
+
+  get target(): string {
+    return this.bytes.toString("latin1", this.#targetAt, this.#targetEnd);
+  }
 
   /**
    * @returns where the bytes behind the head begin; -1 when it is not whole yet.
@@ -38,6 +49,9 @@ export class RequestParser {
       const fieldsAt = start >= end ? -1 : this.#parseLine(bytes, start, end);
       const after = fieldsAt < 0 ? -1 : this.fields.parse(bytes, start, fieldsAt, end);
       if (after < 0 && end - from === maxHeadBytes) throw tooLarge(fieldsAt < 0);
+      this.bytes = bytes;
+      this.start = start;
+      this.end = after;
       return after;
     } catch (error) {
       if (error instanceof TooManyFields) throw fail("head-too-large", error.message);
@@ -49,7 +63,8 @@ export class RequestParser {
   /** @returns where the fields begin; -1 when the line is not whole yet. */
   #parseLine(bytes: Buffer, start: number, end: number): number {
     let at = start;
-    while (at < end && isToken[bytes[at] as number] === 1) at += 1;
+    let hash = 0;
+    for (let byte; at < end && isToken[(byte = bytes[at] as number)] === 1; at += 1) hash = hashStep(hash, byte);
     if (at - start > maxMethodBytes) throw new BadBytes("The method is too long.");
     // A lone CR may be the first half of an empty line.
     if (at === end || (at === start && bytes[at] === CR && at + 1 === end)) return -1;
@@ -68,11 +83,31 @@ export class RequestParser {
     const minor = minorOf(bytes, versionAt);
     if (minor < 0) return refuseLine();
     this.http10 = minor === 0;
-    this.unplain = (seen & needsLook) !== 0;
-    this.method = bytes.toString("latin1", start, targetAt - 1);
-    this.target = bytes.toString("latin1", targetAt, versionAt - 1);
+    this.plain = (seen & needsLook) === 0 && bytes[targetAt] === SLASH && bytes[targetAt + 1] !== SLASH;
+    this.method = methodAt(bytes, start, targetAt - 1, hash);
+    this.#targetAt = targetAt;
+    this.#targetEnd = versionAt - 1;
     return at + 2;
   }
+}
+
+interface Method {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Those that Node knows, by their hash: the name of a request's method is not made anew for each. */
+const methods = new Map<number, Method>(
+  METHODS.map((name) => {
+    const bytes = Buffer.from(name);
+    return [bytes.reduce(hashStep, 0), { name, bytes }];
+  }),
+);
+
+function methodAt(bytes: Buffer, from: number, to: number, hash: number): string {
+  const known = methods.get(hash);
+  if (known !== undefined && isSame(known.bytes, bytes, from, to)) return known.name;
+  return bytes.toString("latin1", from, to);
 }
 
 function refuseLine(): never {

@@ -109,6 +109,15 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
       await deps.registry.publishLive(input.cell, input.slot, input.release);
     },
 
+    async settleCell({ cell, operation, to }) {
+      const claim = await deps.registry.raiseClaim(operation, cell);
+      if (claim === null) throw workflowError("claim-lost", `Operation ${operation} does not hold ${cell} any more.`);
+      const { liveSlot, slots } = await deps.driver.status(cell);
+      // Told to the driver with the new token, also where nothing is to be stopped: from then on an older one is refused.
+      if (slots[liveSlot].release !== to) await deps.driver.stopRelease(cell, liveSlot === "a" ? "b" : "a", claim);
+      return { liveSlot, slots };
+    },
+
     async retireSlot(input) {
       const claim = await claimOf(input);
       const report = await deps.driver.status(input.cell);

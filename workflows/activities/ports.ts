@@ -62,6 +62,10 @@ export interface RegistryPort {
   takeClaims(operation: OperationId, cells: readonly CellId[], seen: ReadonlyMap<CellId, number>): Promise<void>;
   /** The token of the operation's claim on the cell; null where it holds none any more. */
   claimToken(operation: OperationId, cell: CellId): Promise<number | null>;
+  /** All cells that the operation holds. */
+  heldCells(operation: OperationId): Promise<readonly CellId[]>;
+  /** Gives the operation's claim on a cell a higher token, which it then answers; null where it holds none. */
+  raiseClaim(operation: OperationId, cell: CellId): Promise<number | null>;
   dropClaims(operation: OperationId): Promise<void>;
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(rollout: Rollout): Promise<void>;

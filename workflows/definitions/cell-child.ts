@@ -9,6 +9,7 @@ import {
 } from "../../common/contracts/rollout.ts";
 import { deployCell } from "./deploy-cell.ts";
 import type { Journal } from "./journal.ts";
+import { lookHowItStands } from "./indeterminate.ts";
 import { recordOptions } from "./options.ts";
 import type { CellSteps } from "./steps.ts";
 
@@ -81,14 +82,12 @@ async function runChild(journal: Journal, input: Parameters<typeof deployCell>[0
     workflowId: temporalNames.cellDeployId(input.operation, input.cell, input.direction),
     args: [input],
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-  }).catch((error: unknown): CellDeployResult => {
-    return {
-      cell: input.cell,
-      step: "failed",
-      slot: null,
-      error: rootCause(error) ?? String(error),
-      releaseAtFault: false,
-    };
+  }).catch(async (error: unknown): Promise<CellDeployResult> => {
+    const reason = rootCause(error) ?? String(error);
+    if (!journal.abilities.yields)
+      return { cell: input.cell, step: "failed", slot: null, error: reason, releaseAtFault: false };
+    journal.cellIs(input.cell, "indeterminate", reason);
+    return await lookHowItStands(input, reason);
   });
   journal.underway.delete(input.cell);
   journal.cellIs(input.cell, result.step, result.error);

@@ -57,6 +57,8 @@ export async function deployCell(input: CellDeployInput): Promise<CellDeployResu
   } catch (error) {
     const reason = reasonOf(error);
     const releaseAtFault = blamesRelease(error);
+    const code = codeOf(error);
+    const said = code === undefined ? {} : { code };
     await CancellationScope.nonCancellable(() => tell(input, "rolling-back"));
     try {
       await CancellationScope.nonCancellable(async () => {
@@ -64,10 +66,10 @@ export async function deployCell(input: CellDeployInput): Promise<CellDeployResu
       });
     } catch (undoError) {
       const both = `${reason} Restoring the cell: ${reasonOf(undoError)}`;
-      return { cell: input.cell, step: "failed", slot: null, error: both, releaseAtFault };
+      return { cell: input.cell, step: "failed", slot: null, error: both, releaseAtFault, ...said };
     }
     const step = input.direction === "forward" ? "rolled-back" : "failed";
-    return { cell: input.cell, step, slot: null, error: reason, releaseAtFault };
+    return { cell: input.cell, step, slot: null, error: reason, releaseAtFault, ...said };
   }
 }
 
@@ -226,8 +228,12 @@ const faultsOfReleases: ReadonlySet<string> = new Set([
 ]);
 
 function blamesRelease(error: unknown): boolean {
+  return faultsOfReleases.has(codeOf(error) ?? "");
+}
+
+function codeOf(error: unknown): string | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure && faultsOfReleases.has(cause.type ?? "");
+  return cause instanceof ApplicationFailure ? (cause.type ?? undefined) : undefined;
 }
 
 function reasonOf(error: unknown): string {

@@ -4,9 +4,11 @@ import { isHeld } from "../../control-plane/rollout/progress.ts";
 import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
 import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
 import { type CellRecord, deployForward } from "./cell-child.ts";
+import { gaveWay, holdsItsCells } from "./holders.ts";
 import type { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
 import { catchUp, leaveOutGone } from "./members.ts";
+import { isLong } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
 
@@ -24,9 +26,11 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
   const pendingNow = (): readonly CellRecord[] =>
     journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
   for (;;) {
+    if (isLong(input, journal)) return;
     if (pendingNow().length > 0) {
       if (journal.abilities.commands) await untilLineRuns(journal, isEnding);
       await condition(() => !isHeld(journal.progress) || isEnding());
+      if (journal.abilities.yields && !isEnding() && !(await holdsItsCells(input, journal, pendingNow()))) return;
     }
     if (isEnding()) return journal.settle();
     // Commands may have changed what is pending meanwhile.
@@ -49,6 +53,8 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
       due.length > atOnce && patched("places")
         ? await inPlaces(input, journal, due, atOnce)
         : await Promise.all(due.slice(0, atOnce).map((cell) => deployForward(input, journal, cell)));
+    for (const { cell } of results.filter((result) => journal.abilities.yields && gaveWay(result)))
+      journal.cellIs(cell, "pending");
     const failed = intolerable(input, journal, results);
     if (failed !== null) return await failWave(input, journal, failed, results);
   }
@@ -70,6 +76,8 @@ async function inPlaces(
     const { ending, forcedWaves } = journal.progress;
     if (ending !== null || isHeld(journal.progress) || results.some(({ step }) => step !== "deployed"))
       return undefined;
+    // The history has become long: those under way settle, and the rest is the next run's.
+    if (isLong(input, journal)) return undefined;
     const first = queue.shift();
     const cell = journal.cells.find((one) => one.cell === first?.cell);
     const planned = journal.wave.cells.filter((one) => one.cell === first?.cell);
@@ -112,7 +120,9 @@ function intolerable(
   journal: Journal,
   results: readonly CellDeployResult[],
 ): CellDeployResult | null {
-  const failures = results.filter(({ step }) => step !== "deployed");
+  const failures = results.filter(
+    (result) => result.step !== "deployed" && !(journal.abilities.yields && gaveWay(result)),
+  );
   const grave = failures.find(({ step, releaseAtFault }) => releaseAtFault || step !== "rolled-back");
   if (grave !== undefined) return grave;
   const before = journal.cells.filter(

@@ -68,6 +68,11 @@ export type CellSteps = {
   publishLive(input: SlotStep & { release: ReleaseName }): Promise<void>;
   /** Drains, if so asked, and stops a slot; the live one is never touched, nothing is done where nothing runs. */
   retireSlot(input: SlotStep & ClaimedStep & { drain: boolean }): Promise<void>;
+  /**
+   * A cell whose change broke off: what may still be under way is refused from now on, what stands beside the live release is stopped if that is not
+   * `to`, and the cell says how it stands.
+   */
+  settleCell(input: { cell: CellId; operation: OperationId; to: ReleaseName }): Promise<CellReport>;
 };
 
 /** One look at a wave: load first, where samples lack, then routers and cells, then the judge. */
@@ -124,7 +129,14 @@ export interface Observation {
 
 /** What a rollout needs beside the steps in its cells. */
 export type RolloutSteps = {
-  /** Takes the cells, and makes the synthetic tenants' keys known well before the first load needs them. */
+  /**
+   * Takes the cells, all or none, and makes the synthetic tenants' keys known well before the first load needs them; does nothing with those that it has.
+   * @returns who else holds one, null where it has them all. It fails for good with `rollout-over` where the rollout was given up.
+   */
+  takeCells(input: { operation: OperationId; cells: readonly CellId[] }): Promise<{ readonly heldBy: string | null }>;
+  /** Which of these cells the operation holds no more. */
+  lostCells(input: { operation: OperationId; cells: readonly CellId[] }): Promise<readonly CellId[]>;
+  /** As `takeCells`, for rollouts that began before that: tried until it has them. */
   prepareRollout(input: { operation: OperationId; cells: readonly CellId[] }): Promise<void>;
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(input: { rollout: Rollout }): Promise<void>;

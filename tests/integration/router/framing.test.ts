@@ -87,6 +87,51 @@ describe("framing, before a cell that answers with bytes", () => {
     assert.match(old.text, /^HTTP\/1\.1 200 OK\r\n/);
   });
 
+  it("a refusal that comes late has a body or none as its own request asks, whatever was asked meanwhile", async () => {
+    let held: Socket | null = null;
+    cell.answer = (socket, text) => {
+      if (text.startsWith("POST /held ")) held = socket;
+      else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    };
+    const client = new RawConnection(bed.port);
+    client.socket.write(`POST /held HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`);
+    await until(() => held !== null, "the cell has the request");
+    await sendBytes(bed.port, `HEAD /x HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
+    (held as Socket | null)?.destroy();
+    await until(() => client.text.includes("\r\n\r\n"), "the refusal");
+    const length = Number(/content-length: (\d+)/.exec(client.text)?.[1]);
+    assert.ok(length > 0);
+    await until(() => client.text.length === client.text.indexOf("\r\n\r\n") + 4 + length, "its body");
+    assert.match(client.text, /^HTTP\/1\.1 502 [^]*"code":"answer-lost"/);
+    client.socket.destroy();
+  });
+
+  it("a request that is sent again is the same, whatever heads were read meanwhile", async () => {
+    const heads: string[] = [];
+    let held: Socket | null = null;
+    cell.answer = (socket, text) => {
+      if (!text.startsWith("GET /held?a=b "))
+        return void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
+      heads.push(text);
+      if (heads.length === 1) held = socket;
+      else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    };
+    const client = new RawConnection(bed.port);
+    client.socket.write(get("/held?a=b", "X-A: 1\r\nTE: trailers\r\nx-b: 2\r\n"));
+    await until(() => held !== null, "the cell has the request");
+    for (const path of ["/longer/than/before", "/y"])
+      await sendBytes(bed.port, get(path, `X-A: other\r\nConnection: close\r\n`));
+    (held as Socket | null)?.destroy();
+    await until(() => client.text.endsWith("\r\n\r\nok"), "the answer to the second try");
+    assert.equal(heads.length, 2);
+    assert.equal(heads[1], heads[0]);
+    assert.match(
+      heads[0] ?? "",
+      /^GET \/held\?a=b HTTP\/1\.1\r\nHost: acme\.cellplane\.localhost\r\nX-A: 1\r\nx-b: 2\r\nx-forwarded-for: /,
+    );
+    client.socket.destroy();
+  });
+
   it("an answer in many pieces is put together, wherever it is cut", async () => {
     const whole =
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n";

@@ -56,7 +56,7 @@ export function readAsRouter(bytes: Buffer): Reading {
 function fieldsOf({ fields }: RequestParser): string[] {
   const all: string[] = [];
   for (let index = 0; index < fields.count; index += 1) {
-    const line = fields.text.slice(fields.lineAt(index), fields.lineAt(index + 1));
+    const line = fields.text(fields.lineAt(index), fields.lineAt(index + 1));
     all.push(line.slice(0, line.indexOf(":")), fields.value(index));
   }
   return all;

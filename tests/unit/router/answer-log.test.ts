@@ -17,7 +17,7 @@ function bench(every: number) {
     ({
       status,
       refused,
-      id: "r-1",
+      ids: { request: "r-1" },
       startedAt: 0,
       checked: { method: "GET", hostField: "acme.example", target: "/x?key=secret" },
     }) as unknown as Exchange;

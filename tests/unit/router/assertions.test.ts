@@ -16,7 +16,7 @@ describe("assertions", () => {
     let keyNow = key;
     const assertions = new Assertions("router-1" as PartId, () => keyNow, clock);
     const kept = { assertion: null };
-    const tokenOf = (line: string) => /^cellplane-assertion: (.*)\r\n$/.exec(line)?.[1] ?? "";
+    const tokenOf = (line: Buffer) => /^cellplane-assertion: (.*)\r\n$/.exec(line.toString())?.[1] ?? "";
     const cell = "cell-1" as CellId;
     const row = { id: tenant, synthetic: false } as TenantRow;
     const first = assertions.line(kept, cell, 1, row, "anonymous");
@@ -31,7 +31,7 @@ describe("assertions", () => {
       assertions.line(kept, cell, 1, { ...row, synthetic: true }, "anonymous"),
       assertions.line({ assertion: null }, cell, 1, row, "01890000-0000-7000-8000-000000000101" as KeyId),
     ];
-    assert.equal(new Set([first, second, ...others]).size, 6);
+    assert.equal(new Set([first, second, ...others].map(String)).size, 6);
     clock.ms -= 120_000;
     assert.notEqual(assertions.line(kept, cell, 1, row, "anonymous"), second);
     const third = assertions.line(kept, cell, 1, row, "anonymous");

@@ -5,7 +5,6 @@ import type { Clock } from "../../../common/clock.ts";
 import type { TenantId } from "../../../common/ids.ts";
 import { CellplaneError } from "../../../common/errors.ts";
 import { Breaker } from "../../../router/guard/breaker.ts";
-import { fieldsFromCell, headToCell, type ToCell } from "../../../router/guard/fields.ts";
 import { checkHead } from "../../../router/guard/head.ts";
 import { InFlight } from "../../../router/guard/in-flight.ts";
 import { keyDigestOf, looksLikeKey } from "../../../router/guard/key.ts";
@@ -13,10 +12,7 @@ import { ParkingLot } from "../../../router/guard/parking.ts";
 import { TrustedPeers } from "../../../router/guard/peers.ts";
 import { RateLimits } from "../../../router/guard/rate.ts";
 import { RetryBudget } from "../../../router/guard/retry-budget.ts";
-import { framingOfAnswer, type AnswerHead } from "../../../router/wire/answer-head.ts";
-import { AnswerParser } from "../../../router/wire/answer-parser.ts";
-import { isInternal } from "../../../router/wire/field-names.ts";
-import { RequestParser } from "../../../router/wire/request-parser.ts";
+import { parsedHead, type Given } from "../../support/http/heads.ts";
 
 class HandClock implements Clock {
   ms = 1_000_000;
@@ -24,36 +20,9 @@ class HandClock implements Clock {
   monotonic = () => this.ms;
 }
 const tenant = "01890000-0000-7000-8000-000000000001" as TenantId;
-interface Given {
-  readonly method?: string;
-  readonly target?: string;
-  readonly version?: string;
-  /** Name, value, name, value, … */
-  readonly fields?: readonly string[];
-}
-
-/** A request's head as bytes, parsed. */
-function head({
-  method = "GET",
-  target = "/",
-  version = "1.1",
-  fields = ["Host", "acme.example"],
-}: Given = {}): RequestParser {
-  const parser = new RequestParser();
-  const bytes = Buffer.from(`${method} ${target} HTTP/${version}\r\n${linesOf(fields)}\r\n`, "latin1");
-  assert.equal(parser.parse(bytes, 0, bytes.length), bytes.length);
-  return parser;
-}
-
-function linesOf(fields: readonly string[]): string {
-  let lines = "";
-  for (let index = 0; index < fields.length; index += 2) lines += `${fields[index]}: ${fields[index + 1]}\r\n`;
-  return lines;
-}
-
 const code = (given: Given): string => {
   try {
-    checkHead(head(given));
+    checkHead(parsedHead(given));
     return "passes";
   } catch (error) {
     return error instanceof CellplaneError ? error.code : String(error);
@@ -98,142 +67,9 @@ describe("a request's head", () => {
 
   it("asks for a WebSocket only with GET, Upgrade and a Connection that says so", () => {
     const fields = (connection: string) => ["Host", "acme.example", "Connection", connection, "Upgrade", "WebSocket"];
-    assert.equal(checkHead(head({ fields: fields("keep-alive, Upgrade") })).websocket, true);
-    assert.equal(checkHead(head({ fields: fields("keep-alive") })).websocket, false);
-    assert.equal(checkHead(head({ method: "POST", fields: fields("upgrade") })).websocket, false);
-  });
-});
-
-describe("fields", () => {
-  /** The lines for the cell, name and value each. */
-  const toCell = (fields: string[], more: Partial<ToCell> = {}): [string, string][] => {
-    const parsed = head({ fields });
-    const text = headToCell({
-      head: checkHead(parsed),
-      lineStands: true,
-      fields: parsed.fields,
-      stripAuthorization: false,
-      requestId: "r",
-      traceparent: "t",
-      traceContinued: false,
-      peer: "10.0.0.1",
-      peerTrusted: false,
-      proto: "http",
-      ...more,
-    });
-    const [line, ...lines] = text.split("\r\n").slice(0, -1);
-    assert.equal(line, "GET / HTTP/1.1");
-    return lines.map((each) => [each.split(": ", 1)[0] ?? "", each.slice(each.indexOf(": ") + 2)]);
-  };
-
-  it("of our own are known in every spelling", () => {
-    const internal = (names: readonly string[]) => {
-      const { fields } = head({ fields: ["Host", "acme.example", ...names.flatMap((name) => [name, "x"])] });
-      return names.filter((_, index) => isInternal(fields.kind(index + 1)));
-    };
-    const ours = ["cellplane-assertion", "cellplane_assertion", "CELLPLANE_Slot", "cellplane-a_b", "cellplane_"];
-    assert.deepEqual(internal(ours), ours);
-    assert.deepEqual(internal(["cellplane", "x-cellplane-a", "cellplanes-a", "__proto__", "constructor"]), []);
-  });
-
-  it("are told apart by their bytes, however many there are: names that share a place share nothing else", () => {
-    for (let round = 0; round < 3; round += 1) {
-      for (let first = 0; first < 20_000; first += 100) {
-        const names = Array.from({ length: 100 }, (_, index) => `x-${(first + index).toString(36)}`);
-        const { fields } = head({ fields: ["Host", "acme.example", ...names.flatMap((name) => [name, "x"])] });
-        assert.deepEqual(
-          names.map((_, index) => fields.name(index + 1)),
-          names,
-        );
-      }
-    }
-  });
-
-  it("framing and host stand once and are ours, whatever Connection names", () => {
-    const out = toCell([
-      "Host",
-      "acme.example",
-      "Connection",
-      "host, content-length, x-request-id, traceparent, x-forwarded-for",
-      "Content-Length",
-      "7",
-      "X-Request-Id",
-      "evil",
-    ]);
-    assert.deepEqual(out, [
-      ["Host", "acme.example"],
-      ["x-forwarded-for", "10.0.0.1"],
-      ["x-forwarded-host", "acme.example"],
-      ["x-forwarded-proto", "http"],
-      ["x-request-id", "r"],
-      ["traceparent", "t"],
-      ["content-length", "7"],
-    ]);
-  });
-
-  it("that pass are copied in runs, whatever is cut out between them, in their order and spelling", () => {
-    const out = toCell(["X-A", "1", "Host", "acme.example", "X-B", "2", "x-c", "  3 ", "TE", "trailers", "X-D", ""]);
-    assert.deepEqual(
-      out.filter(([name]) => /^x-[a-d]$/i.test(name)).map(([name, value]) => `${name}=${value.trim()}`),
-      ["X-A=1", "X-B=2", "x-c=3", "X-D="],
-    );
-  });
-
-  it("of a trusted proxy are kept, and its address is appended", () => {
-    const sent = [
-      "Host",
-      "acme.example",
-      "X-Forwarded-For",
-      "1.1.1.1",
-      "X-Forwarded-Proto",
-      "https",
-      "Forwarded",
-      "for=1.1.1.1",
-    ];
-    const out = toCell(sent, { peerTrusted: true });
-    const valuesOf = (wanted: string) =>
-      out.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
-    assert.deepEqual(valuesOf("x-forwarded-for"), ["1.1.1.1, 10.0.0.1"]);
-    assert.deepEqual(valuesOf("x-forwarded-proto"), ["https"]);
-    assert.deepEqual(valuesOf("forwarded"), ["for=1.1.1.1"]);
-  });
-
-  it("of a cell are taken apart; a slot or release that is none is nothing", () => {
-    const parser = new AnswerParser();
-    const lines = linesOf([
-      "Cellplane-Slot",
-      "c",
-      "CELLPLANE-RELEASE",
-      "pulse@2",
-      "Cellplane-Not-Executed",
-      "slot-not-live",
-      "X-A",
-      "1",
-      "Keep-Alive",
-      "timeout=5",
-      "Cellplane_Secret",
-      "x",
-      "Content-Length",
-      "0",
-      "X-Hop",
-      "2",
-    ]);
-    const answer = (version: string, more: string): AnswerHead => {
-      const bytes = Buffer.from(`HTTP/${version} 200 Fine\r\n${lines}${more}\r\n`);
-      parser.parse(bytes, 0, bytes.length);
-      return framingOfAnswer(parser, "GET");
-    };
-    assert.deepEqual(fieldsFromCell(answer("1.1", "Connection: x-hop, content-length\r\n"), true), {
-      lines: "HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 0\r\n",
-      release: "pulse@2",
-      slot: null,
-      notExecuted: "slot-not-live",
-      leaseWord: null,
-      stateless: null,
-      eventStream: false,
-      dated: false,
-    });
-    assert.equal(fieldsFromCell(answer("1.0", ""), false).lines, "HTTP/1.1 200 Fine\r\nX-A: 1\r\nX-Hop: 2\r\n");
+    assert.equal(checkHead(parsedHead({ fields: fields("keep-alive, Upgrade") })).websocket, true);
+    assert.equal(checkHead(parsedHead({ fields: fields("keep-alive") })).websocket, false);
+    assert.equal(checkHead(parsedHead({ method: "POST", fields: fields("upgrade") })).websocket, false);
   });
 });
 
