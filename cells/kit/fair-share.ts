@@ -50,6 +50,8 @@ export class FairShare {
   readonly #held = new Map<TenantId, number>();
   /** In the order of turns: who was admitted goes to the end. */
   readonly #waiting = new Map<TenantId, Waiter[]>();
+  /** Until shares grow, while somebody waits. */
+  #growth: NodeJS.Timeout | undefined;
   #taken = 0;
   #refusalsHeld = 0;
   /** Who was admitted last, and when last somebody else than before was. */
@@ -91,6 +93,7 @@ export class FairShare {
       this.#waiting.set(tenant, queue);
       // Its share may have grown since it began to wait: the others have gone.
       this.#admit();
+      this.#admitWhenAlone();
     });
   }
 
@@ -115,6 +118,18 @@ export class FairShare {
       this.#take(next);
       waiter.admit();
     }
+  }
+
+  /** Shares grow when the others have gone, and nobody need come or leave at that moment. */
+  #admitWhenAlone(): void {
+    if (this.#growth !== undefined || this.#waiting.size === 0) return;
+    const companyLeftMs = this.#changedAt + companyMs - this.#clock.monotonic();
+    if (companyLeftMs <= 0) return;
+    this.#growth = setTimeout(() => {
+      this.#growth = undefined;
+      this.#admit();
+      this.#admitWhenAlone();
+    }, Math.ceil(companyLeftMs));
   }
 
   async #holdRefusal(): Promise<void> {

@@ -60,6 +60,15 @@ test("a share that has grown is filled by those who wait, in their order, before
   assert.equal(admitted.at(-1), "late");
 });
 
+test("a share grows when the others have gone, though nobody comes or leaves", async () => {
+  const share = new FairShare(4);
+  await share.enter(calm);
+  await share.enter(flood);
+  share.leave(calm);
+  // The first is held for long, as by a report; of four one may be held in company, two alone.
+  await share.enter(flood);
+});
+
 test("in company, whose queue is half full holds a tenth, until it is not", async () => {
   const share = new FairShare(10, undefined, { monotonic: () => 0 });
   const admitted: string[] = [];
