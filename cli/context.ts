@@ -27,6 +27,8 @@ export interface Context {
   readonly json: boolean;
   /** The terminal that stdout is, where it may be written in colours and rewritten in place; else null. */
   readonly terminal: Terminal | null;
+  /** Whether stdout goes to a program, which follows a rollout by lines of JSON; under --json it is given the one document instead. */
+  readonly piped: boolean;
   /** What people read while they wait: stdout, or stderr under --json, where stdout belongs to the one document. */
   readonly progress: (text: string) => void;
   fleet(): Promise<FleetFile>;
@@ -39,7 +41,10 @@ export interface ContextOptions {
   readonly token: string | undefined;
   readonly json: boolean;
   readonly terminal: Terminal | null;
+  readonly piped: boolean;
   readonly progress: (text: string) => void;
+  /** What belongs to no command's answer: stderr. */
+  readonly remark: (text: string) => void;
 }
 
 export function createContext(options: ContextOptions): Context {
@@ -58,13 +63,13 @@ export function createContext(options: ContextOptions): Context {
 }
 
 /** What was done past the control plane is told first, where it answers; whether it does, the command's own call finds out. */
-async function catchUp({ home, progress }: ContextOptions, plane: ControlPlane): Promise<void> {
+async function catchUp({ home, remark }: ContextOptions, plane: ControlPlane): Promise<void> {
   try {
     await tellDirect(home, plane);
   } catch (error) {
     if (error instanceof CellplaneError && error.code === "control-plane-unreachable") return;
     if (!(error instanceof RemoteProblem)) throw error;
-    progress(`What was done directly is not in the audit yet: ${error.message}\n`);
+    remark(`What was done directly is not in the audit yet: ${error.message}\n`);
   }
 }
 

@@ -7,9 +7,11 @@ import { defineDns } from "./commands/dns.ts";
 import { defineFleet } from "./commands/fleet.ts";
 import { defineLine } from "./commands/line.ts";
 import { defineJobs } from "./commands/jobs.ts";
+import { defineOperations } from "./commands/operations.ts";
 import { defineOperators } from "./commands/operators.ts";
 import { defineReleases } from "./commands/releases.ts";
 import { defineRollouts } from "./commands/rollouts.ts";
+import { defineWebhooks } from "./commands/webhooks.ts";
 import { defineTenants } from "./commands/tenants.ts";
 
 const closing = `
@@ -36,6 +38,8 @@ export function createProgram(surroundings: {
   defineReleases(program, surroundings.run);
   defineRollouts(program, surroundings.run);
   defineLine(program, surroundings.run);
+  defineOperations(program, surroundings.run);
+  defineWebhooks(program, surroundings.run);
   defineOperators(program, surroundings.run);
   defineDns(program, surroundings.run);
   settle(program, surroundings.write);

@@ -47,7 +47,9 @@ export async function runCommandLine(argv: readonly string[], surroundings: Surr
         token: settings.token,
         json,
         terminal: !json && settings.decorated ? terminalOf(stdout) : null,
+        piped: !json && stdout.isTTY !== true,
         progress: (text) => (json ? stderr : stdout).write(text),
+        remark: (text) => stderr.write(text),
       });
       exit = print(await work(context), json, stdout);
     },

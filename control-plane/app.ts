@@ -19,6 +19,7 @@ import { fleetRoutes } from "./api/fleet.ts";
 import { jobRoutes } from "./api/jobs.ts";
 import { lineRoutes } from "./api/line.ts";
 import { lifeRoutes } from "./api/lives.ts";
+import { operationRoutes } from "./api/operations.ts";
 import { operatorRoutes } from "./api/operators.ts";
 import { overviewRoutes } from "./api/overview.ts";
 import { partRoutes } from "./api/parts.ts";
@@ -30,6 +31,7 @@ import { rolloutRoutes } from "./api/rollouts.ts";
 import { sessionRoutes } from "./api/sessions.ts";
 import { tenantRestoreRoutes } from "./api/tenant-restores.ts";
 import { tenantRoutes } from "./api/tenants.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 import { registryTrouble } from "./registry-trouble.ts";
 
 /** A release's runtime of 120 MB comes over a slow line, too. */
@@ -75,7 +77,9 @@ export function createApp(context: ApiContext): Server {
     blobRoutes(api, context);
     rolloutRecordRoutes(api, context);
     rolloutRoutes(api, context);
+    operationRoutes(api, context);
     lineRoutes(api, context);
+    webhookRoutes(api, context);
     operatorRoutes(api, context);
     dnsRoutes(api, context);
     queryRoutes(api, context);

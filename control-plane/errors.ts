@@ -180,6 +180,11 @@ export const controlPlaneErrors = {
     title: "Another operation holds a cell",
     todo: "Wait for its end, or end it; which operation it is, and whose, stands in the detail.",
   },
+  "operation-alive": {
+    status: 409,
+    title: "The operation is not lost: its workflow answers",
+    todo: "Command it instead: `npx cellplane rollout halt`, `roll-back` or `cancel`.",
+  },
   "unknown-operation": {
     status: 404,
     title: "No such operation is open",
@@ -210,6 +215,14 @@ export const controlPlaneErrors = {
     title: "Temporal does not answer",
     todo: "Nothing was changed; try again when it is back.",
   },
+  // webhooks
+  "webhook-refused": {
+    status: 422,
+    title: "Nothing is sent to that address",
+    todo: "Give a receiver's https address outside of this fleet; the detail says what is wrong with this one.",
+  },
+  "unknown-webhook": { status: 404, title: "There is no such webhook", todo: "See `npx cellplane webhook list`." },
+  "too-many-webhooks": { status: 409, title: "There are as many webhooks as there may be", todo: "Remove one first." },
   // other parts
   "aggregator-unreachable": {
     status: 503,

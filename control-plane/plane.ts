@@ -27,6 +27,8 @@ import { createTemporal } from "./operations/temporal.ts";
 import { registryTrouble } from "./registry-trouble.ts";
 import { createBlobCollector } from "./registry/blob-collector.ts";
 import { BlobStore } from "./registry/blobs.ts";
+import { createWebhookClient } from "./webhooks/client.ts";
+import { createDeliverer } from "./webhooks/deliverer.ts";
 import { migrateRegistry } from "./registry/migrations.store.ts";
 import { Notifications } from "./registry/notifications.store.ts";
 import { putPart, putSettings } from "./registry/parts.ts";
@@ -44,12 +46,13 @@ export interface Plane {
  * Puts the control plane together and starts it: registry, keys, publisher, API, then the loops that reconcile. What it takes it hands to
  * `shutdown`.
  * @param options.creationWaitMs how long a creation waits for its cell; given by tests.
+ * @param options.webhookPauses seconds between the tries of a webhook; given by tests.
  */
 export async function startPlane(
   config: Config,
   log: Logger,
   shutdown: Shutdown,
-  options: { readonly creationWaitMs?: number } = {},
+  options: { readonly creationWaitMs?: number; readonly webhookPauses?: readonly number[] } = {},
 ): Promise<Plane> {
   const clock = systemClock;
   const pool = createPool({ url: config.DATABASE_URL, application: config.PART_ID, max: 20, log });
@@ -73,7 +76,9 @@ export async function startPlane(
   const policy = new AddressPolicy({ loopback: config.CELL_LOOPBACK ?? isLoopback(config.HOST) });
   const parts = createPartClient(config.PART_ID, key, clock, policy);
   shutdown.add("part client", () => parts.close());
-  const engine = createTemporal(config.TEMPORAL_ADDRESS);
+  const webhooks = createWebhookClient(clock, policy);
+  shutdown.add("webhooks", () => webhooks.close());
+  const engine = createTemporal(config.TEMPORAL_ADDRESS, log);
   shutdown.add("temporal", () => engine.close());
 
   const partKeys = new PartKeys(pool, clock);
@@ -85,6 +90,8 @@ export async function startPlane(
   const recorder = createTrafficRecorder({ pool, clock, parts, log });
   const starter = createStarter({ pool, engine, log });
   const lineKeeper = createLineKeeper({ pool, engine, log });
+  const pauses = options.webhookPauses;
+  const deliverer = createDeliverer({ pool, client: webhooks, log, ...(pauses === undefined ? {} : { pauses }) });
   const signing = publisher.createLoop();
   let ownUrl = `http://${config.HOST}:${config.PORT}`;
   const context: ApiContext = {
@@ -98,6 +105,7 @@ export async function startPlane(
     leases,
     starter,
     lineKeeper,
+    webhooks,
     engine,
     temporalMissing: config.TEMPORAL_MISSING,
     blobs,
@@ -129,7 +137,18 @@ export async function startPlane(
     starter.signal();
     lineKeeper.signal();
   });
-  const reconcilers = [monitor.loop, leases.loop, lives, relocations, starter, lineKeeper, collector, recorder];
+  notifications.on("webhooks", () => deliverer.signal());
+  const reconcilers = [
+    deliverer,
+    monitor.loop,
+    leases.loop,
+    lives,
+    relocations,
+    starter,
+    lineKeeper,
+    collector,
+    recorder,
+  ];
   for (const loop of [signing, ...reconcilers]) {
     loop.start();
     shutdown.add("loop", () => loop.stop());

@@ -26,9 +26,12 @@ const lastDelayMs = 5_000;
 /** Readiness is asked for every second or so; an answer that takes longer is none. */
 const askTimeoutMs = 1_000;
 
-/** A bake watches up to a hundred cells, each look one activity; the rest wait their turn. */
-const activitiesAtOnce = 50;
-const cachedWorkflows = 100;
+/**
+ * A policy may change 250 cells side by side, each in a step that mostly waits; beside them there is room for looks and records. A workflow that fell out of
+ * the cache would be replayed from its beginning at each of its steps.
+ */
+const activitiesAtOnce = 300;
+const cachedWorkflows = 400;
 
 /** How long running activities may go on when the process is asked to stop; then they are taken up again elsewhere. */
 const graceMs = 8_000;

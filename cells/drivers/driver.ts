@@ -1,6 +1,6 @@
 import type { Slot, SlotAddresses } from "../../common/contracts/lease.ts";
 import type { TenantLoss } from "../../common/contracts/restores.ts";
-import type { ReleaseManifest } from "../../common/contracts/release.ts";
+import type { MigrationClass, ReleaseManifest } from "../../common/contracts/release.ts";
 import type { CellId, ReleaseName } from "../../common/ids.ts";
 
 /** A release by its name and the digest of its manifest, which proves it. */
@@ -96,9 +96,10 @@ export interface CellDriver {
   /**
    * Runs the release's migrations that the cell's database does not have yet. In a cell without tenants all of them, else those
    * classed `expand`.
+   * @param also classes beside `expand` that may run: those that somebody has planned, knowing that there is no way back.
    * @throws release-missing, migration-failed; process-unhealthy when the database is down
    */
-  migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
+  migrate(cell: CellId, release: ReleaseRef, claim?: number, also?: readonly MigrationClass[]): Promise<void>;
 
   /**
    * Starts the release in a slot, beside what runs in the other. Returns when its processes live; whether they are ready,

@@ -68,6 +68,13 @@ export const defineRollouts: DefineCommands = (parent, run) => {
   act(show, run, async () => (await import("../actions/rollout/commands.ts")).showRollout);
   withExamples(show, "rollout show", "rollout show --watch");
 
+  const timeline = rollout
+    .command("timeline")
+    .description("every state that a rollout was in, since when, for how long, and who or what ended it")
+    .argument("[id]", "its id (default: the latest)");
+  act(timeline, run, async () => (await import("../actions/rollout/timeline.ts")).showTimeline);
+  withExamples(timeline, "rollout timeline", "rollout timeline --json");
+
   for (const name of rolloutCommands) {
     const command = withSubject(rollout.command(name).description(commandTexts[name]), name)
       .argument("[id]", "its id (default: the latest)")

@@ -28,6 +28,50 @@ export const ClaimCells = Type.Object(
 );
 export type ClaimCells = Static<typeof ClaimCells>;
 
+/** An operation that has not ended. */
+export const OpenOperation = Type.Object(
+  {
+    id: OperationIdSchema,
+    kind: Type.String(),
+    requestedBy: Type.String(),
+    createdAt: TimestampSchema,
+    /** Of a rollout: its release and its state. */
+    release: Type.Union([Type.String(), Type.Null()]),
+    state: Type.Union([Type.String(), Type.Null()]),
+    /** Of a command: whether it was heard of lately; a rollout's workflow is not asked here. */
+    isHeard: Type.Union([Type.Boolean(), Type.Null()]),
+    cells: Type.Array(CellIdSchema),
+  },
+  { $id: "OpenOperation", ...strict },
+);
+export type OpenOperation = Static<typeof OpenOperation>;
+export const OpenOperations = Type.Object(
+  { operations: Type.Array(OpenOperation) },
+  { $id: "OpenOperations", ...strict },
+);
+export type OpenOperations = Static<typeof OpenOperations>;
+
+/** `POST /v1/operations/:id/abandon` */
+export const AbandonOperation = Type.Object(
+  { reason: Type.String({ minLength: 1, maxLength: 500 }) },
+  { $id: "AbandonOperation", ...strict },
+);
+export type AbandonOperation = Static<typeof AbandonOperation>;
+export const AbandonedOperation = Type.Object(
+  {
+    id: OperationIdSchema,
+    kind: Type.String(),
+    /** What became of its workflow: there was none, or none any more; it was ended; or Temporal could not be asked, and what comes back is refused. */
+    workflow: oneOf(["none", "ended", "not-asked"] as const),
+    /** Cells in mid-change, and how they say they stand now. */
+    cells: Type.Array(
+      Type.Object({ cell: CellIdSchema, step: Type.String(), error: Type.Union([Type.String(), Type.Null()]) }, strict),
+    ),
+  },
+  { $id: "AbandonedOperation", ...strict },
+);
+export type AbandonedOperation = Static<typeof AbandonedOperation>;
+
 /** The operation that holds the cells, and the token of each claim, which driver and cell are shown. */
 export const HeldCells = Type.Object(
   {

@@ -156,6 +156,18 @@ export const Verdict = Type.Object(
 );
 export type Verdict = Static<typeof Verdict>;
 
+/** A rollout's state with the flags beside it. */
+export const Standing = Type.Object(
+  {
+    state: oneOf(rolloutStates),
+    waitingFor: Type.Union([oneOf(waitReasons), Type.Null()]),
+    paused: Type.Boolean(),
+    stopped: Type.Boolean(),
+  },
+  { $id: "Standing", additionalProperties: false },
+);
+export type Standing = Readonly<Static<typeof Standing>>;
+
 export const HistoryEntry = Type.Object(
   {
     at: TimestampSchema,
@@ -166,6 +178,8 @@ export const HistoryEntry = Type.Object(
     reason: Type.Union([Type.String(), Type.Null()]),
     /** The explain record of a verdict. */
     verdict: Type.Optional(Verdict),
+    /** Where it left the rollout, if that was somewhere else than before. */
+    standing: Type.Optional(Standing),
   },
   { additionalProperties: false },
 );
@@ -272,6 +286,14 @@ export const CommandInput = Type.Object(
 );
 export type CommandInput = Static<typeof CommandInput>;
 
+/** Attributes by which rollouts are found in Temporal, with their types there. */
+export const searchNames = {
+  application: "CellplaneApplication",
+  release: "CellplaneRelease",
+  state: "CellplaneState",
+  wave: "CellplaneWave",
+} as const;
+
 /** Names by which control plane and worker meet in Temporal. */
 export const temporalNames = {
   namespace: "default",
@@ -292,6 +314,10 @@ export const RolloutInput = Type.Object(
     plan: RolloutPlan,
     requestedBy: Type.String(),
     reason: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    /** Temporal knows the attributes by which rollouts are searched (`searchNames`). */
+    searchable: Type.Optional(Type.Boolean()),
+    /** Events after which the workflow goes on in another run, if Temporal does not suggest it before; for tests. */
+    longHistory: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   { $id: "RolloutInput", additionalProperties: false },
 );
@@ -307,6 +333,12 @@ export const CellDeployInput = Type.Object(
     to: ReleaseNameSchema,
     digest: Sha256Schema,
     direction: oneOf(["forward", "back"] as const),
+    /** Steps are not told to the rollout; how it ended is. */
+    silent: Type.Optional(Type.Boolean()),
+    /** The plan brings no migration: what served before serves after, and is not tried again. */
+    sameSchema: Type.Optional(Type.Boolean()),
+    /** Classes of migrations beside `expand` that the plan named; what it did not name is refused. */
+    migrations: Type.Optional(Type.Array(oneOf(migrationClasses))),
   },
   { $id: "CellDeployInput", additionalProperties: false },
 );
@@ -319,6 +351,8 @@ export const CellDeployResult = Type.Object(
     error: Type.Union([Type.String(), Type.Null()]),
     /** Whether the release is to blame for the error: it did not start, its migration or its smoke test failed. */
     releaseAtFault: Type.Boolean(),
+    /** The error's code, where it has one. */
+    code: Type.Optional(Type.String()),
   },
   { $id: "CellDeployResult", additionalProperties: false },
 );

@@ -13,6 +13,7 @@ import type { WorkflowEngine } from "../operations/temporal.ts";
 import type { AddressRules } from "../registry/cell-addresses.ts";
 import type { BlobStore } from "../registry/blobs.ts";
 import type { Notifications } from "../registry/notifications.store.ts";
+import type { WebhookClient } from "../webhooks/client.ts";
 import type { OpenStreams } from "./event-stream.ts";
 
 /** All that the routes work with. Nothing of it is touched before a request comes. */
@@ -28,6 +29,7 @@ export interface ApiContext {
   readonly leases: { readonly loop: Loop; readonly trouble: LeaseTrouble };
   readonly starter: Loop;
   readonly lineKeeper: Loop;
+  readonly webhooks: WebhookClient;
   readonly engine: WorkflowEngine;
   /** Why there is no Temporal, where that is known. */
   readonly temporalMissing: string;
@@ -38,7 +40,7 @@ export interface ApiContext {
   readonly streams: OpenStreams;
   /** Folder of the built dashboard; it may appear later. */
   readonly dashboardDirectory: string;
-  /** Where cells may be. */
+  /** Where cells, and receivers of webhooks, may be. */
   readonly cellAddresses: AddressRules;
   /** How long a creation waits for the tenant to be served, in milliseconds. */
   readonly creationWaitMs: number;

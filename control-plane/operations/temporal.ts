@@ -1,6 +1,14 @@
 import { connect as connectSocket } from "node:net";
 import type * as temporalSdk from "@temporalio/client";
-import { temporalNames, type CommandInput, type Rollout, type RolloutInput } from "../../common/contracts/rollout.ts";
+import {
+  searchNames,
+  temporalNames,
+  type CommandInput,
+  type Rollout,
+  type RolloutInput,
+} from "../../common/contracts/rollout.ts";
+import type { Logger } from "../../common/log.ts";
+import { CellplaneError } from "../../common/errors.ts";
 import { fail } from "../errors.ts";
 
 /** How long one call to Temporal may take, in milliseconds. */
@@ -25,6 +33,12 @@ export interface WorkflowEngine {
    * @throws command-refused with the workflow's reason, workflow-gone, temporal-unreachable
    */
   command(rollout: Rollout, input: CommandInput): Promise<Rollout>;
+  /**
+   * Ends a rollout's workflow that does not answer any more.
+   * @returns whether there was one.
+   * @throws operation-alive where it answers; temporal-unreachable
+   */
+  endLost(rollout: Rollout, reason: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -40,7 +54,7 @@ interface Connected {
  * Temporal, connected on first use: the control plane boots without it, and its client is a hundred modules that only operations need.
  * @param address `host:port`, empty where the fleet runs without Temporal.
  */
-export function createTemporal(address: string): WorkflowEngine {
+export function createTemporal(address: string, log: Logger): WorkflowEngine {
   let connected: Promise<Connected> | null = null;
 
   async function connect(): Promise<Connected> {
@@ -63,12 +77,13 @@ export function createTemporal(address: string): WorkflowEngine {
       const workflowId = temporalNames.rolloutId(rollout.application);
       const { id: operation, plan, requestedBy, history } = rollout;
       const input: RolloutInput = { operation, plan, requestedBy, reason: history[0]?.reason ?? null };
+      const searchable = await withAttributes(connection, log);
       try {
         await connection.withDeadline(Date.now() + callTimeoutMs, () =>
           client.workflow.start(temporalNames.rolloutWorkflow, {
             workflowId,
             taskQueue: temporalNames.taskQueue,
-            args: [input],
+            args: [{ ...input, searchable }],
             memo: { operation: rollout.id },
             workflowIdConflictPolicy: "FAIL",
             workflowIdReusePolicy: "ALLOW_DUPLICATE",
@@ -110,6 +125,24 @@ export function createTemporal(address: string): WorkflowEngine {
       }
     },
 
+    async endLost(rollout, reason) {
+      const { sdk, client, connection } = await connect();
+      const handle = client.workflow.getHandle(temporalNames.rolloutId(rollout.application));
+      const soon = <T>(call: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + callTimeoutMs, call);
+      try {
+        const { memo, status } = await soon(() => handle.describe());
+        if (memo?.["operation"] !== rollout.id || status.name !== "RUNNING") return false;
+        if (await soon(() => handle.query<Rollout>(temporalNames.stateQuery)).then(isAnswer, isNoAnswer))
+          throw fail("operation-alive", `The workflow of ${rollout.release} answers.`);
+        await soon(() => handle.terminate(reason));
+        return true;
+      } catch (cause) {
+        if (cause instanceof sdk.WorkflowNotFoundError) return false;
+        if (cause instanceof CellplaneError) throw cause;
+        throw fail("temporal-unreachable", "Temporal did not answer in time.", { cause });
+      }
+    },
+
     async close() {
       const last = await connected?.catch(() => null);
       await last?.connection.close();
@@ -128,6 +161,43 @@ async function open(address: string): Promise<Connected> {
     throw error;
   }
   return { sdk, connection, client: new sdk.Client({ connection, namespace: temporalNames.namespace }) };
+}
+
+const isAnswer = (): boolean => true;
+/** Whatever keeps it from answering: no worker takes it up, or its code fails. */
+const isNoAnswer = (): boolean => false;
+
+/** Keyword and Int, by Temporal's numbers (IndexedValueType). */
+const attributeTypes: Readonly<Record<string, number>> = {
+  [searchNames.application]: 2,
+  [searchNames.release]: 2,
+  [searchNames.state]: 2,
+  [searchNames.wave]: 3,
+};
+
+/**
+ * Makes the attributes by which rollouts are found in Temporal, where they are missing. A workflow that sets one that is not there would be stuck, so that without
+ * the permission, or where Temporal has no room for them, rollouts run without.
+ * @returns whether all are there.
+ */
+async function withAttributes(connection: temporalSdk.Connection, log: Logger): Promise<boolean> {
+  const { namespace } = temporalNames;
+  const missing = async (): Promise<string[]> => {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return Object.keys(attributeTypes).filter((name) => customAttributes?.[name] !== attributeTypes[name]);
+  };
+  try {
+    return await connection.withDeadline(Date.now() + callTimeoutMs, async () => {
+      const wanted = await missing();
+      if (wanted.length === 0) return true;
+      const searchAttributes = Object.fromEntries(wanted.map((name) => [name, attributeTypes[name] ?? 0]));
+      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+      return (await missing()).length === 0;
+    });
+  } catch (error) {
+    log.warn({ event: "search-attributes-missing", attributes: Object.keys(attributeTypes), err: error });
+    return false;
+  }
 }
 
 function accepts(address: string): Promise<boolean> {

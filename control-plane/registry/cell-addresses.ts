@@ -25,27 +25,31 @@ export async function checkCellAddresses({ slots }: Pick<RegisterCell, "slots">,
   await Promise.all([...urls].map((url) => checkAddress(url, rules)));
 }
 
-async function checkAddress(text: string, { policy, own, resolve = fromSystem }: AddressRules): Promise<void> {
+async function checkAddress(text: string, rules: AddressRules): Promise<void> {
   const refuse = (why: string) => fail("cell-address-refused", `${text.slice(0, 200)} ${why}.`);
   if (!URL.canParse(text)) throw refuse("is no URL");
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") throw refuse("is neither http nor https");
   if (url.href !== `${url.origin}/`) throw refuse("is more than an origin: scheme, host and port");
-  if (own().some((origin) => new URL(origin).origin === url.origin)) throw refuse("is the control plane itself");
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  for (const address of isIP(host) === 0 ? await addressesOf(host, resolve, refuse) : [host])
-    if (!policy.allows(address)) throw refuse(`leads to ${address}, where no cell is`);
+  const { problem } = await whereTo(url, rules);
+  if (problem !== null) throw refuse(problem);
 }
 
-async function addressesOf(
-  host: string,
-  resolve: (hostname: string) => Promise<readonly string[]>,
-  refuse: (why: string) => Error,
-): Promise<readonly string[]> {
+/** The addresses that a URL's host leads to, and why nobody may be sent there; null where one may. */
+export async function whereTo(
+  url: URL,
+  { policy, own, resolve = fromSystem }: AddressRules,
+): Promise<{ readonly addresses: readonly string[]; readonly problem: string | null }> {
+  if (own().some((origin) => new URL(origin).origin === url.origin))
+    return { addresses: [], problem: "is the control plane itself" };
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  let addresses: readonly string[];
   try {
-    return await resolve(host);
+    addresses = isIP(host) === 0 ? await resolve(host) : [host];
   } catch {
     // A name that leads nowhere is refused as one that leads to the wrong place.
-    throw refuse("has a name that cannot be resolved");
+    return { addresses: [], problem: "has a name that cannot be resolved" };
   }
+  const forbidden = addresses.find((address) => !policy.allows(address));
+  return { addresses, problem: forbidden === undefined ? null : `leads to ${forbidden}, where nobody is sent` };
 }

@@ -63,6 +63,15 @@ export async function claimToken(db: Queryable, operation: OperationId, cell: Ce
   return (await db.query<{ token: number }>(text, [operation, cell])).rows[0]?.token ?? null;
 }
 
+/** Raises the token of the operation's claim: whatever still acts with the one before is refused. Null where it holds none. */
+export async function raiseClaim(db: Queryable, operation: OperationId, cell: CellId): Promise<number | null> {
+  const text = `WITH raised AS (
+      UPDATE claim_tokens t SET token = t.token + 1 FROM claims c
+      WHERE c.operation = $1 AND c.cell = $2 AND t.cell = c.cell RETURNING t.cell, t.token)
+    UPDATE claims c SET token = raised.token FROM raised WHERE c.cell = raised.cell RETURNING c.token`;
+  return (await db.query<{ token: number }>(text, [operation, cell])).rows[0]?.token ?? null;
+}
+
 /** All that an operation holds. */
 export async function claimsOf(db: Queryable, operation: OperationId): Promise<{ cell: CellId; token: number }[]> {
   const text = "SELECT cell, token FROM claims WHERE operation = $1 ORDER BY cell";

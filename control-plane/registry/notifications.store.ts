@@ -8,10 +8,11 @@ import type { Logger } from "../../common/log.ts";
  * looks into the tables, also now and then without a hint.
  *   fleet    a delta waits for its signature
  *   leases   a tenant's lease is behind what is wanted
- *   rollouts a rollout waits for its workflow
+ *   rollouts a rollout waits for its workflow, or the line was stopped or released
+ *   webhooks a message waits to be delivered
  *   event    something that the dashboard shows has changed
  */
-export const topics = ["fleet", "leases", "rollouts", "event"] as const;
+export const topics = ["fleet", "leases", "rollouts", "webhooks", "event"] as const;
 export type Topic = (typeof topics)[number];
 export interface Notification {
   readonly topic: Topic;

@@ -14,13 +14,13 @@ import { publishLive } from "./cells.ts";
 import { findCell, listCells, type CellRecord } from "./cells.store.ts";
 import { change } from "./change.ts";
 import { holdCells } from "./claims.ts";
-import { claimToken, deleteClaims } from "./claims.store.ts";
+import { claimsOf, claimToken, deleteClaims, raiseClaim } from "./claims.store.ts";
 import { insertKey, liveKeys } from "./keys.store.ts";
 import { listParts } from "./parts.store.ts";
 import { showLine } from "./line.ts";
 import { liftQuarantine, quarantineRelease } from "./releases.ts";
 import { findRelease } from "./releases.store.ts";
-import { saveRollout, showRollout } from "./rollouts.ts";
+import { refuseOver, saveRollout, showRollout } from "./rollouts.ts";
 import { readSettings, writeCurrentRelease } from "./settings.store.ts";
 import { findSynthetic } from "./tenants.store.ts";
 import { addLook, openWatch, readWatch } from "./watches.ts";
@@ -40,11 +40,15 @@ export interface Registry {
   ensureKey(tenant: TenantId, digest: string): Promise<void>;
   /**
    * Takes the cells exclusively for the operation, all or none; does nothing where it has them. Each token is above any of before, and above `seen`, what
-   * the cell itself has seen. @throws claim-taken
+   * the cell itself has seen. @throws claim-taken; rollout-over for a rollout that has ended, or was given up
    */
   takeClaims(operation: OperationId, cells: readonly CellId[], seen?: ReadonlyMap<CellId, number>): Promise<void>;
   /** The token of the operation's claim on the cell; null where it holds none. */
   claimToken(operation: OperationId, cell: CellId): Promise<number | null>;
+  /** All cells that the operation holds. */
+  heldCells(operation: OperationId): Promise<CellId[]>;
+  /** Gives the operation's claim on a cell a higher token, which it then answers; null where it holds none. */
+  raiseClaim(operation: OperationId, cell: CellId): Promise<number | null>;
   dropClaims(operation: OperationId): Promise<void>;
   /** @throws unknown-rollout */
   rollout(id: OperationId | "latest"): Promise<Rollout>;
@@ -109,9 +113,16 @@ export function createRegistry(pool: Pool, clock: Clock = systemClock): Registry
       });
     },
     async takeClaims(operation, cells, seen = new Map()) {
-      await change(wiring, cause, (step) => holdCells(step, { operation, cells, mode: "exclusive", seen }));
+      await change(wiring, cause, async (step) => {
+        await refuseOver(step, operation);
+        await holdCells(step, { operation, cells, mode: "exclusive", seen });
+      });
     },
     claimToken: (operation, cell) => claimToken(pool, operation, cell),
+    async heldCells(operation) {
+      return (await claimsOf(pool, operation)).map(({ cell }) => cell);
+    },
+    raiseClaim: (operation, cell) => raiseClaim(pool, operation, cell),
     async dropClaims(operation) {
       await deleteClaims(pool, operation);
     },

@@ -1,4 +1,4 @@
-import { finalRolloutStates, type Rollout } from "../../common/contracts/rollout.ts";
+import { finalRolloutStates, type Rollout, type Standing } from "../../common/contracts/rollout.ts";
 import type { OperationId } from "../../common/ids.ts";
 import type { Queryable } from "../../common/postgres/pool.ts";
 
@@ -7,6 +7,12 @@ const startPatience = "30s";
 
 interface Row {
   readonly document: Rollout;
+}
+
+/** How many entries a rollout's history has, and where they left it. */
+export interface KnownStanding {
+  readonly entries: number;
+  readonly standing: Standing;
 }
 
 /** Writes the operation and its rollout. Fails on a second open rollout of the application (SQLSTATE 23505). */
@@ -34,6 +40,15 @@ export async function updateRollout(tx: Queryable, rollout: Rollout): Promise<bo
     WHERE operation = $1 AND revision < $3 AND (state <> ALL($5) OR state = $2)`;
   const values = [rollout.id, rollout.state, rollout.revision, JSON.stringify(rollout), finalRolloutStates];
   return (await tx.query(text, values)).rowCount === 1;
+}
+
+/** What was told of a rollout before, kept from changing until the transaction ends; null where there is none. */
+export async function lockStanding(tx: Queryable, id: OperationId): Promise<KnownStanding | null> {
+  const text = `SELECT jsonb_array_length(document->'history') AS entries,
+      jsonb_build_object('state', document->'state', 'waitingFor', document->'waitingFor', 'paused', document->'paused',
+        'stopped', coalesce(document->'stopped', 'false')) AS standing
+    FROM rollouts WHERE operation = $1 FOR UPDATE`;
+  return (await tx.query<KnownStanding>(text, [id])).rows[0] ?? null;
 }
 
 export async function findRollout(db: Queryable, id: OperationId): Promise<Rollout | null> {

@@ -4,12 +4,17 @@ import { operationId, type OperationId } from "../../common/ids.ts";
 import { inTransaction, sqlState, type Pool } from "../../common/postgres/pool.ts";
 import { uuidv7 } from "../../common/uuid.ts";
 import { fail } from "../errors.ts";
-import { change, type Cause } from "./change.ts";
+import { isFinal } from "../rollout/progress.ts";
+import { standingOf } from "../rollout/state-changes.ts";
+import { tellStateChanges } from "../webhooks/outbox.ts";
+import { change, type Cause, type Change } from "./change.ts";
+import { deleteClaims } from "./claims.store.ts";
 import { refuseWhileStopped } from "./line.ts";
 import {
   findRollout,
   insertRollout,
   listRollouts,
+  lockStanding,
   lockStart,
   openRollout,
   updateRollout,
@@ -46,7 +51,17 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
     cells: plan.waves.flatMap(({ number, cells }) =>
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     ),
-    history: [{ at: now, event: "planned", wave: null, cell: null, actor: cause.actor, reason: cause.reason ?? null }],
+    history: [
+      {
+        at: now,
+        event: "planned",
+        wave: null,
+        cell: null,
+        actor: cause.actor,
+        reason: cause.reason ?? null,
+        standing: { state: "planned", waitingFor: null, paused: false, stopped: false },
+      },
+    ],
     requestedBy: cause.actor,
     createdAt: now,
     updatedAt: now,
@@ -55,6 +70,7 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
     await change(wiring, cause, async (step) => {
       await refuseWhileStopped(step);
       await insertRollout(step.tx, rollout);
+      await tellStateChanges(step, null, rollout);
       step.audit("rollout.start", plan.release, { operation: rollout.id });
       step.announce("rollout", rollout.id);
       step.wake("rollouts");
@@ -74,8 +90,18 @@ export async function beginRollout(wiring: Wiring, cause: Cause, plan: RolloutPl
 /** Writes the rollout as its workflow sees it; an older or equal revision changes nothing. */
 export async function saveRollout(wiring: Wiring, rollout: Rollout): Promise<void> {
   await change(wiring, { actor: "worker" }, async (step) => {
-    if (await updateRollout(step.tx, rollout)) step.announce("rollout", rollout.id);
+    const known = await lockStanding(step.tx, rollout.id);
+    if (!(await updateRollout(step.tx, rollout))) return;
+    await tellStateChanges(step, known, rollout);
+    step.announce("rollout", rollout.id);
   });
+}
+
+/** A rollout that has ended, or was given up, takes no cells again: its workflow has come back from the dead. @throws rollout-over */
+export async function refuseOver(step: Change, operation: OperationId): Promise<void> {
+  const known = await lockStanding(step.tx, operation);
+  if (known !== null && isFinal(known.standing.state))
+    throw fail("rollout-over", `The rollout is ${known.standing.state}.`);
 }
 
 /**
@@ -121,19 +147,65 @@ export async function cancelWithoutWorkflow(
       cell: null,
       actor: cause.actor,
       reason: cause.reason ?? null,
+      standing: { ...standingOf(rollout), state: "cancelled" as const, waitingFor: null },
     };
     const cancelled: Rollout = {
       ...rollout,
       state: "cancelled",
+      waitingFor: null,
       reason: cause.reason ?? null,
       updatedAt: now,
       revision: rollout.revision + 1,
       history: [...rollout.history, entry],
     };
     if (!(await updateRollout(step.tx, cancelled))) return false;
+    await tellStateChanges(step, { entries: rollout.history.length, standing: standingOf(rollout) }, cancelled);
     step.audit("rollout.cancel", rollout.release, { operation: id });
     step.announce("rollout", id);
     return true;
+  });
+  return result;
+}
+
+/**
+ * Closes a rollout whose workflow is lost: it is cancelled, its cells are free, and what its workflow should still do, if it comes back, is refused, for it holds
+ * no cell any more.
+ * @param standing how the cells that were in mid-change say they stand.
+ * @throws unknown-rollout, rollout-over
+ */
+export async function abandonRollout(
+  wiring: Wiring,
+  cause: Cause,
+  id: OperationId,
+  standing: (rollout: Rollout) => Rollout["cells"],
+): Promise<Rollout> {
+  const { result } = await change(wiring, cause, async (step) => {
+    await lockStart(step.tx, id);
+    await lockStanding(step.tx, id);
+    const rollout = await findRollout(step.tx, id);
+    if (rollout === null) throw fail("unknown-rollout", `There is no rollout ${id}.`);
+    if (isFinal(rollout.state)) throw fail("rollout-over", `The rollout is ${rollout.state}.`);
+    const now = new Date(wiring.clock.now()).toISOString();
+    const { actor, reason = null } = cause;
+    const to = { ...standingOf(rollout), state: "cancelled" as const, waitingFor: null };
+    const entry = { at: now, event: "abandoned", wave: rollout.wave, cell: null, actor, reason, standing: to };
+    const abandoned: Rollout = {
+      ...rollout,
+      state: "cancelled",
+      waitingFor: null,
+      reason,
+      updatedAt: now,
+      // Above what the workflow may still say.
+      revision: rollout.revision + 1,
+      cells: standing(rollout),
+      history: [...rollout.history, entry],
+    };
+    await updateRollout(step.tx, abandoned);
+    await tellStateChanges(step, { entries: rollout.history.length, standing: standingOf(rollout) }, abandoned);
+    await deleteClaims(step.tx, id);
+    step.audit("operation.abandon", rollout.release, { operation: id });
+    step.announce("rollout", id);
+    return abandoned;
   });
   return result;
 }

@@ -156,7 +156,7 @@ function mayWait({ state }: RolloutProgress): boolean {
 export function enter(progress: RolloutProgress, changes: Partial<RolloutProgress>): RolloutProgress {
   const revision = progress.revision + 1;
   const fresh = { waitingFor: null, waitUntil: null, bakeExtraSeconds: 0, bakeEnded: false };
-  return { ...progress, ...fresh, ...changes, revision, since: revision };
+  return { ...progress, ...fresh, ...changes, revision, since: revision, entered: revision };
 }
 
 function expect(progress: RolloutProgress, event: RolloutEvent, legal: boolean): void {

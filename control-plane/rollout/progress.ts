@@ -46,6 +46,8 @@ export interface RolloutProgress {
   readonly revision: number;
   /** The revision of the last change of state, or command: whoever looked before that has seen another state. */
   readonly since: number;
+  /** The revision at which the state was entered. */
+  readonly entered: number;
   readonly ending: Ending | null;
   /** Where a resume goes on; null where a failed gate forbids going on. */
   readonly goOn: GoOn | null;
@@ -138,6 +140,7 @@ export function plannedProgress(
     reason: null,
     revision: 1,
     since: 1,
+    entered: 1,
     ending: null,
     goOn: null,
     waveByWave,

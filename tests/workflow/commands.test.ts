@@ -131,8 +131,8 @@ test("while another operation has a cell it waits, touches nothing, and can be c
   fleet.claims.set(fleet.canary, operationId(uuidv7()));
   await stage.withWorker(fleet, async (queue) => {
     const handle = await stage.start(queue, fleet);
-    await stage.environment.sleep(60_000);
-    assert.equal((await stage.until(handle, ({ state }) => state === "planned")).state, "planned");
+    const waiting = await stage.until(handle, ({ waitingFor }) => waitingFor === "moves", 100);
+    assert.match(waiting.reason ?? "", /cell-1 is claimed/);
     await command(handle, "cancel");
     assert.equal((await handle.result()).state, "cancelled");
     assert.deepEqual(fleet.log, []);

@@ -118,6 +118,57 @@ test("a migration that fails starts nothing, and is not tried for ever", async (
   });
 });
 
+test("a wave of more cells than places: one that is slow holds up nobody, and never more are under way than there are places", async () => {
+  const fleet = new FakeFleet(6, "pulse@1");
+  const underway = new Set<string>();
+  let most = 0;
+  const slow = Promise.withResolvers<void>();
+  fleet.holdBefore = async (step) => {
+    const [what, cell = ""] = step.split(" ");
+    if (what === "install") underway.add(cell);
+    if (what === "stop") underway.delete(cell);
+    most = Math.max(most, underway.size);
+    if (step.startsWith("install cell-2")) await slow.promise;
+    // All the others are done before the slow one goes on.
+    if (step.startsWith("stop cell-6")) slow.resolve();
+  };
+  await stage.withWorker(fleet, async (queue) => {
+    const done = await (await stage.start(queue, fleet, { percentages: [100], cellsAtOnce: 2 })).result();
+    assert.equal(done.state, "completed");
+    assert.equal(most, 2);
+    assert.deepEqual(new Set(Object.values(fleet.live)), new Set(["pulse@2"]));
+  });
+});
+
+test("a cell that fails ends its wave: those under way settle, no others are begun", async () => {
+  const fleet = new FakeFleet(6, "pulse@1");
+  fleet.beforeStep = (step) => {
+    if (step.startsWith("start cell-3")) fleet.behaviours["pulse@2"] = { neverReady: true };
+  };
+  await stage.withWorker(fleet, async (queue) => {
+    const done = await (await stage.start(queue, fleet, { percentages: [100], cellsAtOnce: 2 })).result();
+    assert.equal(done.state, "rolled-back");
+    const untouched = done.cells.filter(({ step }) => step === "pending").map(({ cell }) => cell);
+    // The first of the two may have left its place to cell-4 before.
+    assert.deepEqual(untouched.slice(-2), ["cell-5", "cell-6"]);
+  });
+});
+
+test("an old release that serves badly does not stand in the way of the next; one that the migration has spoilt does", async () => {
+  for (const [journeyFails, state] of [
+    ["always", "completed"],
+    ["after-migration", "rolled-back"],
+  ] as const) {
+    const fleet = new FakeFleet(1, "pulse@1");
+    fleet.behaviours["pulse@1"] = { journeyFails };
+    fleet.migrates = true;
+    await stage.withWorker(fleet, async (queue) => {
+      const done = await (await stage.start(queue, fleet)).result();
+      assert.equal(done.state, state, done.reason ?? "");
+    });
+  }
+});
+
 for (const broken of ["install", "migrate", "start", "switch", "drain", "stop"]) {
   test(`a step that breaks off in mid-${broken} is taken up again, and the cell ends as without the fault`, async () => {
     const fleet = new FakeFleet(1, "pulse@1");

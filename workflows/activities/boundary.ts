@@ -26,6 +26,7 @@ const finalCodes: ReadonlySet<string> = new Set([
   "unknown-cell",
   "unknown-release",
   "release-quarantined",
+  "rollout-over",
 ]);
 
 type Activity = (...args: never[]) => Promise<unknown>;

@@ -49,7 +49,7 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async migrateCell(input) {
-      await deps.driver.migrate(input.cell, input.release, await claimOf(input));
+      await deps.driver.migrate(input.cell, input.release, await claimOf(input), input.migrations);
     },
 
     async startRelease(input) {
@@ -70,6 +70,11 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
       for (;;) {
         const { release, ready, problems } = (await deps.driver.status(input.cell)).slots[input.slot];
         if (ready && release === input.release.name) return;
+        if (ready)
+          throw workflowError(
+            "release-not-ready",
+            `Slot ${input.slot} of ${input.cell} was given ${input.release.name} and says that it is ${release ?? "nothing"}.`,
+          );
         if (performance.now() > deadline) {
           const why = release === null ? "it does not answer" : problems.join("; ");
           throw workflowError(
@@ -82,6 +87,8 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
     },
 
     async smokeTest(input) {
+      const { state } = await deps.registry.release(input.release);
+      if (state === "quarantined") return;
       for (let tries = 1; ; tries += 1) {
         try {
           return await deps.synthetic.journeyAtSlot(input.cell, input.slot, input.release);
@@ -100,6 +107,15 @@ export function cellActivities(deps: CellActivityDeps): CellSteps {
 
     async publishLive(input) {
       await deps.registry.publishLive(input.cell, input.slot, input.release);
+    },
+
+    async settleCell({ cell, operation, to }) {
+      const claim = await deps.registry.raiseClaim(operation, cell);
+      if (claim === null) throw workflowError("claim-lost", `Operation ${operation} does not hold ${cell} any more.`);
+      const { liveSlot, slots } = await deps.driver.status(cell);
+      // Told to the driver with the new token, also where nothing is to be stopped: from then on an older one is refused.
+      if (slots[liveSlot].release !== to) await deps.driver.stopRelease(cell, liveSlot === "a" ? "b" : "a", claim);
+      return { liveSlot, slots };
     },
 
     async retireSlot(input) {

@@ -1,7 +1,7 @@
 import type { LookTime, Seen, WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { Look, Watch } from "../../common/contracts/bake.ts";
 import type { SlotAddresses, Slot } from "../../common/contracts/lease.ts";
-import type { ReleaseManifest } from "../../common/contracts/release.ts";
+import type { MigrationClass, Release, ReleaseManifest } from "../../common/contracts/release.ts";
 import type { Line } from "../../common/contracts/rollout-records.ts";
 import type { Rollout } from "../../common/contracts/rollout.ts";
 import type { CellId, OperationId, ReleaseName, TenantId } from "../../common/ids.ts";
@@ -16,8 +16,8 @@ export interface DriverPort {
   status(cell: CellId): Promise<CellReport & { readonly claim: number }>;
   /** Copies the release's files into the cell's folder, each checked against its digest. */
   installRelease(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
-  /** Runs the release's `expand` migrations that the cell's database does not have yet. */
-  migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void>;
+  /** Runs the release's `expand` migrations that the cell's database does not have yet, and those of the classes named. */
+  migrate(cell: CellId, release: ReleaseRef, claim?: number, also?: readonly MigrationClass[]): Promise<void>;
   /** Starts the release in the slot; does nothing where it runs there already. */
   startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void>;
   /** Makes `to` the live slot by compare-and-set on `from`; does nothing where it is live already. */
@@ -49,7 +49,9 @@ export interface RegistryPort {
   cells(): Promise<readonly Pick<RegisteredCell, "id" | "release">[]>;
   /** Part ids and admin addresses of the routers. */
   routers(): Promise<readonly { readonly id: string; readonly url: string }[]>;
-  release(name: ReleaseName): Promise<ReleaseRef & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
+  release(
+    name: ReleaseName,
+  ): Promise<ReleaseRef & Pick<Release, "state"> & { readonly manifest: Pick<ReleaseManifest, "journey"> }>;
   syntheticTenant(cell: CellId): Promise<SyntheticTenant>;
   /** Makes the key with this digest valid for the tenant; does nothing where it is. */
   ensureKey(tenant: TenantId, digest: string): Promise<void>;
@@ -60,6 +62,10 @@ export interface RegistryPort {
   takeClaims(operation: OperationId, cells: readonly CellId[], seen: ReadonlyMap<CellId, number>): Promise<void>;
   /** The token of the operation's claim on the cell; null where it holds none any more. */
   claimToken(operation: OperationId, cell: CellId): Promise<number | null>;
+  /** All cells that the operation holds. */
+  heldCells(operation: OperationId): Promise<readonly CellId[]>;
+  /** Gives the operation's claim on a cell a higher token, which it then answers; null where it holds none. */
+  raiseClaim(operation: OperationId, cell: CellId): Promise<number | null>;
   dropClaims(operation: OperationId): Promise<void>;
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(rollout: Rollout): Promise<void>;

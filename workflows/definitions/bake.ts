@@ -3,8 +3,10 @@ import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
 import type { Journal } from "./journal.ts";
 import { catchUp, withoutCatchUps } from "./members.ts";
 import { recordOptions } from "./options.ts";
+import { askHolderAgainMs, isFree } from "./holders.ts";
+import { isLong } from "./next-run.ts";
 import type { LoadInput, RolloutSteps } from "./steps.ts";
-import { openWatch } from "./wave-watch.ts";
+import { openWatch, watchThrough } from "./wave-watch.ts";
 
 const record = proxyActivities<RolloutSteps>(recordOptions);
 
@@ -16,7 +18,7 @@ const ticksInABake = 60;
 /** After a bake, so many more rounds of synthetic load where some of it did not arrive. */
 const topUps = 3;
 
-/** A waiting rollout is watched once a minute for a day: judging goes on, within one workflow's history. */
+/** A waiting rollout is watched once a minute, for a day: what has shown nothing by then is looked at when it goes on. */
 const watchEveryMs = 60_000;
 const watches = 24 * 60;
 
@@ -38,21 +40,27 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
   const lengthMs = bakeSeconds * 1_000;
   const tickMs = tickOf(lengthMs);
   const ticks = Math.max(1, Math.round(lengthMs / tickMs));
-  const plannedEnd = new Date().getTime() + ticks * tickMs;
-  journal.waveIs(number, "baking", new Date(plannedEnd).toISOString());
+  const unfinished = journal.watches.take("bake");
+  const plannedEnd = unfinished?.plannedEnd ?? new Date().getTime() + ticks * tickMs;
+  if (unfinished === null) journal.waveIs(number, "baking", new Date(plannedEnd).toISOString());
 
   const planned = power.map(({ cell, syntheticPerSecond }) => ({
     cell,
     requests: Math.ceil(syntheticPerSecond * bakeSeconds),
   }));
-  const watch = openWatch(input, journal, "bake", journal.deployedIn(number));
+  const cells = journal.deployedIn(number);
+  const watch = watchThrough(input, journal, unfinished?.open ?? journal.watches.begin(number), "bake", cells);
   const loadUpTo = (share: number, overMs: number): LoadInput => ({ to: "all", share, planned, overMs });
-  await watch.look({ gates: "all", over: false, load: null });
+  if (unfinished === null) await watch.look({ gates: "all", over: false, load: null });
   const isOver = (): boolean => journal.progress.bakeEnded || journal.progress.state !== "baking";
   // What people have added to the bake is looked at as often as a bake of that length.
   const extraMs = (): number => journal.progress.bakeExtraSeconds * 1_000;
   const leftMs = (): number => plannedEnd + extraMs() - new Date().getTime();
-  for (let tick = 1; !journal.progress.bakeEnded && (tick <= ticks || (extraMs() > 0 && leftMs() > 0)); tick += 1) {
+  const goesOn = (tick: number): boolean =>
+    !journal.progress.bakeEnded && (tick <= ticks || (extraMs() > 0 && leftMs() > 0));
+  for (let tick = unfinished?.tick ?? 1; goesOn(tick); tick += 1) {
+    if (isLong(input, journal))
+      return journal.watches.leave({ purpose: "bake", watch: watch.number, tick, plannedEnd });
     const lastsMs = tick <= ticks ? tickMs : Math.ceil(Math.min(leftMs(), tickOf(extraMs())));
     // The load is due one tick before the end, so that the last looks still see it counted.
     const load = loadUpTo(Math.min(1, tick / Math.max(1, ticks - 1)), tickMs / 2);
@@ -85,8 +93,12 @@ export async function bakeWave(input: RolloutInput, journal: Journal): Promise<v
 export async function waitAndWatch(input: RolloutInput, journal: Journal): Promise<void> {
   const isWaiting = (): boolean => journal.progress.state === "waiting";
   const cells = journal.cells.filter(({ step }) => step === "deployed").map(({ cell }) => cell);
-  const watch = cells.length === 0 ? null : openWatch(input, journal, "wait", cells);
-  for (let round = 0; isWaiting(); round += 1) {
+  const unfinished = journal.watches.take("wait");
+  const opened = unfinished?.open ?? (cells.length === 0 ? null : journal.watches.begin(journal.wave.number));
+  const watch = opened === null ? null : watchThrough(input, journal, opened, "wait", cells);
+  for (let round = unfinished?.tick ?? 0; isWaiting(); round += 1) {
+    if (isLong(input, journal))
+      return journal.watches.leave({ purpose: "wait", watch: watch?.number ?? null, tick: round, plannedEnd: 0 });
     const { waitUntil } = journal.progress;
     const left = waitUntil === null ? Infinity : waitUntil - new Date().getTime();
     if (left <= 0) return journal.timeIsUp();
@@ -95,7 +107,10 @@ export async function waitAndWatch(input: RolloutInput, journal: Journal): Promi
       if (!isWaiting()) return;
       if (verdict.verdict === "FAIL") return await failOn(verdict, input, journal);
     }
-    const pause = Math.min(left, watch !== null && round < watches ? watchEveryMs : Infinity);
+    const forHolder = journal.abilities.yields && journal.progress.waitingFor === "moves";
+    if (forHolder && (await isFree(input, journal))) return;
+    const until = Math.min(left, forHolder ? askHolderAgainMs : Infinity);
+    const pause = Math.min(until, watch !== null && round < watches ? watchEveryMs : Infinity);
     await (pause === Infinity ? condition(() => !isWaiting()) : condition(() => !isWaiting(), pause));
   }
 }

@@ -1,12 +1,14 @@
-import { condition, proxyActivities } from "@temporalio/workflow";
+import { condition, patched, proxyActivities } from "@temporalio/workflow";
 import { holdBack, openCells } from "../../control-plane/rollout/hold.ts";
 import { isHeld } from "../../control-plane/rollout/progress.ts";
 import { usualCellsAtOnce } from "../../control-plane/rollout/policy.ts";
 import type { CellDeployResult, RolloutInput } from "../../common/contracts/rollout.ts";
 import { type CellRecord, deployForward } from "./cell-child.ts";
+import { gaveWay, holdsItsCells } from "./holders.ts";
 import type { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
 import { catchUp, leaveOutGone } from "./members.ts";
+import { isLong } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
 
@@ -24,9 +26,11 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
   const pendingNow = (): readonly CellRecord[] =>
     journal.cells.filter((cell) => cell.wave === wave.number && isPending(cell));
   for (;;) {
+    if (isLong(input, journal)) return;
     if (pendingNow().length > 0) {
       if (journal.abilities.commands) await untilLineRuns(journal, isEnding);
       await condition(() => !isHeld(journal.progress) || isEnding());
+      if (journal.abilities.yields && !isEnding() && !(await holdsItsCells(input, journal, pendingNow()))) return;
     }
     if (isEnding()) return journal.settle();
     // Commands may have changed what is pending meanwhile.
@@ -43,13 +47,49 @@ export async function deployWave(input: RolloutInput, journal: Journal): Promise
     journal.waveIs(wave.number, "deploying");
     const isForced = journal.progress.forcedWaves.includes(wave.number);
     const open = new Set(openCells(input.plan.policy, waits, isForced, now).map(({ cell }) => cell));
-    const batch = pending
-      .filter(({ cell }) => open.has(cell))
-      .slice(0, input.plan.policy.cellsAtOnce ?? usualCellsAtOnce);
-    const results = await Promise.all(batch.map((cell) => deployForward(input, journal, cell)));
+    const due = pending.filter(({ cell }) => open.has(cell));
+    const atOnce = input.plan.policy.cellsAtOnce ?? usualCellsAtOnce;
+    const results =
+      due.length > atOnce && patched("places")
+        ? await inPlaces(input, journal, due, atOnce)
+        : await Promise.all(due.slice(0, atOnce).map((cell) => deployForward(input, journal, cell)));
+    for (const { cell } of results.filter((result) => journal.abilities.yields && gaveWay(result)))
+      journal.cellIs(cell, "pending");
     const failed = intolerable(input, journal, results);
     if (failed !== null) return await failWave(input, journal, failed, results);
   }
+}
+
+/**
+ * Cells in so many places: who is done leaves its own to the next, so that one slow cell holds up nobody. When a cell fails, somebody holds the rollout, or a cell's
+ * window has closed, those under way settle and no others are begun.
+ */
+async function inPlaces(
+  input: RolloutInput,
+  journal: Journal,
+  due: readonly CellRecord[],
+  places: number,
+): Promise<readonly CellDeployResult[]> {
+  const queue = [...due];
+  const results: CellDeployResult[] = [];
+  const next = (): CellRecord | undefined => {
+    const { ending, forcedWaves } = journal.progress;
+    if (ending !== null || isHeld(journal.progress) || results.some(({ step }) => step !== "deployed"))
+      return undefined;
+    // The history has become long: those under way settle, and the rest is the next run's.
+    if (isLong(input, journal)) return undefined;
+    const first = queue.shift();
+    const cell = journal.cells.find((one) => one.cell === first?.cell);
+    const planned = journal.wave.cells.filter((one) => one.cell === first?.cell);
+    const isForced = forcedWaves.includes(journal.wave.number);
+    const isOpen = openCells(input.plan.policy, planned, isForced, new Date().getTime()).length > 0;
+    return cell !== undefined && isPending(cell) && isOpen ? cell : undefined;
+  };
+  const place = async (): Promise<void> => {
+    for (let cell = next(); cell !== undefined; cell = next()) results.push(await deployForward(input, journal, cell));
+  };
+  await Promise.all(Array.from({ length: places }, place));
+  return results;
 }
 
 function isPending({ step }: CellRecord): boolean {
@@ -80,7 +120,9 @@ function intolerable(
   journal: Journal,
   results: readonly CellDeployResult[],
 ): CellDeployResult | null {
-  const failures = results.filter(({ step }) => step !== "deployed");
+  const failures = results.filter(
+    (result) => result.step !== "deployed" && !(journal.abilities.yields && gaveWay(result)),
+  );
   const grave = failures.find(({ step, releaseAtFault }) => releaseAtFault || step !== "rolled-back");
   if (grave !== undefined) return grave;
   const before = journal.cells.filter(

@@ -3,6 +3,7 @@ import { obey, refusalOf } from "../../control-plane/rollout/obey.ts";
 import type { Member } from "../../control-plane/rollout/membership.ts";
 import type { Exposure } from "../../control-plane/rollout/blast-radius.ts";
 import type { CommandRefusal } from "../../control-plane/rollout/refusal.ts";
+import { isSameStanding, standingOf } from "../../control-plane/rollout/state-changes.ts";
 import { isWaveCommand, type CellStanding } from "../../control-plane/rollout/wave-commands.ts";
 import {
   isFinal,
@@ -10,6 +11,9 @@ import {
   type RolloutEvent,
   type RolloutProgress,
 } from "../../control-plane/rollout/progress.ts";
+import type { Abilities, Carried } from "./carried.ts";
+import { toldReason } from "./command-text.ts";
+import { Watches } from "./watches.ts";
 import type {
   CellStep,
   CommandInput,
@@ -17,6 +21,7 @@ import type {
   PlannedWave,
   Rollout,
   RolloutInput,
+  Standing,
   Verdict,
 } from "../../common/contracts/rollout.ts";
 import type { Line } from "../../common/contracts/rollout-records.ts";
@@ -28,24 +33,6 @@ type CellRecord = Rollout["cells"][number];
 /** What happened, for the history; wave, cell and actor are filled in where they are not given. */
 type Note = Partial<Pick<HistoryEntry, "wave" | "cell" | "actor" | "reason" | "verdict">>;
 
-/** A watch as the workflow knows it: what was seen is kept by the registry. */
-export interface OpenWatch {
-  readonly number: number;
-  readonly wave: number;
-  /** Milliseconds since 1970. */
-  readonly beganAt: number;
-  /** How many looks were begun. */
-  looks: number;
-}
-
-/** What a workflow does that those which began before it did not; Temporal remembers the answer for each run. */
-export interface Abilities {
-  /** A bad wave goes back alone, and is watched by looks that the registry keeps; before, all was undone. */
-  readonly waveByWave: boolean;
-  /** The line is asked for before cells are begun, and a command ends the wait within a bake. */
-  readonly commands: boolean;
-}
-
 /** Whose word stands in the history where no person gave it. */
 const self = "rollout";
 
@@ -55,28 +42,47 @@ const self = "rollout";
  */
 export class Journal {
   readonly #input: RolloutInput;
-  readonly #createdAt = now();
-  #updatedAt = this.#createdAt;
+  readonly #createdAt: string;
+  #updatedAt: string;
   #progress: RolloutProgress;
   #waves: readonly WaveRecord[];
   #cells: readonly CellRecord[];
   #history: readonly HistoryEntry[] = [];
-  readonly #watches: OpenWatch[] = [];
-  readonly #began = new Map<number, string>();
-  readonly #exposed: Exposure[] = [];
-  readonly #gone = new Set<CellId>();
+  /** As the history says it. */
+  #standing: Standing | null = null;
+  readonly #began: Map<number, string>;
+  readonly #exposed: Exposure[];
+  readonly #gone: Set<CellId>;
   /** Cells that a person left out. */
-  readonly #leftOut = new Set<CellId>();
+  readonly #leftOut: Set<CellId>;
   /** Cells that are being changed. */
   readonly underway = new Set<CellId>();
   readonly abilities: Abilities;
   /** Waves of cells that came during the rollout. */
-  readonly #joinedWaves: PlannedWave[] = [];
+  readonly #joinedWaves: PlannedWave[];
+  readonly watches: Watches;
 
-  constructor(input: RolloutInput, abilities: Abilities) {
+  /** @param carried what the run before knew; null in the first. */
+  constructor(input: RolloutInput, abilities: Abilities, carried: Carried | null) {
     const { plan } = input;
     this.#input = input;
     this.abilities = abilities;
+    this.#createdAt = carried?.createdAt ?? now();
+    this.#updatedAt = carried?.updatedAt ?? this.#createdAt;
+    this.watches = new Watches(carried, () => this.#progress.entered);
+    this.#began = new Map(carried?.began);
+    this.#exposed = [...(carried?.exposed ?? [])];
+    this.#gone = new Set(carried?.gone);
+    this.#leftOut = new Set(carried?.leftOut);
+    this.#joinedWaves = [...(carried?.joinedWaves ?? [])];
+    if (carried !== null) {
+      this.#progress = carried.progress;
+      this.#waves = carried.waves;
+      this.#cells = carried.cells;
+      this.#history = carried.history;
+      this.#standing = carried.standing;
+      return;
+    }
     this.#progress = plannedProgress(input, abilities.waveByWave);
     this.#waves = plan.waves.map(({ number, cells }) => ({
       number,
@@ -88,6 +94,25 @@ export class Journal {
       cells.map(({ cell, from, to }) => ({ cell, wave: number, step: "pending" as const, from, to, error: null })),
     );
     this.#note("planned", { actor: input.requestedBy, reason: input.reason ?? null });
+  }
+
+  /** All that the next run has to know. No cell is in mid-change when it is asked for. */
+  get carried(): Carried {
+    return {
+      progress: this.#progress,
+      waves: this.#waves,
+      cells: this.#cells,
+      history: this.#history,
+      standing: this.#standing,
+      ...this.watches.carried,
+      began: [...this.#began],
+      exposed: this.#exposed,
+      gone: [...this.#gone],
+      leftOut: [...this.#leftOut],
+      joinedWaves: this.#joinedWaves,
+      createdAt: this.#createdAt,
+      updatedAt: this.#updatedAt,
+    };
   }
 
   get progress(): RolloutProgress {
@@ -144,18 +169,6 @@ export class Journal {
   remember(event: string, reason: string): void {
     this.#touch();
     this.#note(event, { reason });
-  }
-
-  /** Numbers a new watch over a wave. */
-  newWatch(wave: number): OpenWatch {
-    const watch = { number: this.#watches.length + 1, wave, beganAt: new Date().getTime(), looks: 0 };
-    this.#watches.push(watch);
-    return watch;
-  }
-
-  /** The newest watch over a wave; null where none was opened. */
-  watchOf(wave: number): OpenWatch | null {
-    return this.#watches.findLast((watch) => watch.wave === wave) ?? null;
   }
 
   /** When the first cell of a wave was begun; null where none was. */
@@ -290,8 +303,8 @@ export class Journal {
     if (known === undefined || (known.step === step && known.error === error)) return;
     this.#touch();
     this.#cells = this.#cells.map((record) => (record.cell === cell ? { ...record, step, error } : record));
-    const settled = step === "deployed" || step === "rolled-back" || step === "failed";
-    if (settled) this.#note(`cell-${step}`, { wave: known.wave, cell, reason: error });
+    const isTold = step === "deployed" || step === "rolled-back" || step === "failed" || step === "indeterminate";
+    if (isTold) this.#note(`cell-${step}`, { wave: known.wave, cell, reason: error });
   }
 
   cellIsGone(cell: CellId): void {
@@ -350,20 +363,18 @@ export class Journal {
       actor: note.actor ?? self,
       reason: note.reason ?? null,
     };
-    this.#history = [...this.#history, note.verdict === undefined ? entry : { ...entry, verdict: note.verdict }];
+    const standing = standingOf(this.#progress);
+    const isNew = this.#standing === null || !isSameStanding(this.#standing, standing);
+    this.#standing = standing;
+    this.#history = [
+      ...this.#history,
+      { ...entry, ...(note.verdict === undefined ? {} : { verdict: note.verdict }), ...(isNew ? { standing } : {}) },
+    ];
   }
 }
 
 function isLineCommand(command: CommandInput["command"]): boolean {
   return command === "stop-the-line" || command === "release-the-line";
-}
-
-/** What a command says, in the history's words. */
-function toldReason({ command, reason, seconds, verdict }: CommandInput, before: RolloutProgress): string | null {
-  const said = reason === null ? "" : `: ${reason}`;
-  if (command === "extend-bake") return `${seconds} s more${said}`;
-  if (command === "override") return `${verdict}${said}${before.reason === null ? "" : `; it was: ${before.reason}`}`;
-  return reason;
 }
 
 /** The workflow's own time: Temporal replaces `Date` within the sandbox, so that a replay sees the same. */

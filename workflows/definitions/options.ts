@@ -1,4 +1,4 @@
-import { ActivityCancellationType, type ActivityOptions } from "@temporalio/workflow";
+import { ActivityCancellationType, type ActivityOptions, type LocalActivityOptions } from "@temporalio/workflow";
 
 /** Activities beat every 2 s; four missed beats and the step is given to another worker. */
 const heartbeatTimeout = "8 seconds";
@@ -36,6 +36,19 @@ export const recordOptions: ActivityOptions = {
   retry,
   startToCloseTimeout: "20 seconds",
 };
+
+/**
+ * Steps that take a moment and change nothing, or nothing but the registry: done within the workflow's task, which spares Temporal half of all that it does for a
+ * cell.
+ */
+export const quickOptions: LocalActivityOptions = {
+  retry,
+  startToCloseTimeout: "2 minutes",
+  scheduleToCloseTimeout: "5 minutes",
+};
+
+/** The same for words to the registry, which are said until it hears. */
+export const quickRecordOptions: LocalActivityOptions = { retry, startToCloseTimeout: "20 seconds" };
 
 /** Looks are tried twice, quickly: the next one comes soon, and says how many failed in a row. Load is spread over up to half a minute. */
 export const lookOptions: ActivityOptions = {

@@ -1,8 +1,10 @@
 import { proxyActivities } from "@temporalio/workflow";
 import { usualCellsAtOnce, usualDecisionSeconds } from "../../control-plane/rollout/policy.ts";
 import type { RolloutInput, Verdict } from "../../common/contracts/rollout.ts";
+import type { OpenWatch } from "./carried.ts";
 import { type CellRecord, deployBack } from "./cell-child.ts";
-import type { Journal, OpenWatch } from "./journal.ts";
+import { untilFree } from "./holders.ts";
+import type { Journal } from "./journal.ts";
 import { lookOptions } from "./options.ts";
 import type { RolloutSteps } from "./steps.ts";
 import { nextLook } from "./wave-watch.ts";
@@ -35,13 +37,14 @@ export async function rollBack(input: RolloutInput, journal: Journal): Promise<v
 }
 
 function wasChanged({ step }: CellRecord): boolean {
-  return step === "deployed" || step === "failed";
+  return step === "deployed" || step === "failed" || step === "indeterminate";
 }
 
 /** @returns what could not be brought back, and why. */
 async function bringBack(input: RolloutInput, journal: Journal, cells: readonly CellRecord[]): Promise<string[]> {
   const atOnce = input.plan.policy.cellsAtOnce ?? usualCellsAtOnce;
   const failures: string[] = [];
+  if (journal.abilities.yields) await untilFree(input, journal, cells);
   for (let first = 0; first < cells.length; first += atOnce) {
     const batch = cells.slice(first, first + atOnce);
     const results = await Promise.all(batch.map((cell) => deployBack(input, journal, cell)));
@@ -57,7 +60,7 @@ async function bringBack(input: RolloutInput, journal: Journal, cells: readonly 
 /** A release that is bad in the waves before, too, goes back everywhere; else a person has a while to decide. */
 async function judgeEarlier(input: RolloutInput, journal: Journal): Promise<void> {
   const { policy } = input.plan;
-  const watch = journal.watchOf(journal.wave.number);
+  const watch = journal.watches.of(journal.wave.number);
   const judged = watch === null ? [] : await lookAgain(input, watch);
   for (const { wave, verdict } of judged) journal.remark(verdict, wave);
   const bad = judged.find(({ verdict }) => verdict.verdict === "FAIL");

@@ -16,11 +16,15 @@ import { type CommandInput, type Rollout, type RolloutInput, temporalNames } fro
 import { bakeWave, verifyWave, waitAndWatch } from "./bake.ts";
 import * as before from "./bake-before-watches.ts";
 import { cellStepSignal } from "./deploy-cell.ts";
+import type { Carried } from "./carried.ts";
 import { Journal } from "./journal.ts";
 import { untilLineRuns } from "./line.ts";
+import { waitForHolder } from "./holders.ts";
+import { isLong, nextRun } from "./next-run.ts";
 import { recordOptions } from "./options.ts";
 import { deployWave } from "./deploy-wave.ts";
 import { tellOverride } from "./override.ts";
+import { keepRecording } from "./recorder.ts";
 import { rollBack } from "./roll-back.ts";
 import type { RolloutSteps } from "./steps.ts";
 
@@ -33,10 +37,17 @@ export const stateQuery = defineQuery<Rollout>(temporalNames.stateQuery);
  * Brings a release to an application's cells in waves (design.md, section 10). The state machine is pure (control-plane/rollout);
  * this function does what the state at hand asks for until the state is a final one. Temporal's own cancellation is not listened
  * to: a rollout ends by its commands, so that no cell is left half-way.
+ * @param carried what the run before this one knew: a long rollout goes on in another run, before its history meets Temporal's limits.
  */
-export async function rollout(input: RolloutInput): Promise<Rollout> {
+export async function rollout(input: RolloutInput, carried: Carried | null = null): Promise<Rollout> {
   const watches = patched("watches");
-  const journal = new Journal(input, { waveByWave: watches, commands: patched("commands") });
+  const abilities = {
+    waveByWave: watches,
+    commands: patched("commands"),
+    carries: patched("carries"),
+    yields: patched("yields"),
+  };
+  const journal = new Journal(input, abilities, carried);
   setHandler(stateQuery, () => journal.record);
   setHandler(cellStepSignal, ({ cell, step }) => journal.cellIs(cell, step));
   setHandler(
@@ -59,10 +70,11 @@ interface Watching {
 const now: Watching = { verifyWave, bakeWave, waitAndWatch };
 
 async function run(input: RolloutInput, journal: Journal, watching: Watching): Promise<Rollout> {
-  const recorder = keepRecording(journal);
+  const recorder = keepRecording(input, journal);
   for (;;) {
     if (journal.progress.untold !== null) await tellOverride(input, journal, journal.progress.untold);
     if (isFinal(journal.progress.state)) break;
+    if (isLong(input, journal)) await nextRun<typeof rollout>(input, journal);
     await step(input, journal, watching);
   }
   await record.finishRollout({
@@ -106,12 +118,18 @@ async function step(input: RolloutInput, journal: Journal, watching: Watching): 
 async function begin(input: RolloutInput, journal: Journal): Promise<void> {
   const cells = journal.cells.map(({ cell }) => cell).toSorted();
   const scope = new CancellationScope();
-  const prepared = scope.run(async () => await record.prepareRollout({ operation: input.operation, cells }));
+  const taking = { operation: input.operation, cells };
+  const prepared = scope.run(async () => {
+    if (journal.abilities.yields) return (await record.takeCells(taking)).heldBy;
+    await record.prepareRollout(taking);
+    return null;
+  });
   const interrupted = condition(() => journal.progress.state !== "planned");
   try {
     await Promise.race([prepared, interrupted]);
     if (journal.progress.state !== "planned") scope.cancel();
-    await prepared;
+    const heldBy = await prepared;
+    if (heldBy !== null && journal.progress.state === "planned") return waitForHolder(journal, heldBy);
   } catch (error) {
     if (!isCancellation(error)) journal.giveUp(rootCause(error) ?? String(error));
     return;
@@ -120,18 +138,6 @@ async function begin(input: RolloutInput, journal: Journal): Promise<void> {
   if (journal.abilities.commands) await untilLineRuns(journal, isOver);
   await condition(() => !isHeld(journal.progress) || isOver());
   if (journal.progress.state === "planned") journal.learn({ kind: "began" });
-}
-
-/** Tells the registry each change, newest state first wins; ends when a final state is written. */
-async function keepRecording(journal: Journal): Promise<void> {
-  let written = 0;
-  for (;;) {
-    await condition(() => journal.progress.revision > written);
-    const rollout = journal.record;
-    await record.saveRollout({ rollout });
-    written = rollout.revision;
-    if (isFinal(rollout.state) && journal.progress.revision === written) return;
-  }
 }
 
 function refuse(journal: Journal, command: CommandInput): void {

@@ -1,3 +1,4 @@
+import type { MigrationClass } from "../../common/contracts/release.ts";
 import type { Slot } from "../../common/contracts/lease.ts";
 import type { Rollout, Verdict } from "../../common/contracts/rollout.ts";
 import type { RolloutPolicy } from "../../common/contracts/rollout-policy.ts";
@@ -54,19 +55,24 @@ export type CellSteps = {
   inspectCell(input: { cell: CellId }): Promise<CellReport>;
   resolveRelease(input: { release: ReleaseName }): Promise<ReleaseRef>;
   installRelease(input: ReleaseStep & ClaimedStep): Promise<void>;
-  /** Runs the release's `expand` migrations. Fails for good with `migration-failed`. */
-  migrateCell(input: ReleaseStep & ClaimedStep): Promise<void>;
+  /** Runs the release's `expand` migrations, and those of the classes that the plan named. Fails for good with `migration-failed`. */
+  migrateCell(input: ReleaseStep & ClaimedStep & { migrations?: readonly MigrationClass[] }): Promise<void>;
   /** Starts the release in a slot that is not live; what an earlier try left there is stopped first. */
   startRelease(input: ReleaseStep & SlotStep & ClaimedStep): Promise<void>;
   /** Fails for good with `release-not-ready` when the release is not ready in time. */
   awaitReady(input: ReleaseStep & SlotStep): Promise<void>;
-  /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot. */
+  /** Fails for good with `smoke-failed` when the synthetic tenant's journey fails at that slot; a quarantined release is known to be bad, and not tried. */
   smokeTest(input: SlotStep & { release: ReleaseName }): Promise<void>;
   switchSlot(input: { cell: CellId; from: Slot; to: Slot } & ClaimedStep): Promise<void>;
   /** Publishes the cell's live slot and release; the cell itself remains the truth. */
   publishLive(input: SlotStep & { release: ReleaseName }): Promise<void>;
   /** Drains, if so asked, and stops a slot; the live one is never touched, nothing is done where nothing runs. */
   retireSlot(input: SlotStep & ClaimedStep & { drain: boolean }): Promise<void>;
+  /**
+   * A cell whose change broke off: what may still be under way is refused from now on, what stands beside the live release is stopped if that is not
+   * `to`, and the cell says how it stands.
+   */
+  settleCell(input: { cell: CellId; operation: OperationId; to: ReleaseName }): Promise<CellReport>;
 };
 
 /** One look at a wave: load first, where samples lack, then routers and cells, then the judge. */
@@ -123,7 +129,14 @@ export interface Observation {
 
 /** What a rollout needs beside the steps in its cells. */
 export type RolloutSteps = {
-  /** Takes the cells, and makes the synthetic tenants' keys known well before the first load needs them. */
+  /**
+   * Takes the cells, all or none, and makes the synthetic tenants' keys known well before the first load needs them; does nothing with those that it has.
+   * @returns who else holds one, null where it has them all. It fails for good with `rollout-over` where the rollout was given up.
+   */
+  takeCells(input: { operation: OperationId; cells: readonly CellId[] }): Promise<{ readonly heldBy: string | null }>;
+  /** Which of these cells the operation holds no more. */
+  lostCells(input: { operation: OperationId; cells: readonly CellId[] }): Promise<readonly CellId[]>;
+  /** As `takeCells`, for rollouts that began before that: tried until it has them. */
   prepareRollout(input: { operation: OperationId; cells: readonly CellId[] }): Promise<void>;
   /** Writes the rollout as it is now; an equal or older revision changes nothing. */
   saveRollout(input: { rollout: Rollout }): Promise<void>;

@@ -5,7 +5,8 @@ import type { WatchRequest } from "../../control-plane/rollout/looks.ts";
 import type { WatchPurpose } from "../../common/contracts/bake.ts";
 import type { RolloutInput } from "../../common/contracts/rollout.ts";
 import type { CellId } from "../../common/ids.ts";
-import type { Journal, OpenWatch } from "./journal.ts";
+import type { OpenWatch } from "./carried.ts";
+import type { Journal } from "./journal.ts";
 import { lookOptions } from "./options.ts";
 import type { LookInput, LookResult, RolloutSteps } from "./steps.ts";
 
@@ -16,6 +17,7 @@ const mostControls = 20;
 
 /** A watch over a wave and the ones before it. Its looks are kept by the registry; here are only their numbers. */
 export interface WaveWatch {
+  readonly number: number;
   /** Takes a look. One that cannot be taken is tried again at the next; after some in a row a person decides. */
   look(what: Pick<LookInput, "gates" | "over" | "load">): Promise<LookResult>;
 }
@@ -27,20 +29,30 @@ export function openWatch(
   purpose: WatchPurpose,
   cells: readonly CellId[],
 ): WaveWatch {
-  const opened = journal.newWatch(journal.wave.number);
+  return watchThrough(input, journal, journal.watches.begin(journal.wave.number), purpose, cells);
+}
+
+/** Looks through a watch, of this run of the workflow or of the one before. */
+export function watchThrough(
+  input: RolloutInput,
+  journal: Journal,
+  opened: OpenWatch,
+  purpose: WatchPurpose,
+  cells: readonly CellId[],
+): WaveWatch {
   const request = requestOf(input, journal, opened, purpose, cells);
-  let isOpen = false;
-  let errors = 0;
   return {
+    number: opened.number,
     async look(what) {
       try {
-        if (!isOpen) await looking.openWatch({ operation: input.operation, watch: request });
-        isOpen = true;
+        if (!opened.isOpen) await looking.openWatch({ operation: input.operation, watch: request });
+        opened.isOpen = true;
         const result = await looking.takeLook(nextLook(input, opened, what));
-        errors = 0;
+        opened.errors = 0;
         return result;
       } catch (error) {
-        errors += 1;
+        opened.errors += 1;
+        const { errors } = opened;
         const verdict = blindVerdict(errors, rootCause(error) ?? String(error), input.plan.policy);
         const { urgent: _urgent, ...patient } = verdict;
         const { toolErrorsInARow } = judgingOf(input.plan.policy);

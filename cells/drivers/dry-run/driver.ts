@@ -1,3 +1,4 @@
+import type { MigrationClass } from "../../../common/contracts/release.ts";
 import type { Slot, SlotAddresses } from "../../../common/contracts/lease.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { digestOf, sha256 } from "../../../common/canonical.ts";
@@ -91,8 +92,8 @@ export class DryRunDriver implements CellDriver {
     model.installed.add(release.digest);
   }
 
-  async migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
-    this.#note("migrate", cell, release, ...given(claim));
+  async migrate(cell: CellId, release: ReleaseRef, claim?: number, also?: readonly MigrationClass[]): Promise<void> {
+    this.#note("migrate", cell, release, ...given(claim), ...(also ?? []));
     admit(this.#cell(cell), claim);
     const model = this.#withRelease(cell, release);
     if (!model.running) throw driverError("process-unhealthy", `${cell} is down.`);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../common/clock.ts";
 import type { CellPorts } from "../../../common/contracts/home.ts";
 import { slots, type Slot } from "../../../common/contracts/lease.ts";
+import type { MigrationClass } from "../../../common/contracts/release.ts";
 import type { CellId } from "../../../common/ids.ts";
 import { ensureSigningKey } from "../../../common/keys.ts";
 import type {
@@ -137,9 +138,9 @@ export class LocalDriver implements CellDriver {
     });
   }
 
-  async migrate(cell: CellId, release: ReleaseRef, claim?: number): Promise<void> {
+  async migrate(cell: CellId, release: ReleaseRef, claim?: number, also?: readonly MigrationClass[]): Promise<void> {
     await this.#admitted(cell, claim);
-    await migrateCell(this.#options.home, cell, release, await this.#options.supervisor());
+    await migrateCell(this.#options.home, cell, release, await this.#options.supervisor(), also);
   }
 
   async startRelease(cell: CellId, slot: Slot, release: ReleaseRef, claim?: number): Promise<void> {

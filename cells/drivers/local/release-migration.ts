@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { MigrationClass } from "../../../common/contracts/release.ts";
 import type { CellId } from "../../../common/ids.ts";
 import type { ReleaseRef } from "../driver.ts";
 import { driverError } from "../errors.ts";
@@ -34,6 +35,7 @@ export async function migrateCell(
   cell: CellId,
   release: ReleaseRef,
   supervisor: Supervisor,
+  also: readonly MigrationClass[] = [],
 ): Promise<void> {
   const facts = await readCellFacts(home, cell);
   const paths = cellPaths(home, cell);
@@ -43,7 +45,7 @@ export async function migrateCell(
   await supervisor.waitHealthy(processNames(cell).postgres, serverStartMs);
   const end = await runOnce({
     command: join(folder, "node"),
-    args: [join(folder, "migrate.mjs")],
+    args: [join(folder, "migrate.mjs"), ...(also.length === 0 ? [] : ["--allow", also.join(",")])],
     cwd: folder,
     env: migrationEnvironment(facts, release, await new CellNotes(paths.notes).liveSlot()),
     timeoutMs: migrationMs,

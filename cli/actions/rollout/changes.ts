@@ -1,23 +1,50 @@
 import type { HistoryEntry, Rollout } from "../../../common/contracts/rollout.ts";
 
-/** What happened between two readings of one rollout, one line each, oldest first; for logs and pipes. */
-export function changesBetween(before: Rollout | null, after: Rollout): string[] {
-  const known = before?.history.length ?? 0;
-  const lines = after.history.slice(known).map(entryText);
+/** What happened to a watched rollout; as JSON, one a line, what `--watch` tells a pipe. */
+export type Change =
+  | ({ readonly kind: "entry" } & HistoryEntry)
+  | ({ readonly kind: "cell"; readonly at: string } & Pick<
+      Rollout["cells"][number],
+      "cell" | "wave" | "step" | "error"
+    >)
+  | ({ readonly kind: "state"; readonly at: string } & Pick<
+      Rollout,
+      "id" | "release" | "state" | "waitingFor" | "paused" | "reason"
+    >);
+
+/** What happened between two readings of one rollout, oldest first. */
+export function changesBetween(before: Rollout | null, after: Rollout): Change[] {
+  const changes: Change[] = after.history
+    .slice(before?.history.length ?? 0)
+    .map((entry) => ({ kind: "entry", ...entry }));
   const steps = new Map(before?.cells.map((cell) => [cell.cell, cell.step]));
-  for (const cell of after.cells) {
-    if (steps.get(cell.cell) === cell.step || (before === null && cell.step === "pending")) continue;
-    lines.push(
-      `${clockOf(after.updatedAt)}  wave ${cell.wave}  ${cell.cell}  ${cell.step}${cell.error === null ? "" : `: ${cell.error}`}`,
-    );
+  for (const { cell, wave, step, error } of after.cells) {
+    if (steps.get(cell) === step || (before === null && step === "pending")) continue;
+    changes.push({ kind: "cell", at: after.updatedAt, cell, wave, step, error });
   }
-  if (before?.state !== after.state || before.paused !== after.paused) {
-    const waiting = after.waitingFor === null ? "" : ` for ${after.waitingFor}`;
-    lines.push(
-      `${clockOf(after.updatedAt)}  ${after.release} ${after.state}${waiting}${after.paused ? ", paused" : ""}`,
-    );
+  if (before?.state !== after.state || before.waitingFor !== after.waitingFor || before.paused !== after.paused) {
+    const { id, release, state, waitingFor, paused, reason, updatedAt } = after;
+    changes.push({ kind: "state", at: updatedAt, id, release, state, waitingFor, paused, reason });
   }
-  return lines;
+  return changes;
+}
+
+/** A change for people. */
+export function changeText(change: Change): string {
+  switch (change.kind) {
+    case "entry":
+      return entryText(change);
+    case "cell": {
+      const { at, cell, wave, step, error } = change;
+      return `${clockOf(at)}  wave ${wave}  ${cell}  ${step}${error === null ? "" : `: ${error}`}`;
+    }
+    case "state": {
+      const waiting = change.waitingFor === null ? "" : ` for ${change.waitingFor}`;
+      return `${clockOf(change.at)}  ${change.release} ${change.state}${waiting}${change.paused ? ", paused" : ""}`;
+    }
+    default:
+      return change satisfies never;
+  }
 }
 
 /** One entry of a rollout's history. */

@@ -5,7 +5,7 @@ import type { CellId, ReleaseName } from "../../../common/ids.ts";
 import { isWaveCommand } from "../../../control-plane/rollout/wave-commands.ts";
 import type { Answer, Context } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
-import { exitCodes } from "../../exit.ts";
+import { type ExitCode, exitCodes } from "../../exit.ts";
 import { entryText } from "./changes.ts";
 import { coloured } from "./colour.ts";
 import { endingOf } from "./ending.ts";
@@ -97,7 +97,13 @@ async function readRollout(plane: ControlPlane, id: string | undefined): Promise
 async function answer(context: Context, plane: ControlPlane, rollout: Rollout, watch: boolean): Promise<Answer> {
   if (!watch) return { json: rollout, text: rolloutText(context, rollout) };
   const ended = await watchRollout(context, plane, rollout);
-  return { json: ended, text: shownTree(context, ended).join("\n"), exit: endingOf(ended) ?? exitCodes.done };
+  const exit = endingOf(ended) ?? exitCodes.done;
+  return { json: ended, text: context.piped ? lastLine(ended, exit) : shownTree(context, ended).join("\n"), exit };
+}
+
+/** What a pipe is told at the end, as JSON. */
+function lastLine({ id, release, state, waitingFor, reason, updatedAt }: Rollout, exit: ExitCode): string {
+  return JSON.stringify({ kind: "end", at: updatedAt, id, release, state, waitingFor, reason, exit });
 }
 
 function shownTree(context: Context, rollout: Rollout): string[] {

@@ -3,7 +3,7 @@ import { CellplaneError } from "../../../common/errors.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import type { Context, Terminal } from "../../context.ts";
 import type { ControlPlane } from "../../control-plane.ts";
-import { changesBetween } from "./changes.ts";
+import { type Change, changesBetween, changeText } from "./changes.ts";
 import { coloured } from "./colour.ts";
 import { endingOf } from "./ending.ts";
 import { rolloutTree } from "./tree.ts";
@@ -15,12 +15,12 @@ const readingLimitMs = 5_000;
 const absenceLimitMs = 60_000;
 
 /**
- * Follows a rollout to its end. On a terminal the tree of waves is rewritten in place; elsewhere each change is a line.
+ * Follows a rollout to its end. On a terminal the tree of waves is rewritten in place; to a pipe each change is a line of JSON; elsewhere a line of text.
  * @returns the rollout as it ended
  * @throws CellplaneError `control-plane-unreachable` when the control plane is away for more than a minute.
  */
 export async function watchRollout(context: Context, plane: ControlPlane, first: Rollout): Promise<Rollout> {
-  const show = context.terminal === null ? asLines(context) : inPlace(context.terminal, context.progress);
+  const show = showOf(context);
   let rollout = first;
   show(rollout, null);
   while (endingOf(rollout) === null) {
@@ -47,13 +47,22 @@ async function nextReading(plane: ControlPlane, id: string, absent: (words: stri
 
 type Show = (rollout: Rollout, absence: string | null) => void;
 
-function asLines(context: Context): Show {
+/** That the control plane does not answer, which is no change of the rollout. */
+type Absence = { readonly kind: "absence"; readonly detail: string };
+
+function showOf({ terminal, piped, progress }: Context): Show {
+  if (terminal !== null) return inPlace(terminal, progress);
+  const text = (line: Change | Absence): string => (line.kind === "absence" ? line.detail : changeText(line));
+  return asLines((line) => progress(`${piped ? JSON.stringify(line) : text(line)}\n`));
+}
+
+function asLines(write: (line: Change | Absence) => void): Show {
   let before: Rollout | null = null;
   let absentBefore: string | null = null;
   return (rollout, absence) => {
-    if (absence !== null && absentBefore === null) context.progress(`${absence}\n`);
+    if (absence !== null && absentBefore === null) write({ kind: "absence", detail: absence });
     absentBefore = absence;
-    for (const line of changesBetween(before, rollout)) context.progress(`${line}\n`);
+    for (const change of changesBetween(before, rollout)) write(change);
     before = rollout;
   };
 }

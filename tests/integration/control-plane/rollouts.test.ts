@@ -120,6 +120,45 @@ test("with the line stopped no rollout begins, and none is started, with Tempora
   await plane.call("POST", `/v1/rollouts/${String(begun["id"])}/commands`, { command: "cancel" });
 });
 
+test("a rollout whose workflow is lost is abandoned: its cells are free, and what comes back of it is refused", async () => {
+  const { body } = await begin("pulse@3");
+  const rollout = body as unknown as Rollout;
+  const registry = createRegistry(plane.context.pool);
+  await registry.takeClaims(rollout.id, [cellId("cell-1"), cellId("cell-3")]);
+  const cells = rollout.cells.map((cell) => (cell.cell === "cell-3" ? { ...cell, step: "switching" as const } : cell));
+  await registry.saveRollout({ ...rollout, cells, state: "deploying", wave: 1, revision: 5 });
+  const { body: open } = await plane.call("GET", "/v1/operations");
+  const [listed] = open["operations"] as Record<string, unknown>[];
+  assert.deepEqual(
+    [listed?.["id"], listed?.["kind"], listed?.["state"], listed?.["cells"]],
+    [rollout.id, "rollout", "deploying", ["cell-1", "cell-3"]],
+  );
+
+  const path = `/v1/operations/${rollout.id}/abandon`;
+  assert.equal((await plane.call("POST", path, {})).status, 400, "without a reason");
+  const abandoned = await plane.call("POST", path, { reason: "its disk is lost" });
+  assert.deepEqual([abandoned.status, abandoned.body["workflow"]], [200, "not-asked"], JSON.stringify(abandoned.body));
+  const shown = (await plane.call("GET", `/v1/rollouts/${rollout.id}`)).body as unknown as Rollout;
+  assert.deepEqual(
+    [shown.state, shown.reason, shown.history.at(-1)?.event],
+    ["cancelled", "its disk is lost", "abandoned"],
+  );
+  const [settled] = abandoned.body["cells"] as { cell: string; step: string }[];
+  assert.deepEqual([settled?.cell, settled?.step], ["cell-3", "rolled-back"], "it was asked, and runs pulse@1");
+
+  assert.equal(await registry.claimToken(rollout.id, cellId("cell-1")), null);
+  await assert.rejects(registry.takeClaims(rollout.id, [cellId("cell-1")]), { code: "rollout-over" });
+  await registry.saveRollout({ ...rollout, state: "baking", revision: 50 });
+  assert.equal((await registry.rollout(rollout.id)).state, "cancelled");
+  assert.deepEqual((await plane.call("GET", "/v1/operations")).body, { operations: [] });
+  const again = await plane.call("POST", path, { reason: "once more" });
+  assert.deepEqual([again.status, again.body["code"]], [409, "rollout-over"]);
+  const unknown = await plane.call("POST", path.replace(rollout.id, "00000000-0000-7000-8000-000000000000"), {
+    reason: "?",
+  });
+  assert.deepEqual([unknown.status, unknown.body["code"]], [404, "unknown-operation"]);
+});
+
 test("the synthetic tenant's key is made valid by its digest, once", async () => {
   const registry = createRegistry(plane.context.pool);
   const tenant = await registry.syntheticTenant(cellId("cell-1"));

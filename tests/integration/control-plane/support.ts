@@ -39,7 +39,11 @@ export interface TestPlane extends Plane {
 /** A whole control plane in this process, on a database of its own. */
 export async function startTestPlane(
   postgres: TestPostgres,
-  options: { readonly creationWaitMs?: number; readonly temporal?: string } = {},
+  options: {
+    readonly creationWaitMs?: number;
+    readonly temporal?: string;
+    readonly webhookPauses?: readonly number[];
+  } = {},
 ): Promise<TestPlane> {
   const home = await mkdtemp(join(tmpdir(), "cellplane-plane-"));
   const { url: databaseUrl } = await postgres.freshDatabase();
@@ -57,7 +61,11 @@ export async function startTestPlane(
   });
   const log = createLog("control-plane", "silent");
   const shutdown = new Shutdown(log);
-  const plane = await startPlane(config, log, shutdown, { creationWaitMs: options.creationWaitMs ?? 5_000 });
+  const { creationWaitMs = 5_000, webhookPauses } = options;
+  const plane = await startPlane(config, log, shutdown, {
+    creationWaitMs,
+    ...(webhookPauses === undefined ? {} : { webhookPauses }),
+  });
   const call: TestPlane["call"] = async (method, path, body, headers = {}) => {
     const json = body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
     const response = await fetch(new URL(path, plane.url), {

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import test, { after, before } from "node:test";
+import { Client, Connection } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { systemClock } from "../../../common/clock.ts";
 import type { RolloutExplanation, RolloutWhatIfAnswer } from "../../../common/contracts/rollout-records.ts";
@@ -23,6 +24,7 @@ let postgres: TestPostgres;
 let server: ChildProcess | undefined;
 let startTemporal: () => Promise<void>;
 let plane: TestPlane;
+let temporalPort: number;
 let worker: Worker;
 let working: Promise<void>;
 let connection: NativeConnection;
@@ -34,6 +36,7 @@ const policy = { bakeSeconds: [1], timeScale: 1, minimumSamples: 10 };
 before(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR") });
   const port = await freePort();
+  temporalPort = port;
   postgres = await startPostgres();
   plane = await startTestPlane(postgres, { temporal: `127.0.0.1:${port}` });
   for (const name of ["pulse@1", "pulse@2"]) {
@@ -53,7 +56,7 @@ before(async () => {
 });
 
 after(async () => {
-  worker?.shutdown();
+  if (worker?.getState() === "RUNNING") worker.shutdown();
   await working;
   await connection?.close();
   await plane?.stop();
@@ -155,6 +158,12 @@ test("the line is stopped for every rollout by one call; a command that was mean
   await plane.call("PUT", "/v1/line", { stopped: false, reason: "they are back" });
   const again = await until(id, ({ state, wave }) => state === "baking" && wave === 2);
   assert.equal(again.stopped, false);
+  // Temporal's own index follows within a moment.
+  const found = await eventually(
+    () => idsInTemporal('CellplaneState = "baking" AND CellplaneWave = 2 AND CellplaneRelease = "pulse@3"'),
+    (ids) => ids.length > 0,
+  );
+  assert.deepEqual(found, ["rollout/pulse"]);
   const failed = await give(again, "override", { verdict: "FAIL", reason: "it sends wrong invoices" });
   assert.equal(failed.status, 200, JSON.stringify(failed.body));
   // The wave goes back; whether the other does, a person is asked.
@@ -175,6 +184,51 @@ test("the line is stopped for every rollout by one call; a command that was mean
   ])
     assert.ok(told.includes(entry), `${entry} is not in ${told.join(", ")}`);
 });
+
+test("a workflow that answers is not abandoned; one that does not is ended", async () => {
+  const { body: release } = await uploadRelease(plane, manifestOf("pulse@4"));
+  digests.set("pulse@4", String(release["digest"]));
+  const begun = await plane.call("POST", "/v1/rollouts", {
+    release: "pulse@4",
+    policy: { ...policy, bakeSeconds: [3_600] },
+  });
+  assert.equal(begun.status, 202, JSON.stringify(begun.body));
+  const id = String(begun.body["id"]);
+  await until(id, ({ state }) => state === "baking");
+  const abandon = () => plane.call("POST", `/v1/operations/${id}/abandon`, { reason: "nobody is there" });
+  const alive = await abandon();
+  assert.deepEqual([alive.status, alive.body["code"]], [409, "operation-alive"], JSON.stringify(alive.body));
+
+  worker.shutdown();
+  await working;
+  const lost = await abandon();
+  assert.deepEqual([lost.status, lost.body["workflow"]], [200, "ended"], JSON.stringify(lost.body));
+  assert.deepEqual(await idsInTemporal('ExecutionStatus = "Running"'), []);
+  const { state, cells: left } = await until(id, () => true);
+  assert.equal(state, "cancelled");
+  assert.equal(left.find(({ wave }) => wave === 1)?.step, "deployed", "it keeps what it runs");
+});
+
+async function idsInTemporal(query: string): Promise<string[]> {
+  const client = new Client({ connection: await Connection.connect({ address: `127.0.0.1:${temporalPort}` }) });
+  try {
+    const ids: string[] = [];
+    for await (const { workflowId } of client.workflow.list({ query })) ids.push(workflowId);
+    return ids;
+  } finally {
+    await client.connection.close();
+  }
+}
+
+async function eventually<T>(read: () => Promise<T>, wanted: (value: T) => boolean): Promise<T> {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const value = await read();
+    if (wanted(value)) return value;
+    assert.ok(performance.now() < deadline, JSON.stringify(value));
+    await sleep(100);
+  }
+}
 
 async function runTemporal(port: number): Promise<ChildProcess> {
   const temporal = findTemporal();

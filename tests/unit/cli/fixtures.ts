@@ -140,7 +140,18 @@ export async function cellplane(home: string, ...argv: string[]) {
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
   });
-  return { exit, stdout, stderr, json: () => JSON.parse(stdout) as Record<string, unknown> };
+  return {
+    exit,
+    stdout,
+    stderr,
+    json: () => JSON.parse(stdout) as Record<string, unknown>,
+    /** Of a pipe that is told changes: a document a line. */
+    lines: () =>
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
 }
 
 /** A problem document as the control plane sends it. */

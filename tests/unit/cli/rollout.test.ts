@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommandLine } from "../../../cli/run.ts";
-import { changesBetween } from "../../../cli/actions/rollout/changes.ts";
+import { changesBetween, changeText } from "../../../cli/actions/rollout/changes.ts";
 import { endingOf } from "../../../cli/actions/rollout/ending.ts";
 import { rolloutTree } from "../../../cli/actions/rollout/tree.ts";
 import { type Rollout, rolloutStates } from "../../../common/contracts/rollout.ts";
@@ -55,7 +55,10 @@ test("a change is told once", () => {
     state: "baking",
     history: [{ at: before.updatedAt, event: "bake-began", wave: 1, cell: null, actor: "workflow", reason: null }],
   });
-  assert.deepEqual(changesBetween(before, after), ["00:00:05  wave 1  bake-began", "00:00:05  pulse@2 baking"]);
+  assert.deepEqual(changesBetween(before, after).map(changeText), [
+    "00:00:05  wave 1  bake-began",
+    "00:00:05  pulse@2 baking",
+  ]);
   assert.deepEqual(changesBetween(after, after), []);
 });
 
@@ -99,8 +102,63 @@ test("--watch does not end in the middle of a roll-back", async (t) => {
   const home = new TestHome(t).ofFleet(plane.url);
   const run = await cellplane(home.path, "rollout", "start", "pulse@2", "--watch");
   assert.equal(run.exit, 3);
-  assert.match(run.stdout, /reason {2}too many errors/);
+  assert.deepEqual(run.lines().at(-1), {
+    kind: "end",
+    at: rollout().updatedAt,
+    id: rollout().id,
+    release: "pulse@2",
+    state: "rolled-back",
+    waitingFor: null,
+    reason: "too many errors",
+    exit: 3,
+  });
   assert.equal(plane.calls.length, 4);
+});
+
+test("in a pipe --watch tells each change as a line of JSON, and how it ended as the last", async (t) => {
+  const entry = {
+    at: "2026-01-01T00:00:09.000Z",
+    event: "paused",
+    wave: 1,
+    cell: null,
+    actor: "anna",
+    reason: "lunch",
+  };
+  const cells = rollout().cells.map((cell) => ({ ...cell, step: "deployed" as const }));
+  const next = readings(
+    rollout(),
+    rollout({ cells, history: [...rollout().history, entry] }),
+    rollout({ cells, history: [...rollout().history, entry], state: "waiting", waitingFor: "decision", reason: "ask" }),
+  );
+  const plane = await fakeControlPlane(t, () => ({ body: next() }));
+  const home = new TestHome(t).ofFleet(plane.url);
+  const run = await cellplane(home.path, "rollout", "show", "--watch");
+  assert.equal(run.exit, 3);
+  const lines = run.lines();
+  assert.deepEqual(
+    lines.filter(({ kind }) => kind === "entry" || kind === "end"),
+    [
+      { kind: "entry", ...entry },
+      {
+        kind: "end",
+        at: rollout().updatedAt,
+        id: rollout().id,
+        release: "pulse@2",
+        state: "waiting",
+        waitingFor: "decision",
+        reason: "ask",
+        exit: 3,
+      },
+    ],
+  );
+  assert.deepEqual(
+    lines.filter(({ kind, step }) => kind === "cell" && step === "deployed").map(({ cell }) => cell),
+    cells.map(({ cell }) => cell),
+  );
+  assert.deepEqual(
+    lines.filter(({ kind }) => kind === "state").map(({ state }) => state),
+    [rollout().state, "waiting"],
+  );
 });
 
 test("--watch bears a control plane that goes away for a moment", async (t) => {
@@ -122,7 +180,9 @@ test("--watch bears a control plane that goes away for a moment", async (t) => {
   try {
     const run = await running;
     assert.equal(run.exit, 0);
-    assert.match(run.stdout, /does not answer; the rollout goes on without it/);
+    const absences = run.lines().filter(({ kind }) => kind === "absence");
+    assert.equal(absences.length, 1);
+    assert.match(String(absences[0]?.["detail"]), /does not answer; the rollout goes on without it/);
   } finally {
     second.closeAllConnections();
     await new Promise<void>((resolve) => {

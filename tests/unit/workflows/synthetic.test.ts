@@ -64,6 +64,7 @@ beforeEach(async () => {
     release: async (name: ReleaseName) => ({
       name,
       digest: "0".repeat(64),
+      state: "available" as const,
       manifest: name === pulse ? { journey: [...journey] } : {},
     }),
     cell: async () => ({ id: cell, slots: { a: slot, b: slot }, liveSlot: "a" as const, release: null }),

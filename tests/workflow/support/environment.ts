@@ -1,17 +1,23 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { WorkflowHandle } from "@temporalio/client";
+import type { WorkflowHandleWithFirstExecutionRunId } from "@temporalio/client";
 import { TestWorkflowEnvironment } from "@temporalio/testing";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
-import type { Release } from "../../../common/contracts/release.ts";
-import { type CommandInput, type Rollout, temporalNames } from "../../../common/contracts/rollout.ts";
+import type { Migration, Release } from "../../../common/contracts/release.ts";
+import {
+  type CommandInput,
+  type Rollout,
+  type RolloutInput,
+  temporalNames,
+} from "../../../common/contracts/rollout.ts";
 import { type RolloutPolicy } from "../../../common/contracts/rollout-policy.ts";
 import { systemClock } from "../../../common/clock.ts";
 import { operationId, releaseName, type ReleaseName } from "../../../common/ids.ts";
 import { uuidv7 } from "../../../common/uuid.ts";
 import { planRollout } from "../../../control-plane/rollout/plan.ts";
 import { policyWith } from "../../../control-plane/rollout/policy.ts";
+import { findTemporal } from "../../../scripts/setup/temporal.ts";
 import { findTemporalTestServer } from "../../../scripts/setup/test-servers.ts";
 import { createActivities } from "../../../workflows/activities/create.ts";
 import { workflowBundle } from "../../../workflows/bundle.ts";
@@ -40,6 +46,17 @@ export class Stage {
     return new Stage(environment, await bundle());
   }
 
+  /** Temporal itself, in whose time nothing is skipped: for what its test server does not do as it does. */
+  static async openReal(): Promise<Stage> {
+    Runtime.install({ logger });
+    const temporal = findTemporal();
+    if (temporal.kind !== "program") throw new Error("Temporal's dev server is missing: `npm test` brings it");
+    const environment = await TestWorkflowEnvironment.createLocal({
+      server: { executable: { type: "existing-path", path: temporal.path } },
+    });
+    return new Stage(environment, await bundle());
+  }
+
   async close(): Promise<void> {
     await this.environment.teardown();
     await Runtime.instance().shutdown();
@@ -64,12 +81,19 @@ export class Stage {
     return await worker.runUntil(() => work(queue));
   }
 
-  async start(queue: string, fleet: FakeFleet, wishes: Partial<RolloutPolicy> = {}, to = "pulse@2"): Promise<Handle> {
+  async start(
+    queue: string,
+    fleet: FakeFleet,
+    wishes: Partial<RolloutPolicy> = {},
+    to = "pulse@2",
+    more: Partial<RolloutInput> = {},
+  ): Promise<Handle> {
     const input = {
       operation: operationId(uuidv7()),
       plan: planFor(fleet, to, wishes),
       requestedBy: "tests",
       reason: "a trial",
+      ...more,
     };
     return await this.environment.client.workflow.start<typeof rollout>(temporalNames.rolloutWorkflow, {
       workflowId: `${temporalNames.rolloutId("pulse")}/${uuidv7()}`,
@@ -90,7 +114,7 @@ export class Stage {
   }
 }
 
-export type Handle = WorkflowHandle<typeof rollout>;
+export type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rollout>;
 
 /** The bundle is shared by the test files: it depends on the sources alone. */
 export async function bundle(): Promise<string> {
@@ -110,7 +134,9 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
   return planRollout({
     application: "pulse",
     release: releaseName(to),
-    releases: ["pulse@1", "pulse@2", "pulse@3-bad"].map((name) => releaseOf(releaseName(name))),
+    releases: ["pulse@1", "pulse@2", "pulse@3-bad"].map((name) =>
+      releaseOf(releaseName(name), fleet.migrates && name === to ? [migration] : []),
+    ),
     cells: fleet.cellIds.map((cell) => ({
       cell,
       region: "eu",
@@ -125,7 +151,9 @@ function planFor(fleet: FakeFleet, to: string, wishes: Partial<RolloutPolicy>) {
   });
 }
 
-function releaseOf(name: ReleaseName): Release {
+const migration: Migration = { series: "app", number: 1, name: "step", class: "expand", digest };
+
+function releaseOf(name: ReleaseName, migrations: Migration[]): Release {
   const version = name.slice(name.indexOf("@") + 1);
   return {
     name,
@@ -139,7 +167,7 @@ function releaseOf(name: ReleaseName): Release {
       version,
       runtime: "v24.21.0",
       files: [],
-      migrations: [],
+      migrations,
       configuration: {},
       aggregates: [],
     },

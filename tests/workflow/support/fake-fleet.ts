@@ -21,6 +21,8 @@ export interface Behaviour {
   readonly failsEvery?: number;
   readonly neverReady?: boolean;
   readonly migrationFails?: boolean;
+  /** Its journey fails from its first migration that is run on, or always. */
+  readonly journeyFails?: "always" | "after-migration";
 }
 
 interface KeptWatch {
@@ -52,6 +54,10 @@ export class FakeFleet {
   beforeStep: (step: string) => void = () => undefined;
   /** Awaited before each step of a driver. */
   holdBefore: (step: string) => Promise<void> = async () => undefined;
+  /** How often cells were asked for. */
+  claimsAsked = 0;
+  /** Called before the registry says whether an operation holds a cell. */
+  beforeClaimed: (cell: CellId) => void = () => undefined;
   /** A cell in which no release can be installed any more. */
   broken: CellId | null = null;
   /** A cell whose live slot is not ready. */
@@ -65,9 +71,14 @@ export class FakeFleet {
   registryFails = 0;
   /** Whether the line is stopped, as the registry has it. */
   line: Line = { stopped: false, by: null, reason: null, since: null };
+  /** Whether the release that comes brings a migration. */
+  migrates = false;
   /** So many looks cannot be written down. */
   looksFail = 0;
   readonly #cells = new Map<CellId, FakeCell>();
+  /** Tokens as the registry gave them, and the highest that each cell was shown. */
+  readonly #tokens = new Map<CellId, number>();
+  readonly #shown = new Map<CellId, number>();
   readonly #counters = new Map<string, SampleCounter>();
   readonly #watches = new Map<string, KeptWatch>();
   /** What planning knows of the customers' traffic, and the judge of that before a deploy. */
@@ -111,6 +122,15 @@ export class FakeFleet {
     this.#cell(cellId(id)).liveSlot = to;
   }
 
+  /** How many looks each watch has, in the order in which they were opened. */
+  get looks(): readonly { readonly purpose: string; readonly wave: number; readonly looks: number }[] {
+    return [...this.#watches.values()].map(({ watch: { purpose, wave }, looks }) => ({
+      purpose,
+      wave,
+      looks: looks.size,
+    }));
+  }
+
   /** Releases that run beside a live one. */
   get besides(): readonly string[] {
     return [...this.#cells].flatMap(([id, cell]) =>
@@ -144,25 +164,25 @@ export class FakeFleet {
       };
       return { liveSlot: cell.liveSlot, claim: 0, slots: { a: report("a"), b: report("b") } };
     },
-    installRelease: async (id, release) => {
+    installRelease: async (id, release, claim) => {
       if (id === this.broken) throw new CellplaneError("release-corrupt", conflict, "the disk is gone");
-      await this.#step(`install ${id} ${release.name}`);
+      await this.#step(`install ${id} ${release.name}`, id, claim);
     },
-    migrate: async (id, release) => {
-      await this.#step(`migrate ${id} ${release.name}`);
+    migrate: async (id, release, claim) => {
+      await this.#step(`migrate ${id} ${release.name}`, id, claim);
       if (this.#of(release.name).migrationFails === true) throw migrationFailed();
     },
-    startRelease: async (id, slot, release) => {
-      await this.#step(`start ${id} ${slot} ${release.name}`);
+    startRelease: async (id, slot, release, claim) => {
+      await this.#step(`start ${id} ${slot} ${release.name}`, id, claim);
       this.#cell(id).slots[slot] = release.name;
     },
-    switchSlot: async (id, from, to) => {
-      await this.#step(`switch ${id} ${from}→${to}`);
+    switchSlot: async (id, from, to, claim) => {
+      await this.#step(`switch ${id} ${from}→${to}`, id, claim);
       this.#cell(id).liveSlot = to;
     },
     drain: async (id, slot) => await this.#step(`drain ${id} ${slot}`),
-    stopRelease: async (id, slot) => {
-      await this.#step(`stop ${id} ${slot}`);
+    stopRelease: async (id, slot, claim) => {
+      await this.#step(`stop ${id} ${slot}`, id, claim);
       this.#cell(id).slots[slot] = null;
     },
   };
@@ -179,7 +199,12 @@ export class FakeFleet {
     },
     cells: async () => [...this.#cells].map(([id, { liveSlot, slots }]) => ({ id, release: slots[liveSlot] })),
     routers: async () => [{ id: "router-1", url: "http://router-1" }],
-    release: async (name) => ({ name, digest, manifest: {} }),
+    release: async (name) => ({
+      name,
+      digest,
+      state: this.quarantined.has(name) ? "quarantined" : "available",
+      manifest: {},
+    }),
     syntheticTenant: async (cell) => ({
       id: tenantId("00000000-0000-7000-8000-000000000000"),
       host: `synthetic-${cell}.cellplane.localhost`,
@@ -187,11 +212,21 @@ export class FakeFleet {
     }),
     ensureKey: async () => undefined,
     takeClaims: async (operation, cells) => {
+      this.claimsAsked += 1;
       const held = cells.find((cell) => (this.claims.get(cell) ?? operation) !== operation);
-      if (held !== undefined) throw new CellplaneError("cell-claimed", conflict, `${held} is claimed.`);
+      if (held !== undefined) throw new CellplaneError("claim-taken", conflict, `${held} is claimed.`);
       for (const cell of cells) this.claims.set(cell, operation);
     },
-    claimToken: async (operation, cell) => (this.claims.get(cell) === operation ? 1 : null),
+    claimToken: async (operation, cell) => {
+      this.beforeClaimed(cell);
+      return this.claims.get(cell) === operation ? (this.#tokens.get(cell) ?? 1) : null;
+    },
+    heldCells: async (operation) => [...this.claims].flatMap(([cell, holder]) => (holder === operation ? [cell] : [])),
+    raiseClaim: async (operation, cell) => {
+      if (this.claims.get(cell) !== operation) return null;
+      this.#tokens.set(cell, (this.#tokens.get(cell) ?? 1) + 1);
+      return this.#tokens.get(cell) ?? 1;
+    },
     dropClaims: async (operation) => {
       for (const [cell, holder] of this.claims) if (holder === operation) this.claims.delete(cell);
     },
@@ -242,7 +277,10 @@ export class FakeFleet {
     ensureKey: async () => undefined,
     journeyAtSlot: async (id, slot) => {
       const release = this.#cell(id).slots[slot];
-      if (release === null) throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not answer.`);
+      const fails = release === null ? "always" : this.#of(release).journeyFails;
+      const migrated = this.log.some((step) => step.startsWith(`migrate ${id}`));
+      if (fails === "always" || (fails === "after-migration" && migrated))
+        throw workflowError("smoke-failed", `Slot ${slot} of ${id} does not serve.`);
     },
     load: async (id, _release, requests) => {
       if (!this.loadArrives) return { sent: requests, failed: requests };
@@ -322,8 +360,13 @@ export class FakeFleet {
     });
   }
 
-  async #step(step: string): Promise<void> {
+  async #step(step: string, id?: CellId, claim?: number): Promise<void> {
     await this.holdBefore(step);
+    if (id !== undefined && claim !== undefined) {
+      if (claim < (this.#shown.get(id) ?? 0))
+        throw new CellplaneError("claim-outranked", conflict, `${step}: outranked`);
+      this.#shown.set(id, claim);
+    }
     this.beforeStep(step);
     this.log.push(step);
   }

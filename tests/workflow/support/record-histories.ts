@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { operationId } from "../../../common/ids.ts";
-import { temporalNames } from "../../../common/contracts/rollout.ts";
+import { cellId, operationId } from "../../../common/ids.ts";
+import { temporalNames, type CommandInput } from "../../../common/contracts/rollout.ts";
+import { uuidv7 } from "../../../common/uuid.ts";
 import { command, Stage } from "./environment.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { packHistory } from "./history.ts";
@@ -47,6 +48,29 @@ await stage.withWorker(fleet, async (queue) => {
   const { state, waves } = await handle.result();
   if (state !== "rolled-back" || waves.length !== 3) throw new Error(`it ended ${state} after ${waves.length} waves`);
   write("rollout-wave-by-wave", await handle.fetchHistory());
+});
+
+// Commanded: stopped with the line, a cell left out and taken up again, a bake made longer and ended; another operation in a cell.
+const commanded = new FakeFleet(3, "pulse@1");
+await stage.withWorker(commanded, async (queue) => {
+  const second = cellId("cell-2");
+  commanded.claims.set(second, operationId(uuidv7()));
+  const handle = await stage.start(queue, commanded, { timeScale: 1 / 60, canaryCells: 2 });
+  await stage.until(handle, ({ waitingFor }) => waitingFor === "moves", 100);
+  commanded.claims.delete(second);
+  let seen = await stage.until(handle, ({ state }) => state === "baking", 500);
+  const give = async (name: CommandInput["command"], more: Partial<CommandInput>) => {
+    seen = await command(handle, name, { planHash: seen.plan.hash, wave: seen.wave, revision: seen.revision, ...more });
+  };
+  await give("extend-bake", { seconds: 60 });
+  await give("skip-cell", { cell: cellId("cell-3") });
+  commanded.line = { stopped: true, by: "ben", reason: "a look", since: new Date(0).toISOString() };
+  await give("stop-the-line", {});
+  await give("end-bake", {});
+  await stage.until(handle, ({ waves }) => waves[0]?.state === "passed");
+  const { state } = await handle.result();
+  if (state !== "completed") throw new Error(`it ended ${state}`);
+  write("rollout-commanded", await handle.fetchHistory());
 });
 await stage.close();
 
