@@ -26,7 +26,8 @@ const each = (when: "before" | "after"): string[] => [
 
 /** Where the worker dies, one death after another; each when it is caught in all that is named. `after`: the work is done, and nobody has heard of it. */
 const deaths: readonly (readonly string[])[] = [
-  ["after prepareRollout"],
+  ["after takeCells"],
+  // As lineState and lostCells: the registry is asked, and nothing changes.
   ["after fleetMembers"],
   ["after openWatch"],
   ["after takeLook"],
