@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/lib/bootstrap.mjs";
+import { routerFlags } from "../../scripts/lib/router-flags.ts";
 import { Feed } from "../../tests/integration/router/feed.ts";
 import { freePort } from "../../tests/support/ports.ts";
 import { Generator } from "../runner/generator.ts";
@@ -164,7 +165,7 @@ function contend(
         LOG_LEVEL: "warn",
         ...settings,
       };
-      return new Contender(port, process.execPath, ["router/main.ts"], { cwd: root, env });
+      return new Contender(port, process.execPath, [...routerFlags, "router/main.ts"], { cwd: root, env });
     }
     case "nginx":
       return new Contender(port, "nginx", ["-c", writeNginx(folder, port, firstCell)]);

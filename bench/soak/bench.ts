@@ -4,6 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { root } from "../../scripts/lib/bootstrap.mjs";
+import { routerFlags } from "../../scripts/lib/router-flags.ts";
 import { Feed } from "../../tests/integration/router/feed.ts";
 import { freePort } from "../../tests/support/ports.ts";
 import type { Bench, Row } from "../runner/contract.ts";
@@ -52,7 +53,7 @@ export default {
     await feed.start();
     const [port, adminPort] = [await freePort(), await freePort()];
     const cells = spawned(cores.others, ["bench/soak/cells.ts", String(firstPort)]);
-    const router = spawned(cores.subject, ["router/main.ts"], {
+    const router = spawned(cores.subject, [...routerFlags, "router/main.ts"], {
       PATH: process.env["PATH"],
       PORT: String(port),
       ADMIN_PORT: String(adminPort),

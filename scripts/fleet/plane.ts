@@ -3,6 +3,7 @@ import { postgresProcess, type PostgresServer } from "../../cells/drivers/local/
 import type { FleetFile } from "../../common/contracts/home.ts";
 import type { ProcessRole, ProcessSpec } from "../../common/contracts/supervisor.ts";
 import { nodePath, root } from "../lib/bootstrap.mjs";
+import { routerFlags } from "../lib/router-flags.ts";
 import type { Temporal } from "../setup/temporal.ts";
 import type { Identity } from "./identity.ts";
 
@@ -50,6 +51,8 @@ function nodeProcess(
     health: string;
     after: string[];
     graceMs?: number;
+    /** Further flags of Node. */
+    flags?: readonly string[];
   },
   env: Record<string, string>,
 ): ProcessSpec {
@@ -59,7 +62,7 @@ function nodeProcess(
     cell: null,
     release: null,
     command: nodePath(),
-    args: ["--max-old-space-size=512", join(root, place.main)],
+    args: ["--max-old-space-size=512", ...(place.flags ?? []), join(root, place.main)],
     env: { ...env, HOST: "127.0.0.1", LOG_LEVEL: options.logLevel },
     cwd: root,
     user: null,
@@ -150,6 +153,7 @@ export function routerProcess(options: PlaneOptions): ProcessSpec {
       health: `${file.urls.routerAdmin}/healthz`,
       after: ["control-plane"],
       graceMs: 20_000,
+      flags: routerFlags,
     },
     {
       PORT: String(file.ports.router),
