@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { Activator } from "../../../cells/kit/activation.ts";
 import { loadMigrations } from "../../../cells/kit/migrations.ts";
 import { provision } from "../../../cells/kit/provision.ts";
+import { FairShare, jobParts } from "../../../cells/kit/fair-share.ts";
 import { TenantDatabase } from "../../../cells/kit/tenant.store.ts";
 import { readIncarnation } from "../../../cells/kit/cell-state.ts";
 import type { Lease, LeaseStep } from "../../../common/contracts/cell-admin.ts";
@@ -18,6 +19,8 @@ import { signToken } from "../../../common/tokens.ts";
 import type { FreshDatabase, TestPostgres } from "../../support/postgres.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
+/** Of the application, to one cell. */
+const connections = 10;
 const log = createLog("lease-bed", "silent");
 
 /** The tables that a restore takes back in time. */
@@ -77,13 +80,14 @@ export class LeaseCell {
     this.#app = createPool({
       url: database.appUrl,
       application: `${id}-app`,
-      max: 10,
+      max: connections,
       pipeline: true,
       statementTimeoutMs,
       log,
     });
     this.system = createPool({ url: database.systemUrl, application: `${id}-system`, max: 4, log });
-    this.tenants = new TenantDatabase(this.#app, log);
+    // Transactions stand open here for as long as a sequence likes, and wait for no turn of their tenant.
+    this.tenants = new TenantDatabase(this.#app, log, undefined, new FairShare(connections, jobParts));
     const trust = new TrustStore();
     const parts = [...keys].map(([cell, { spki }]) => [
       `part/${cell}`,
