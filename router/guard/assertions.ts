@@ -7,27 +7,11 @@ import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
 import type { Owner } from "../table/owners.ts";
 import type { Gather } from "../wire/gather.ts";
+import type { Kept, Signed } from "./kept.ts";
 import type { Visitor } from "./visitors.ts";
 
 /** An assertion is signed anew when it has less than this left, so that a slow request does not outlive it. */
 const renewBeforeSeconds = 20;
-
-interface Signed {
-  /** As a field line. */
-  readonly line: Buffer;
-  readonly key: SigningKey;
-  readonly cell: CellId;
-  readonly epoch: number;
-  readonly tenant: TenantId;
-  readonly principal: KeyId | "anonymous";
-  readonly synthetic: boolean;
-  readonly usableUntil: number;
-}
-
-/** What the assertion of one principal is kept on; there are no more of these than of remembered keys and hosts. */
-export interface Kept {
-  assertion: Signed | null;
-}
 
 /**
  * Signed assertions, made once per tenant and principal and reused until near their end. One is kept for each: another cell or epoch, which

@@ -4,7 +4,7 @@ import { fail } from "../errors.ts";
 import { hostName } from "../table/host.ts";
 import type { RoutingTable } from "../table/table.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
-import type { Kept } from "./assertions.ts";
+import type { Kept } from "./kept.ts";
 import type { InFlight, Load } from "./in-flight.ts";
 import { KnownFields } from "./known-fields.ts";
 import type { Bucket, RateLimits } from "./rate.ts";

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { KeyRow, TenantRow } from "../../common/contracts/fleet.ts";
 import type { RoutingTable } from "../table/table.ts";
 import type { FieldBlock } from "../wire/field-block.ts";
-import type { Kept } from "./assertions.ts";
+import type { Kept } from "./kept.ts";
 import { KnownFields } from "./known-fields.ts";
 
 const usual = /^Bearer cpk_[^ ]*$/;

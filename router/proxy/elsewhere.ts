@@ -1,6 +1,6 @@
 import type { CellRow, TenantRow } from "../../common/contracts/fleet.ts";
 import type { Breakers } from "../guard/breaker.ts";
-import type { Kept } from "../guard/assertions.ts";
+import type { Kept } from "../guard/kept.ts";
 import type { CheckedHead } from "../guard/head.ts";
 import type { Visitor } from "../guard/visitors.ts";
 import type { Owner } from "../table/owners.ts";
