@@ -2,7 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 import { assertionLifeSeconds, type Assertion } from "../../common/contracts/assertion.ts";
 import type { TenantRow } from "../../common/contracts/fleet.ts";
 import { internalHeaders } from "../../common/contracts/headers.ts";
-import type { CellId, KeyId, PartId, TenantId } from "../../common/ids.ts";
+import type { CellId, KeyId, PartId } from "../../common/ids.ts";
 import type { SigningKey } from "../../common/keys.ts";
 import { signTokenNow } from "../../common/tokens.ts";
 import type { Owner } from "../table/owners.ts";
