@@ -263,12 +263,14 @@ describe("a subscription to the fleet document", () => {
     const keeper = new NotingKeeper();
     const subscription = keepWith(keeper);
     await until("it listens", () => publisher.streams.size === 1);
-    keeper.full = true;
     publisher.send("delta", publisher.change("cell/cell-1", { id: "cell-1" }));
-    await until("it was folded", () => keeper.done.includes("fold"));
+    await until("it follows", () => subscription.status.generation?.n === 1);
+    keeper.full = true;
     publisher.send("delta", publisher.change("cell/cell-2", { id: "cell-2" }));
-    await until("it goes on", () => subscription.status.generation?.n === 2);
-    assert.deepEqual(keeper.done, ["save", "append", "fold", "append"]);
+    await until("it was folded", () => keeper.done.includes("fold"));
+    publisher.send("delta", publisher.change("cell/cell-3", { id: "cell-3" }));
+    await until("it goes on", () => subscription.status.generation?.n === 3);
+    assert.deepEqual(keeper.done, ["save", "append", "append", "fold", "append"]);
     assert.equal(publisher.snapshots, 1);
   });
 
