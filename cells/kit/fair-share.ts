@@ -93,7 +93,6 @@ export class FairShare {
       this.#waiting.set(tenant, queue);
       // Its share may have grown since it began to wait: the others have gone.
       this.#admit();
-      this.#admitWhenAlone();
     });
   }
 
@@ -118,6 +117,7 @@ export class FairShare {
       this.#take(next);
       waiter.admit();
     }
+    this.#admitWhenAlone();
   }
 
   /** Shares grow when the others have gone, and nobody need come or leave at that moment. */
@@ -128,7 +128,6 @@ export class FairShare {
     this.#growth = setTimeout(() => {
       this.#growth = undefined;
       this.#admit();
-      this.#admitWhenAlone();
     }, Math.ceil(companyLeftMs));
   }
 

@@ -67,6 +67,12 @@ test("a share grows when the others have gone, though nobody comes or leaves", a
   share.leave(calm);
   // The first is held for long, as by a report; of four one may be held in company, two alone.
   await share.enter(flood);
+  // Whoever waited before there was company is let in too.
+  const next = share.enter(flood);
+  await share.enter(calm);
+  share.leave(calm);
+  share.leave(flood);
+  await next;
 });
 
 test("in company, whose queue is half full holds a tenth, until it is not", async () => {
