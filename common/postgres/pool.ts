@@ -71,7 +71,10 @@ export async function inTransaction<Result>(
   }
 }
 
-/** A single connection outside any pool, for LISTEN and for locks that live as long as their session. */
+/**
+ * A single connection outside any pool, for LISTEN and for locks that live as long as their session. One that breaks rejects the query under way and the next;
+ * who must know of it while nothing is under way listens for `error` or `end`.
+ */
 export async function connect(url: string, application: string): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
@@ -79,6 +82,8 @@ export async function connect(url: string, application: string): Promise<pg.Clie
     connectionTimeoutMillis: 2_000,
     keepAlive: true,
   });
+  // Without a listener the event of a lost connection would end the process, even where its query has already told of it.
+  client.on("error", () => undefined);
   await client.connect();
   return client;
 }

@@ -66,6 +66,16 @@ async function appNumbers(): Promise<number[]> {
   return rows.map(({ number }) => number);
 }
 
+test("a connection that is lost fails what is asked of it, and leaves the process alone", async () => {
+  const client = await connect(database.url, "lost");
+  const asleep = assert.rejects(client.query("SELECT pg_sleep(60)"));
+  await asSuperuser((superuser) =>
+    superuser.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lost'"),
+  );
+  await asleep;
+  await assert.rejects(client.query("SELECT 1"));
+});
+
 test("fault 36: a migration that meets a busy table gives up in 2 s, tries again, then stops; tenants see no error", async (t) => {
   const tenant = tenantId(uuidv7());
   await beginLife(owner, "cell-1", "life-1", "a");

@@ -50,7 +50,6 @@ if (canMakeDisks)
       let acknowledged = 0;
       try {
         const client = await connect(url, "test");
-        client.on("error", () => undefined);
         await client.query("CREATE TABLE ledger (id int PRIMARY KEY)");
         for (; acknowledged < 100; acknowledged++) await client.query("INSERT INTO ledger VALUES ($1)", [acknowledged]);
         await disk.fillTo(0);

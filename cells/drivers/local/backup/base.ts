@@ -42,8 +42,6 @@ async function copy(
   clock: Clock,
 ): Promise<BaseManifest> {
   const client = await connect(database.superuserUrl("postgres"), `${database.cell}-backup`);
-  // A connection that is lost ends the backup at the server; the next statement says so.
-  client.on("error", () => undefined);
   try {
     const { serverVersion, segmentBytes, archiving } = await serverFacts(client);
     if (!archiving) throw new Error("the server does not archive its WAL");

@@ -160,8 +160,6 @@ async function withRows<Result>(
     return await withBeside(from, means, await findBase(from, wish.until), wish, async (beside) => {
       const source = await connect(beside.url("cell"), "tenant-restore");
       const client = await connect(into.superuserUrl("cell"), "tenant-restore");
-      // The statement that is under way, or the next, says so.
-      client.on("error", () => undefined);
       try {
         await requireTenant(source, wish.tenant, beside);
         const [common, newer] = await tablesOf(source, client, wants);
