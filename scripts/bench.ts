@@ -1,16 +1,18 @@
 /**
- * `npm run bench -- p7`, `npm run bench -- kit`: one benchmark of bench/, by number or folder, in full; `--short` for its short form.
- * `npm run bench`: all of them, short, written to docs/benchmarks.md.
+ * `npm run bench -- p7`, `npm run bench -- kit`: one benchmark of bench/, by number or folder, in full; `--short` for its short form; `--record` writes
+ * its table into docs/benchmarks.md.
+ * `npm run bench`: all of them, short, each written to docs/benchmarks.md when it is done.
  * Exit 1 when an answer was wrong or a run broke: what the figures are decides nothing here.
  */
-import { globSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync, globSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import type { Bench } from "../bench/runner/contract.ts";
-import { markdownOf } from "../bench/runner/markdown.ts";
+import { markdownOf, titleOf } from "../bench/runner/markdown.ts";
+import { withSection } from "../bench/runner/page.ts";
 import { root } from "./lib/bootstrap.mjs";
 import { progress } from "./setup/progress.ts";
 import { ensurePostgres, ensureRedis } from "./setup/servers.ts";
@@ -45,7 +47,7 @@ async function run({ name, bench }: Named, short: boolean): Promise<{ text: stri
     const report = await bench.run({ short, pairs, folder, say: (line) => progress.say(line) });
     const notes = [
       ...report.notes,
-      `${short ? "Short form, " : ""}${pairs} rounds; load of the machine when it began: ${load}.`,
+      `${short ? "Short form, " : ""}${pairs} rounds, ${new Date().toISOString().slice(0, 10)}, on ${machine()}; its load when it began: ${load}.`,
     ];
     return { text: markdownOf(name, bench, { ...report, notes }, versions), right: report.wrong === 0 };
   } finally {
@@ -60,7 +62,7 @@ function machine(): string {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const names = args.filter((arg) => arg !== "--short");
+  const names = args.filter((arg) => arg !== "--short" && arg !== "--record");
   const benches = await allBenches();
   const unknown = names.find((name) => !benches.some(({ name: own, bench }) => own === name || bench.number === name));
   if (unknown !== undefined) {
@@ -72,17 +74,15 @@ async function main(args: readonly string[]): Promise<number> {
   await ensureRedis();
   const all = names.length === 0;
   const chosen = benches.filter(({ name, bench }) => all || names.includes(name) || names.includes(bench.number ?? ""));
-  const texts: string[] = [];
+  const page = join(root, "docs", "benchmarks.md");
+  const headings = benches.map(({ name, bench }) => titleOf(name, bench));
   let right = true;
   for (const each of chosen) {
     const result = await run(each, all || args.includes("--short"));
     process.stdout.write(`${result.text}\n`);
-    texts.push(result.text);
+    if (all || args.includes("--record"))
+      await writeFile(page, withSection(existsSync(page) ? await readFile(page, "utf8") : "", result.text, headings));
     right &&= result.right;
-  }
-  if (all) {
-    const head = `# Benchmarks\n\nMade by \`npm run bench\`; each in its short form, on ${machine()}. Read the ratios: absolute figures are this machine's. \`bench/README.md\` says how they are measured.\n`;
-    await writeFile(join(root, "docs", "benchmarks.md"), [head, ...texts].join("\n"));
   }
   return right ? 0 : 1;
 }

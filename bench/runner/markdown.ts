@@ -2,12 +2,11 @@ import type { Bench, Report, Row } from "./contract.ts";
 
 /** A report as Markdown: question, goal, one table, notes, versions. */
 export function markdownOf(name: string, bench: Bench, report: Report, versions: readonly string[]): string {
-  const title = bench.number === null ? name : `${bench.number.toUpperCase()} · ${name}`;
   const head: Row = { contender: "contender", size: "size", median: "median", min: "min", max: "max", ratio: "ratio" };
   const cells = (row: Row): string =>
     `| ${[row.contender, row.size, row.median, row.min, row.max, row.ratio].join(" | ")} |`;
   return [
-    `## ${title}`,
+    `## ${titleOf(name, bench)}`,
     "",
     bench.question,
     "",
@@ -22,4 +21,9 @@ export function markdownOf(name: string, bench: Bench, report: Report, versions:
     ...(versions.length === 0 ? [] : [`- Versions: ${versions.join("; ")}.`]),
     "",
   ].join("\n");
+}
+
+/** What a benchmark is called on the page: its number, where it has one, and its folder. */
+export function titleOf(name: string, bench: Bench): string {
+  return bench.number === null ? name : `${bench.number.toUpperCase()} · ${name}`;
 }

@@ -120,11 +120,41 @@ describe("the dashboard in a browser", () => {
     await page.reload();
     await page.getByLabel("Roll out").selectOption("pulse@2");
     await page.getByRole("button", { name: "Start rollout" }).click();
+    // The plan comes first, and exactly that one is begun.
+    await page.getByRole("dialog").getByText("Wave 1 · canary").waitFor();
+    await page.getByRole("dialog").getByText("plan ", { exact: false }).first().waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Start rollout" }).click();
     const waves = page.getByRole("region", { name: "Waves" });
     await waves.getByText("Wave 1 · canary").waitFor();
     // Without a reload: the canary goes through its steps.
     await waves.getByText("deployed").first().waitFor({ timeout: 90_000 });
+
+    await page.getByRole("button", { name: "Bake longer" }).click();
+    await page.getByRole("dialog").getByText("1 h", { exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Bake longer" }).click();
+    await waves.getByText(/(1 h|5\d min).* left/).waitFor();
+    await page.getByRole("button", { name: "Skip cell-3" }).click();
+    await page.getByLabel("Reason").fill("not this one");
+    await page.getByRole("dialog").getByRole("button", { name: "Skip" }).click();
+    await waves.getByText("skipped").waitFor();
+    await page.getByRole("button", { name: "Override" }).click();
+    await page.getByRole("dialog").getByText("PASS: go on").click();
+    await page.getByLabel("Reason").fill("good enough");
+    await page.getByRole("dialog").getByRole("button", { name: "Override" }).click();
+    assert.match(
+      await page.getByRole("dialog").getByRole("alert").innerText(),
+      /no verdict stands in its way: the rollout is baking/,
+    );
+    await page.getByRole("dialog").getByRole("button", { name: "Leave it" }).click();
+
+    await page.getByRole("button", { name: "Stop the line" }).click();
+    await page.getByLabel("Reason").fill("all hands look");
+    await page.getByRole("dialog").getByRole("button", { name: "Stop the line" }).click();
+    await page.getByRole("alert").getByText("all hands look", { exact: false }).waitFor();
+    await page.getByRole("button", { name: "Release the line" }).click();
+    await page.getByLabel("Reason").fill("looked");
+    await page.getByRole("dialog").getByRole("button", { name: "Release the line" }).click();
+    await page.getByRole("button", { name: "Stop the line" }).waitFor();
 
     await page.getByRole("button", { name: "Roll back" }).click();
     await page.getByLabel("Reason").fill("seen enough");

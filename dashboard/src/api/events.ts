@@ -4,7 +4,7 @@ import type { ChangeEvent } from "../../../common/contracts/control-plane.ts";
 
 /** What must be asked again when something of a kind changed. */
 const affected: Readonly<Record<ChangeEvent["kind"], readonly string[]>> = {
-  rollout: ["overview", "rollout", "rollouts", "releases", "audit"],
+  rollout: ["overview", "rollout", "rollouts", "releases", "line", "audit"],
   cell: ["overview"],
   tenant: ["overview", "tenants", "audit"],
   release: ["releases", "audit"],

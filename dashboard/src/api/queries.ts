@@ -9,7 +9,8 @@ import type {
   TenantList,
   Whoami,
 } from "../../../common/contracts/control-plane.ts";
-import type { Rollout } from "../../../common/contracts/rollout.ts";
+import type { Line } from "../../../common/contracts/rollout-records.ts";
+import type { Rollout, RolloutPlan } from "../../../common/contracts/rollout.ts";
 import type { Grouping, QueryAnswer } from "../../../common/contracts/rollups.ts";
 import { call } from "./client.ts";
 
@@ -43,6 +44,23 @@ export const rolloutQuery = (id: string) =>
     queryFn: () => call<Rollout>("GET", `/v1/rollouts/${id}`),
     refetchInterval: livelyMs,
     placeholderData: keepPreviousData,
+  });
+
+export const lineQuery = queryOptions({
+  queryKey: ["line"],
+  queryFn: () => call<Line>("GET", "/v1/line"),
+  refetchInterval: calmMs,
+});
+
+/** Made when it is asked for, and stored by its hash: the same request on the same fleet is the same plan. */
+export const planQuery = (release: string) =>
+  queryOptions({
+    queryKey: ["plan", release],
+    queryFn: () => call<RolloutPlan>("POST", "/v1/rollouts/plans", { release }),
+    retry: false,
+    refetchOnWindowFocus: false,
+    staleTime: Infinity,
+    gcTime: 0,
   });
 
 export const releasesQuery = queryOptions({

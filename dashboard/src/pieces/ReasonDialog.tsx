@@ -1,4 +1,4 @@
-import { type SubmitEvent, useEffect, useId, useRef, useState } from "react";
+import { type ReactNode, type SubmitEvent, useEffect, useId, useRef, useState } from "react";
 import { ProblemNote } from "./ProblemNote.tsx";
 
 interface ReasonDialogProps {
@@ -7,6 +7,10 @@ interface ReasonDialogProps {
   readonly explanation: string;
   readonly confirm: string;
   readonly dangerous: boolean;
+  /** It is not sent without one. */
+  readonly reasonRequired?: boolean;
+  /** What else is asked for, above the reason. */
+  readonly children?: ReactNode;
   readonly busy: boolean;
   readonly error: unknown;
   readonly onConfirm: (reason: string | undefined) => void;
@@ -31,14 +35,19 @@ export function ReasonDialog(props: ReasonDialogProps) {
       <form onSubmit={submit}>
         <h2 id={heading}>{props.title}</h2>
         <p>{props.explanation}</p>
+        {props.children}
         <label htmlFor={field}>
-          Reason <span className="faint">(kept in history and audit)</span>
+          Reason{" "}
+          <span className="faint">
+            ({props.reasonRequired === true ? "needed, and " : ""}kept in history and audit)
+          </span>
         </label>
         <input
           id={field}
           className="field"
           value={reason}
           maxLength={500}
+          required={props.reasonRequired === true}
           autoFocus
           onChange={(event) => setReason(event.target.value)}
         />

@@ -9,6 +9,7 @@ import { PageHead } from "../pieces/PageHead.tsx";
 import { Waiting } from "../pieces/Waiting.tsx";
 import { Commands } from "./Commands.tsx";
 import { History } from "./History.tsx";
+import { LineNote, LineSwitch } from "./LineSwitch.tsx";
 import { StartRollout } from "./StartRollout.tsx";
 import { isFinal, stateTones } from "./states.ts";
 import { Waves } from "./Waves.tsx";
@@ -20,7 +21,10 @@ export function RolloutPage({ whoami }: { readonly whoami: Whoami }) {
   const mayOperate = whoami.role !== "viewer";
   return (
     <>
-      <PageHead title="Rollout" about="A release on its way to the cells, wave by wave" />
+      <PageHead title="Rollout" about="A release on its way to the cells, wave by wave">
+        {mayOperate ? <LineSwitch /> : undefined}
+      </PageHead>
+      <LineNote />
       <Waiting query={overview}>
         {(fleet) => {
           const id = picked ?? fleet.rollout?.id ?? null;
@@ -49,7 +53,7 @@ function OneRollout({ id, mayOperate }: { readonly id: string; readonly mayOpera
       {(rollout) => (
         <>
           <Summary rollout={rollout} mayOperate={mayOperate} />
-          <Waves rollout={rollout} />
+          <Waves rollout={rollout} mayOperate={mayOperate} />
           <History entries={rollout.history} />
         </>
       )}

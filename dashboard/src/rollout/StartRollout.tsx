@@ -3,11 +3,13 @@ import { type SubmitEvent, useId, useState } from "react";
 import type { Overview } from "../../../common/contracts/control-plane.ts";
 import type { Rollout } from "../../../common/contracts/rollout.ts";
 import { call } from "../api/client.ts";
-import { releasesQuery } from "../api/queries.ts";
+import { planQuery, releasesQuery } from "../api/queries.ts";
 import { ProblemNote } from "../pieces/ProblemNote.tsx";
 import { ReasonDialog } from "../pieces/ReasonDialog.tsx";
+import { Waiting } from "../pieces/Waiting.tsx";
+import { PlanPreview } from "./PlanPreview.tsx";
 
-/** Begins a rollout of a stored release. Shown while none is under way, because there is one at a time. */
+/** Plans a rollout of a stored release, and begins it when somebody agrees. Shown while none is under way, because there is one at a time. */
 export function StartRollout({
   temporal,
   onStarted,
@@ -15,20 +17,10 @@ export function StartRollout({
   readonly temporal: Overview["temporal"];
   readonly onStarted: () => void;
 }) {
-  const client = useQueryClient();
   const releases = useQuery(releasesQuery);
   const select = useId();
   const [release, setRelease] = useState("");
   const [asked, setAsked] = useState(false);
-  const start = useMutation({
-    mutationFn: (reason: string | undefined) =>
-      call<Rollout>("POST", "/v1/rollouts", { release, ...(reason === undefined ? {} : { reason }) }),
-    onSuccess: async () => {
-      setAsked(false);
-      onStarted();
-      await client.invalidateQueries();
-    },
-  });
   const ask = (event: SubmitEvent) => {
     event.preventDefault();
     setAsked(true);
@@ -67,20 +59,55 @@ export function StartRollout({
         <ProblemNote error={releases.data === undefined ? releases.error : null} />
       </form>
       {asked && (
-        <ReasonDialog
-          title={`Roll out ${release}?`}
-          explanation="It goes to the canary cell first and bakes there. A failed gate stops it and rolls it back by itself."
-          confirm="Start rollout"
-          dangerous={false}
-          busy={start.isPending}
-          error={start.error}
-          onConfirm={(reason) => start.mutate(reason)}
-          onClose={() => {
+        <StartDialog
+          release={release}
+          onStarted={() => {
             setAsked(false);
-            start.reset();
+            onStarted();
           }}
+          onClose={() => setAsked(false)}
         />
       )}
     </>
+  );
+}
+
+/** Shows the plan, and starts exactly that one: where the fleet has changed since, it is refused. */
+function StartDialog({
+  release,
+  onStarted,
+  onClose,
+}: {
+  readonly release: string;
+  readonly onStarted: () => void;
+  readonly onClose: () => void;
+}) {
+  const client = useQueryClient();
+  const plan = useQuery(planQuery(release));
+  const start = useMutation({
+    mutationFn: (reason: string | undefined) =>
+      call<Rollout>("POST", "/v1/rollouts", {
+        release,
+        plan: plan.data?.hash,
+        ...(reason === undefined ? {} : { reason }),
+      }),
+    onSuccess: async () => {
+      onStarted();
+      await client.invalidateQueries();
+    },
+  });
+  return (
+    <ReasonDialog
+      title={`Roll out ${release}?`}
+      explanation="A failed gate stops it and rolls it back by itself."
+      confirm="Start rollout"
+      dangerous={false}
+      busy={start.isPending || plan.data === undefined}
+      error={start.error}
+      onConfirm={(reason) => start.mutate(reason)}
+      onClose={onClose}
+    >
+      <Waiting query={plan}>{(planned) => <PlanPreview plan={planned} />}</Waiting>
+    </ReasonDialog>
   );
 }

@@ -2,12 +2,13 @@ import type { CellStep, Rollout } from "../../../common/contracts/rollout.ts";
 import { useNow } from "../frame/clock.ts";
 import { span } from "../pieces/span.ts";
 import { Badge } from "../pieces/Badge.tsx";
+import { CellCommand } from "./CellCommand.tsx";
 import { forwardSteps, stepsDone, stepTone, waveTones } from "./states.ts";
 
 type Wave = Rollout["waves"][number];
 
 /** The waves with their cells, top to bottom as they are changed. */
-export function Waves({ rollout }: { readonly rollout: Rollout }) {
+export function Waves({ rollout, mayOperate }: { readonly rollout: Rollout; readonly mayOperate: boolean }) {
   return (
     <section className="card" aria-labelledby="waves">
       <div className="card-head">
@@ -32,6 +33,7 @@ export function Waves({ rollout }: { readonly rollout: Rollout }) {
                       {cell.from ?? "nothing"} → {cell.to}
                     </span>
                     <Track step={cell.step} />
+                    {mayOperate && <CellCommand rollout={rollout} cell={cell} />}
                     {cell.error !== null && <span className="problem-line">{cell.error}</span>}
                   </li>
                 ))}

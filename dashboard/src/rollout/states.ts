@@ -53,15 +53,44 @@ export function isFinal(state: RolloutState): boolean {
   return state === "completed" || state === "rolled-back" || state === "rollback-failed" || state === "cancelled";
 }
 
-/** Commands that make sense now. The workflow decides; this only spares a person a button that would be refused. */
+/** Commands about the whole rollout that make sense now. The workflow decides; this only spares a person a button that would be refused. */
 export function commandsFor(rollout: Rollout): RolloutCommand[] {
-  const { state, paused } = rollout;
+  const { state, waitingFor, paused } = rollout;
   if (isFinal(state) || state === "rolling-back") return [];
-  if (state === "halted") return ["resume", "roll-back", "cancel"];
-  if (state === "waiting" && rollout.waitingFor === "approval") return ["approve", "reject", "halt", "cancel"];
-  const waiting = state === "waiting" && rollout.waitingFor === "decision";
-  const baking = state === "baking" ? (["end-bake"] as const) : [];
-  return [paused || waiting ? "resume" : "pause", ...baking, "halt", "roll-back", "cancel"];
+  if (state === "halted")
+    return ["resume", ...(hasFailed(rollout) ? (["override"] as const) : []), "roll-back", "cancel"];
+  if (waitingFor === "approval") return ["approve", "reject", "halt", "cancel"];
+  if (waitingFor === "decision") return ["resume", "override", "halt", "roll-back", "cancel"];
+  const pause = paused ? ("resume" as const) : ("pause" as const);
+  if (waitingFor === "window") return [pause, "override", "halt", "roll-back", "cancel"];
+  if (state === "baking") return [pause, "extend-bake", "end-bake", "override", "halt", "roll-back", "cancel"];
+  return [pause, "halt", "roll-back", "cancel"];
+}
+
+/** What can be commanded of one cell now; null for nothing. */
+export function cellCommandFor(rollout: Rollout, cell: Rollout["cells"][number]): "skip-cell" | "retry-cell" | null {
+  if (isFinal(rollout.state) || rollout.state === "rolling-back") return null;
+  if (cell.step === "pending") return "skip-cell";
+  if (cell.wave !== rollout.wave) return null;
+  return (["skipped", "failed", "rolled-back", "indeterminate"] as const).some((step) => step === cell.step)
+    ? "retry-cell"
+    : null;
+}
+
+/** Commands that could do harm to another wave than they were meant for: they say which one was looked at, and when. */
+const waveCommands: readonly RolloutCommand[] = ["extend-bake", "end-bake", "skip-cell", "retry-cell", "override"];
+
+/** What a command carries so that it never hits another plan or wave than the one that was looked at. */
+export function bindingOf(
+  rollout: Rollout,
+  command: RolloutCommand,
+): { readonly planHash: string; readonly wave?: number | null; readonly revision?: number } {
+  const planHash = rollout.plan.hash;
+  return waveCommands.includes(command) ? { planHash, wave: rollout.wave, revision: rollout.revision } : { planHash };
+}
+
+function hasFailed({ waves }: Rollout): boolean {
+  return waves.some(({ state }) => state === "failed");
 }
 
 export const commandWords: Readonly<

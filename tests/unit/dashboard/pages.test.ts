@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { span } from "../../../dashboard/src/pieces/span.ts";
-import { commandsFor, forwardSteps, stepsDone, stepTone } from "../../../dashboard/src/rollout/states.ts";
+import {
+  bindingOf,
+  cellCommandFor,
+  commandsFor,
+  forwardSteps,
+  stepsDone,
+  stepTone,
+} from "../../../dashboard/src/rollout/states.ts";
 import { filterTenants, noFilter, wordsOf } from "../../../dashboard/src/tenants/filter.ts";
 import type { Tenant } from "../../../common/contracts/control-plane.ts";
 import { cellSteps } from "../../../common/contracts/rollout.ts";
@@ -34,6 +41,35 @@ test("a running rollout can be paused, halted, rolled back, cancelled", () => {
 test("a paused one, and one that waits for a decision, can be resumed instead of paused", () => {
   assert.equal(commandsFor(rollout({ paused: true }))[0], "resume");
   assert.equal(commandsFor(rollout({ state: "waiting", waitingFor: "decision" }))[0], "resume");
+});
+
+test("a bake can be made longer or ended, and a verdict overridden where one is waited for", () => {
+  const baking = commandsFor(rollout({ state: "baking" }));
+  for (const command of ["extend-bake", "end-bake", "override"] as const) assert.ok(baking.includes(command), command);
+  for (const waitingFor of ["decision", "window"] as const)
+    assert.ok(commandsFor(rollout({ state: "waiting", waitingFor })).includes("override"), waitingFor);
+  assert.ok(!commandsFor(rollout({ state: "waiting", waitingFor: "approval" })).includes("override"));
+});
+
+test("a cell that was not begun can be skipped; one of the wave at hand that failed can be tried again", () => {
+  const running = rollout();
+  const [cell] = running.cells;
+  assert.ok(cell !== undefined);
+  const at = (changes: Partial<typeof cell>) =>
+    cellCommandFor(running, { ...cell, wave: running.wave ?? 1, ...changes });
+  assert.equal(at({ step: "pending" }), "skip-cell");
+  assert.equal(at({ step: "failed" }), "retry-cell");
+  assert.equal(at({ step: "skipped" }), "retry-cell");
+  assert.equal(at({ step: "failed", wave: 9 }), null);
+  assert.equal(at({ step: "deployed" }), null);
+  assert.equal(cellCommandFor(rollout({ state: "completed" }), { ...cell, step: "pending" }), null);
+});
+
+test("what could hit the wrong wave names wave and revision, and everything the plan", () => {
+  const running = rollout();
+  const { wave, revision } = running;
+  assert.deepEqual(bindingOf(running, "pause"), { planHash: running.plan.hash });
+  assert.deepEqual(bindingOf(running, "override"), { planHash: running.plan.hash, wave, revision });
 });
 
 test("nothing can be commanded at the end, or in the middle of a roll-back", () => {
