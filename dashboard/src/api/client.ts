@@ -17,7 +17,11 @@ const callLimitMs = 20_000;
  * Calls the control plane's API with the session's cookie.
  * @throws ApiProblem
  */
-export async function call<Answer>(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<Answer> {
+export async function call<Answer>(
+  method: "GET" | "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<Answer> {
   const init: RequestInit = { method, credentials: "same-origin", signal: AbortSignal.timeout(callLimitMs) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
